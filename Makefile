@@ -1,0 +1,67 @@
+# The same commands for people and for CI. They need Python >= 3.11 with pip and venv, make and git; everything else they fetch.
+PYTHON ?= python3
+VENV ?= .venv
+DATA_DIR ?= data
+BIN := $(VENV)/bin
+XDIST ?= auto
+
+.PHONY: run test check test-engine bench docs lock format clean
+.DEFAULT_GOAL := run
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AnyRouter needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+# The package runs from the checkout; the environment has only locked, hash-checked packages in it.
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@ $(VENV)/.run
+
+## Start the gateway on 127.0.0.1:8080 with an embedded database in ./data
+run: $(VENV)/.run
+	@$(BIN)/anyrouter serve --data-dir $(DATA_DIR) $(ARGS)
+
+## The whole suite
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(XDIST) $(ARGS)
+
+## Format, lint, types, import directions, sizes, generated documentation: under a minute
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_sizes.py
+	$(BIN)/python scripts/reference.py --check
+
+## A real inference engine as upstream; compiles for minutes
+test-engine: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engine.txt
+	$(BIN)/python -m pytest -m engine tests/engine
+
+## Ratios to nginx on this machine (needs nginx and wrk); PEERS=1 adds other gateways
+bench: $(VENV)/.run
+	$(BIN)/python -m bench $(ARGS)
+
+## Write the parts of docs/ that come from the code
+docs: $(VENV)/.dev
+	$(BIN)/python scripts/reference.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+## Lock the dependencies anew, with hashes
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml requirements/build.in -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml --extra postgres requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,106 @@
+"""What the control plane needs of the store. One contract suite runs over every implementation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.tenancy import Environment
+
+
+class KeyStore(Protocol):
+    """API keys. Every change bumps the organisation's epoch in its transaction. All methods may raise StorageUnavailable."""
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted."""
+
+    async def find_key(self, organisation_id: str, key_id: str) -> ApiKey | None:
+        """One key by its public id, deleted ones excluded."""
+
+    async def list_keys(
+        self, organisation_id: str, *, environment: str | None = None, limit: int = 100, after_id: str | None = None
+    ) -> list[ApiKey]:
+        """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id`."""
+
+    async def update_key(self, key: ApiKey) -> None:
+        """Replace the changeable fields of a key (everything but id, organisation, environment, digest, created_at, last use)."""
+
+
+class EnvironmentStore(Protocol):
+    """Environments."""
+
+    async def list_environments(self, organisation_id: str) -> list[Environment]:
+        """All of an organisation's, active or not, by slug."""
+
+    async def put_environment(self, environment: Environment) -> None:
+        """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFilter:
+    """What `/activity` counts. `group_by` is any of date, key, model, provider, environment; days are UTC, both ends included."""
+
+    organisation_id: str
+    environment_id: str | None = None
+    rotation_group: str | None = None
+    date_from: date | None = None
+    date_to: date | None = None
+    group_by: tuple[str, ...] = ("date", "model", "provider")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRow:
+    """Sums over one group; the dimensions not grouped by are None."""
+
+    date: date | None = None
+    model: str | None = None
+    provider: str | None = None
+    environment: str | None = None
+    api_key_id: str | None = None
+    requests: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_nanousd: int = 0
+    upstream_cost_nanousd: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyTotals:
+    """What a rotation group has cost, in nano-dollars: in all, and since the start of the UTC day, ISO week and month."""
+
+    total: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    byok: dict[str, int] = field(default_factory=dict)  # the same four names, upstream cost of BYOK requests
+
+
+class LedgerReader(Protocol):
+    """Reads what was settled. `/activity` and totals come from a roll-up by day, written with the entries."""
+
+    async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
+        """A generation by our id or by the upstream's own."""
+
+    async def list_entries(self, organisation_id: str, *, limit: int = 100, before_id: str | None = None) -> list[LedgerEntry]:
+        """The newest entries first."""
+
+    async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
+        """Sums by the query's groups, newest day first, then by the other dimensions."""
+
+    async def read_totals(self, organisation_id: str, rotation_groups: Sequence[str], now: datetime) -> dict[str, KeyTotals]:
+        """Totals by rotation group; a group without entries has zeros."""
+
+    async def read_organisation_cost(self, organisation_id: str) -> int:
+        """Everything that the organisation was charged, in nano-dollars."""
+
+
+class StoreHealth(Protocol):
+    """Whether the database answers."""
+
+    async def check(self) -> None:
+        """One cheap read; StorageUnavailable when it fails."""

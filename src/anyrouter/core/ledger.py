@@ -1,0 +1,79 @@
+"""The ledger's records: the intent before an upstream is asked, the entry after.
+
+Compatibility law: both are written to the journal as msgpack maps by field name and read back after an upgrade. Fields are
+added with a default, never removed, renamed or given another meaning.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from anyrouter.core.usage import NO_USAGE, Usage
+
+
+class EntryState(StrEnum):
+    """How a generation ended."""
+
+    SETTLED = "settled"  # the upstream's reply was delivered whole
+    FAILED = "failed"  # the client got an error (nothing, or a part, was delivered)
+    CANCELLED = "cancelled"  # the client went away
+    INTERRUPTED = "interrupted"  # this process died: what was used is an estimate
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at one target. `status` is the upstream's, 0 when it never answered; `error` a stable code."""
+
+    upstream: str
+    provider: str
+    model: str
+    status: int = 0
+    latency_ms: int = 0
+    error: str | None = None
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is on record before an upstream is asked: enough to make an interrupted entry of it. Times in Unix milliseconds."""
+
+    generation_id: str
+    attempt: int
+    request_id: str
+    organisation_id: str
+    environment_id: str
+    environment: str
+    api_key_id: str
+    rotation_group: str
+    endpoint: str  # the public path below /api/v1, without its first slash: "chat/completions"
+    model: str  # the public name: "openai/gpt-4o"
+    upstream_model: str
+    provider: str
+    upstream: str
+    created_at_ms: int
+    is_streamed: bool = False
+    estimated_input_tokens: int = 0
+    trace_id: str | None = None
+    app_title: str | None = None
+    http_referer: str | None = None
+    user_agent: str | None = None
+
+
+class LedgerEntry(Intent, frozen=True, kw_only=True):
+    """The immutable record of one generation. Its key is (`generation_id`, `attempt`): a replay changes nothing."""
+
+    state: EntryState
+    status: int  # what the client saw; 499 when it was gone
+    usage: Usage = NO_USAGE
+    cost_nanousd: int = 0  # what this gateway charged
+    routing_fee_nanousd: int = 0
+    upstream_cost_nanousd: int = 0  # what the tenant's own provider account pays (BYOK)
+    shadow_cost_nanousd: int = 0  # what a sandbox generation would have cost
+    is_price_unknown: bool = False
+    is_byok: bool = False
+    error_code: str | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    upstream_id: str | None = None  # the upstream's own id of the generation
+    latency_ms: int = 0  # head received to last byte written
+    ttft_ms: int | None = None
+    generation_ms: int = 0  # upstream's first byte to its last
+    overhead_us: int = 0  # time spent in the gateway itself
+    attempts: tuple[AttemptRecord, ...] = ()

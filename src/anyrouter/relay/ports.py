@@ -1,0 +1,130 @@
+"""What the relay needs of the world. Implemented by `upstream`, `storage` and `web`; in memory by the unit tests' ports."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.ledger import Intent, LedgerEntry
+
+
+class Downstream(Protocol):
+    """The client's side of one request. Single use: `reply`, or `start`, any number of `write`s and `finish`.
+
+    `head` is a block of header lines, each ending in CRLF, without Content-Length, Transfer-Encoding, Connection and Date:
+    the implementation frames the message. Nothing raises when the client is gone: `is_closed` says so.
+    """
+
+    is_closed: bool
+
+    def reply(self, status: int, head: bytes, body: bytes | Sequence[bytes | memoryview]) -> None:
+        """Send a whole reply."""
+
+    def start(self, status: int, head: bytes) -> None:
+        """Send a head; the body follows, chunked (until the connection's end for an HTTP/1.0 client)."""
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body at once. Never waits; `on_pause` tells when the client is slow."""
+
+    def finish(self) -> None:
+        """End the body: the client knows that it is whole."""
+
+    def abort(self) -> None:
+        """End the connection so that the client sees that the reply is not whole."""
+
+    def watch(self, *, on_close: Callable[[], None], on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
+        """Be told once when the client leaves, and each time its socket stops or starts taking bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Deadlines of one upstream request, in seconds. `total_s` None: a stream may run as long as it moves."""
+
+    connect_s: float = 5.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float | None = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a pooled connection leads. `scheme` is http or https, `host` a name or an address, without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class BodySink(Protocol):
+    """Takes an upstream's body as it arrives, from inside the event loop's read callback: fast, and it must not raise."""
+
+    def feed(self, data: bytes) -> None:
+        """A part of the body, decoded of its transfer and content coding. Never empty."""
+
+
+class Exchange(Protocol):
+    """One upstream reply, its head read. Exactly one of `read` and `stream_to` is awaited, else `cancel` is called."""
+
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]  # names in lower case
+
+    async def read(self, max_bytes: int) -> bytes:
+        """The whole body; UpstreamBroken when it is longer, cut or malformed, UpstreamTimeout when it stalls."""
+
+    async def stream_to(self, sink: BodySink) -> None:
+        """Feed the body to `sink` as it comes and return at its end; the same errors as `read`."""
+
+    def pause(self) -> None:
+        """Stop reading from the upstream's socket: the client is slow. The idle deadline stands still."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+    def cancel(self) -> None:
+        """Give the exchange up: the connection is closed at once. Harmless when it is over."""
+
+
+class UpstreamClient(Protocol):
+    """Sends requests to providers over pooled connections."""
+
+    async def send(self, origin: Origin, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts) -> Exchange:
+        """Send one request and return when the reply's head has come.
+
+        `head` is the request line and all header lines, each ending in CRLF, without the empty line; Host and Content-Length
+        are in it. The body's parts are written one after the other. ConnectFailed, UpstreamTimeout or UpstreamBroken.
+        A pooled connection that turns out to be stale before any byte of a reply came is replaced by a fresh one, once.
+        Cancelling the awaiting task closes the connection.
+        """
+
+
+class KeyLookup(Protocol):
+    """Finds keys by digest."""
+
+    async def find_by_digest(self, digests: Sequence[bytes]) -> ApiKey | None:
+        """The key stored under one of the digests (current pepper first), deleted ones too; StorageUnavailable when nobody can say."""
+
+
+class Ledger(Protocol):
+    """Keeps usage and cost, durable against the death of this process from the moment a call returns."""
+
+    def intend(self, intent: Intent) -> None:
+        """Put on record that an upstream is about to be asked: one small write. StorageUnavailable when it cannot be."""
+
+    def settle(self, entry: LedgerEntry) -> None:
+        """Put the outcome on record. Called before the last byte is delivered. Once for each generation."""
+
+    def has_room(self) -> bool:
+        """Whether the queue to the database takes more; if not, `wait_for_room` first. Nothing is ever dropped."""
+
+    async def wait_for_room(self) -> None:
+        """Return when the queue takes more."""
+
+    def find_pending(self, generation_id: str) -> LedgerEntry | None:
+        """An entry, by our id or the upstream's, that is settled and not yet in the database."""
+
+
+class KeyUse(Protocol):
+    """Notes when and from where keys are used; flushed in batches, never in a request's path."""
+
+    def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
+        """Remember the latest use of a key."""
