@@ -50,11 +50,14 @@ class ActivityFilter:
     group_by: tuple[str, ...] = ("date", "model", "provider")
 
 
+_Day = date  # the name `date` is a field's below
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityRow:
     """Sums over one group; the dimensions not grouped by are None."""
 
-    date: date | None = None
+    date: _Day | None = None
     model: str | None = None
     provider: str | None = None
     environment: str | None = None
