@@ -2,6 +2,7 @@ import copy
 import json
 import logging
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -21,7 +22,7 @@ def test_only_reveal_gives_the_text() -> None:
 
 
 @pytest.mark.parametrize("show", [repr, str, lambda secret: f"{secret}", lambda secret: f"{secret:>40}", lambda secret: f"{secret!r:s}"])
-def test_no_way_of_making_text_of_it_shows_it(show) -> None:
+def test_no_way_of_making_text_of_it_shows_it(show: Callable[[Secret], str]) -> None:
     assert "MARKER" not in show(Secret(TEXT))
 
 

@@ -1,0 +1,214 @@
+"""The sections of the configuration file as they are written in it. The reference in docs/ is generated from these classes.
+
+Compatibility law: a setting is never given another meaning or unit; a new one has a default that changes nothing.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.settings.fields import (
+    Boolean,
+    Count,
+    HttpUrl,
+    LogFormat,
+    LogLevel,
+    Network,
+    Port,
+    Rpm,
+    Seconds,
+    SecondsOrOff,
+    SecretText,
+    Section,
+    Slug,
+    Text,
+    Token,
+    UpstreamId,
+    VariableName,
+)
+
+
+class ServerSettings(Section):
+    """Where the gateway listens, and what it bears from clients."""
+
+    host: Text = Field(default="127.0.0.1", description="Address to listen on. `0.0.0.0` or `::` is every address of the machine.")
+    port: Port = Field(default=8080, description="Port to listen on. 0 takes a free one and prints it.")
+    public_url: HttpUrl | None = Field(default=None, description="The address that clients use, when it is not the one listened on.")
+    tls_certificate: Text | None = Field(
+        default=None,
+        description="PEM file with the certificate and its chain; a relative path starts at the configuration file's directory.",
+    )
+    tls_key: Text | None = Field(default=None, description="PEM file with the certificate's private key; paths as above.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
+    )
+    head_bytes: Annotated[Count, Field(ge=1024, le=1_048_576)] = Field(
+        default=32_768, description="Largest request head (request line and headers), in bytes; beyond it: 431."
+    )
+    head_count: Annotated[Count, Field(ge=8, le=10_000)] = Field(default=100, description="Most headers of a request; beyond it: 431.")
+    body_bytes: Annotated[Count, Field(ge=1024, le=1_073_741_824)] = Field(
+        default=33_554_432, description="Largest request body, in bytes; beyond it: 413."
+    )
+    head_timeout_s: Seconds = Field(default=10.0, description="Seconds from a request's first byte to the end of its head; beyond it: 408.")
+    body_timeout_s: Seconds = Field(default=60.0, description="Seconds from the end of the head to the end of the body; beyond it: 408.")
+    keep_alive_s: Seconds = Field(default=75.0, description="Seconds that an idle connection is kept open.")
+    stream_comment_s: SecondsOrOff = Field(
+        default=15.0, description="Seconds of silence after which a stream gets a keep-alive comment. 0 sends none."
+    )
+    graceful_shutdown_s: SecondsOrOff = Field(
+        default=30.0, description="Seconds that running requests get to end when the gateway is stopped."
+    )
+    max_connections: Count = Field(default=20_000, description="Most connections at once; beyond it: 503 and the connection is closed.")
+    public_models: Boolean = Field(default=False, description="Whether `/models` and `/models/count` can be read without a key.")
+    metrics_token: Token | None = Field(
+        default=None, description="Bearer token for `/metrics` from other machines. Without it only loopback can read them."
+    )
+
+    @model_validator(mode="after")
+    def _has_both_tls_files(self) -> "ServerSettings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together: set both or neither")
+        return self
+
+
+class StorageSettings(Section):
+    """Where keys and the ledger are kept."""
+
+    database_url: SecretText | None = Field(
+        default=None,
+        description="`postgresql://user:password@host/name`, or unset: SQLite in the data directory. Better set by its variable.",
+    )
+
+
+class LimitSettings(Section):
+    """Limits that hold where a key or an environment has none of its own."""
+
+    default_rpm: Rpm = Field(default=6_000_000, description="Requests per minute of a key when neither it nor its environment has a limit.")
+    failed_auth_per_minute: Count = Field(
+        default=60, description="Failed authentications per minute and client address; beyond it that address gets 429 for bad keys."
+    )
+
+
+class RetentionSettings(Section):
+    """How much of the ledger is kept. The sums by day stay."""
+
+    ledger_days: Annotated[Count, Field(le=36_500)] | None = Field(
+        default=None, description="Entries older than this many days are deleted. Unset keeps them."
+    )
+    ledger_rows: Count | None = Field(
+        default=None, description="When there are more entries than this, the oldest are deleted. Unset keeps them."
+    )
+
+
+class LoggingSettings(Section):
+    """What the gateway says about itself, on standard error. Never a key, a credential or a prompt."""
+
+    level: LogLevel = Field(default="info", description="The least severe level that is written.")
+    format: LogFormat = Field(default="console", description="`console` for people, `json` with one object a line for collectors.")
+    access: Boolean = Field(default=False, description="Whether every request is logged. The ledger has them anyway.")
+
+
+class EnvironmentSettings(Section):
+    """An environment: an isolated set of keys, limits and usage. `live` and `test` always exist."""
+
+    slug: Slug = Field(description="Its name in the text of keys: 2 to 16 lower-case letters and digits. It never changes.")
+    name: Text | None = Field(default=None, description="What people read. Unset: the slug.")
+    kind: EnvironmentKind = Field(
+        default=EnvironmentKind.LIVE, description="`live` reaches the upstreams, `sandbox` nothing but the simulated provider."
+    )
+    rate_limit_rpm: Rpm | None = Field(
+        default=None, description="Requests per minute of each key that has no limit of its own. Unset: `limits.default_rpm`."
+    )
+
+
+class TimeoutSettings(Section):
+    """Deadlines of one request to an upstream, in seconds."""
+
+    connect_s: Seconds = Field(default=5.0, description="Name lookup, TCP and TLS.")
+    first_byte_s: Seconds = Field(default=120.0, description="From the request sent to the first byte of the reply.")
+    idle_s: Seconds = Field(default=60.0, description="Longest silence within a reply.")
+    total_s: SecondsOrOff = Field(default=600.0, description="The whole request. 0: as long as it moves.")
+
+
+class ServedModel(Section):
+    """A model that an upstream serves. `public` is `vendor/name` or `vendor/*`; `upstream_name` None means the name as it is."""
+
+    public: str
+    upstream_name: str | None = None
+
+
+def _models(value: Any) -> Any:
+    """The list form and the table form, as one; the vendor of a bare name is put in front later, when the provider is known."""
+    if value is None or (isinstance(value, tuple) and all(isinstance(item, ServedModel) for item in value)):
+        return value
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list | tuple):
+        pairs = [(item, None) for item in value]
+    else:
+        raise ValueError('must be a list of names, or a table of public name = "upstream name"')  # noqa: TRY004 -- pydantic takes ValueError
+    if not pairs:
+        raise ValueError("is empty: leave it out to serve every model of the provider's vendors")
+    for public, upstream_name in pairs:
+        _check_model(public, upstream_name)
+    return tuple(ServedModel(public=public, upstream_name=upstream_name) for public, upstream_name in pairs)
+
+
+def _check_model(public: Any, upstream_name: Any) -> None:
+    for name in (public, upstream_name):
+        if name is not None and (not isinstance(name, str) or not name.strip() or name != name.strip() or not name.isprintable()):
+            raise ValueError("holds a name that is not a printable text, or that is empty or has spaces around it")
+    if "*" in public and (not public.endswith("/*") or public.count("*") > 1 or public == "/*"):
+        raise ValueError('holds a pattern; the only one is "vendor/*"')
+    if "*" in public and upstream_name is not None:
+        raise ValueError("gives a pattern an upstream name: one name cannot serve many models")
+    if public.startswith("/") or public.endswith("/"):
+        raise ValueError('holds a name that starts or ends with "/"')
+
+
+class UpstreamSettings(Section):
+    """An upstream: one account at one provider, or one server of your own. Several may serve the same models."""
+
+    id: UpstreamId = Field(description="Its name in headers, the ledger and logs: lower-case letters, digits, `-` and `_`, a letter first.")
+    provider: Text = Field(description="What kind of API it is: a provider's id.")
+    base_url: HttpUrl | None = Field(
+        default=None, description="Where it is. Unset: the provider's own address. Plain http and loopback are allowed."
+    )
+    credential_variable: VariableName | None = Field(default=None, description="The environment variable that holds the credential.")
+    credential_file: Text | None = Field(
+        default=None,
+        description="The file that holds the credential and nothing else; a relative path starts at the configuration file's directory.",
+    )
+    priority: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        default=100, description="The lowest number is tried first, the next when that one fails."
+    )
+    models: Annotated[
+        tuple[ServedModel, ...] | None,
+        BeforeValidator(_models),
+        WithJsonSchema({"type": "list or table"}),
+    ] = Field(
+        default=None,
+        description="What it serves: `vendor/name`, `vendor/*`, or a bare name that gets the provider's vendor; as a table: public name = "
+        "upstream's name. Unset: every model of the provider's vendors.",
+    )
+    timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Its deadlines, see below.")
+    environments: tuple[Slug, ...] | None = Field(
+        default=None, description="The environments whose keys reach it. Unset: every environment of kind `live`."
+    )
+
+    @model_validator(mode="after")
+    def _has_one_source_of_the_credential(self) -> "UpstreamSettings":
+        if self.credential_variable is not None and self.credential_file is not None:
+            raise ValueError("has both credential_variable and credential_file: keep one")
+        return self
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "server": ServerSettings,
+    "storage": StorageSettings,
+    "limits": LimitSettings,
+    "retention": RetentionSettings,
+    "logging": LoggingSettings,
+}
+ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

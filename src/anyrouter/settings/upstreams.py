@@ -1,0 +1,167 @@
+"""Upstreams, ready for use: the provider looked up, the credential read, the models' names completed.
+
+Those of the file, and those that a provider's usual variables (the ones that its own SDK reads) imply.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from anyrouter.core.secret import Secret
+from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.providers.provider import Provider
+from anyrouter.relay.ports import Timeouts
+from anyrouter.settings.fields import HttpUrl, is_header_safe
+from anyrouter.settings.problems import nearest
+from anyrouter.settings.sections import EnvironmentSettings, ServedModel, UpstreamSettings
+
+SANDBOX_ID = "sandbox"
+_MAX_CREDENTIAL_BYTES = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """One place to send requests to.
+
+    `credential` None sends none. `credential_source` says in words where it came from. `models` None: every model of the
+    provider's vendors; else complete names, where a pattern has `upstream_name` None. `environments` are slugs.
+    """
+
+    id: str
+    provider: Provider
+    base_url: str
+    credential: Secret | None
+    credential_source: str
+    priority: int
+    models: tuple[ServedModel, ...] | None
+    timeouts: Timeouts
+    environments: tuple[str, ...]
+    is_implied: bool = False
+
+
+class UnusableUpstreamError(ValueError):
+    """What is wrong with one key of an upstream."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
+def resolve(
+    table: UpstreamSettings,
+    *,
+    providers: Mapping[str, Provider],
+    environments: Collection[EnvironmentSettings],
+    environ: Mapping[str, str],
+    directory: Path,
+) -> Upstream:
+    """An upstream of the file, complete. `directory` is where relative paths start. UnusableUpstreamError says what is wrong."""
+    if table.id == SANDBOX_ID:
+        raise UnusableUpstreamError("id", "is taken by the built-in simulated provider")
+    provider = providers.get(table.provider)
+    if provider is None:
+        raise UnusableUpstreamError("provider", f"is not known; {nearest(table.provider, providers)}")
+    credential, source = _credential(table, environ, directory)
+    if credential is None and table.base_url is None:
+        variable = provider.credential_variable or "NAME"
+        raise UnusableUpstreamError(
+            "credential_variable", f'is missing: {provider.name} asks for a credential (credential_variable = "{variable}")'
+        )
+    base_url = table.base_url or provider.base_url
+    if not base_url:
+        raise UnusableUpstreamError("base_url", f"is missing: {provider.name} has no address of its own")
+    deadlines = table.timeouts
+    return Upstream(
+        id=table.id,
+        provider=provider,
+        base_url=base_url,
+        credential=credential,
+        credential_source=source,
+        priority=table.priority,
+        models=None if table.models is None else tuple(_complete(model, table.id, provider) for model in table.models),
+        timeouts=Timeouts(
+            connect_s=deadlines.connect_s,
+            first_byte_s=deadlines.first_byte_s,
+            idle_s=deadlines.idle_s,
+            total_s=deadlines.total_s or None,
+        ),
+        environments=_environments(table, environments),
+    )
+
+
+def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
+    """The upstream that the provider's usual variables ask for, or None. UnusableUpstreamError's key is the variable's name."""
+    text = environ.get(provider.credential_variable or "", "")
+    base_url = environ.get(provider.base_url_variable or "", "")
+    if not text and not base_url:
+        return None
+    try:
+        address = TypeAdapter(HttpUrl).validate_python(base_url or provider.base_url)
+    except ValidationError as error:
+        raise UnusableUpstreamError(str(provider.base_url_variable), error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    if text and not is_header_safe(text.strip()):
+        raise UnusableUpstreamError(
+            str(provider.credential_variable), "holds what no credential has: spaces, line breaks or non-ASCII characters"
+        )
+    return Upstream(
+        id=provider.id,
+        provider=provider,
+        base_url=address,
+        credential=Secret(text.strip()) if text.strip() else None,
+        credential_source=f"variable {provider.credential_variable}" if text.strip() else "none",
+        priority=100,
+        models=None,
+        timeouts=Timeouts(),
+        environments=(EnvironmentKind.LIVE.value,),
+        is_implied=True,
+    )
+
+
+def _credential(table: UpstreamSettings, environ: Mapping[str, str], directory: Path) -> tuple[Secret | None, str]:
+    if table.credential_variable is not None:
+        text, key = environ.get(table.credential_variable, "").strip(), "credential_variable"
+        source, missing = f"variable {table.credential_variable}", f"names {table.credential_variable}, which is not set"
+    elif table.credential_file is not None:
+        text, key = _read(directory / Path(table.credential_file).expanduser()), "credential_file"
+        source, missing = f"file {table.credential_file}", "names an empty file"
+    else:
+        return None, "none"
+    if not text:
+        raise UnusableUpstreamError(key, missing)
+    if not is_header_safe(text):
+        raise UnusableUpstreamError(key, "holds what no credential has: spaces, line breaks or non-ASCII characters")
+    return Secret(text), source
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MAX_CREDENTIAL_BYTES).decode("ascii").strip()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnusableUpstreamError(
+            "credential_file", f"cannot be read ({reason}); relative paths start at the configuration file's directory"
+        ) from None
+    except UnicodeDecodeError:
+        raise UnusableUpstreamError("credential_file", "holds non-ASCII characters, which no credential has") from None
+
+
+def _complete(model: ServedModel, upstream_id: str, provider: Provider) -> ServedModel:
+    public = model.public if "/" in model.public else f"{provider.vendors[0] if provider.vendors else upstream_id}/{model.public}"
+    if public.endswith("/*"):
+        return ServedModel(public=public)
+    return ServedModel(public=public, upstream_name=model.upstream_name or public.partition("/")[2])
+
+
+def _environments(table: UpstreamSettings, environments: Collection[EnvironmentSettings]) -> tuple[str, ...]:
+    kinds = {environment.slug: environment.kind for environment in environments}
+    if table.environments is None:
+        return tuple(slug for slug, kind in kinds.items() if kind is EnvironmentKind.LIVE)
+    for slug in table.environments:
+        if slug not in kinds:
+            raise UnusableUpstreamError("environments", f"names {slug}, which is not declared; {nearest(slug, kinds)}")
+        if kinds[slug] is EnvironmentKind.SANDBOX:
+            raise UnusableUpstreamError("environments", f"names {slug}, a sandbox: its keys reach nothing but the simulated provider")
+    return table.environments
