@@ -189,8 +189,9 @@ class UpstreamSettings(Section):
         WithJsonSchema({"type": "list or table"}),
     ] = Field(
         default=None,
-        description="What it serves: `vendor/name`, `vendor/*`, or a bare name that gets the provider's vendor; as a table: public name = "
-        "upstream's name. Unset: every model of the provider's vendors.",
+        description="What it serves: `vendor/name`, `vendor/*`, or a bare name, which gets the provider's vendor (at a server of your "
+        "own: the upstream's id); as a table: public name = upstream's name. Unset: every model of the provider's vendors, at a server "
+        "of your own `<id>/*`.",
     )
     timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Its deadlines, see below.")
     environments: tuple[Slug, ...] | None = Field(

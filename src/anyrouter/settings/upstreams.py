@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.providers.provider import Provider
+from anyrouter.providers.sandbox import ANY_VENDOR
 from anyrouter.relay.ports import Timeouts
 from anyrouter.settings.fields import HttpUrl, is_header_safe
 from anyrouter.settings.problems import nearest
@@ -25,8 +26,8 @@ _MAX_CREDENTIAL_BYTES = 16_384
 class Upstream:
     """One place to send requests to.
 
-    `credential` None sends none. `credential_source` says in words where it came from. `models` None: every model of the
-    provider's vendors; else complete names, where a pattern has `upstream_name` None. `environments` are slugs.
+    `credential` None sends none. `credential_source` says in words where it came from. `models` have complete public names; a
+    `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs.
     """
 
     id: str
@@ -35,10 +36,15 @@ class Upstream:
     credential: Secret | None
     credential_source: str
     priority: int
-    models: tuple[ServedModel, ...] | None
+    models: tuple[ServedModel, ...]
     timeouts: Timeouts
     environments: tuple[str, ...]
     is_implied: bool = False
+
+    @property
+    def has_own_address(self) -> bool:
+        """Whether it is a server of the operator's choice, which may have models that the catalogue does not know."""
+        return self.base_url != self.provider.base_url
 
 
 class UnusableUpstreamError(ValueError):
@@ -80,7 +86,7 @@ def resolve(
         credential=credential,
         credential_source=source,
         priority=table.priority,
-        models=None if table.models is None else tuple(_complete(model, table.id, provider) for model in table.models),
+        models=tuple(_complete(model, table.id, provider) for model in table.models or ()) or _everything(table.id, provider),
         timeouts=Timeouts(
             connect_s=deadlines.connect_s,
             first_byte_s=deadlines.first_byte_s,
@@ -112,7 +118,7 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
         credential=Secret(text.strip()) if text.strip() else None,
         credential_source=f"variable {provider.credential_variable}" if text.strip() else "none",
         priority=100,
-        models=None,
+        models=_everything(provider.id, provider),
         timeouts=Timeouts(),
         environments=(EnvironmentKind.LIVE.value,),
         is_implied=True,
@@ -148,8 +154,17 @@ def _read(path: Path) -> str:
         raise UnusableUpstreamError("credential_file", "holds non-ASCII characters, which no credential has") from None
 
 
+def _vendors(upstream_id: str, provider: Provider) -> tuple[str, ...]:
+    """The vendors whose models it serves; a server of the operator's own is its own vendor."""
+    return tuple(vendor for vendor in provider.vendors if vendor != ANY_VENDOR) or (upstream_id,)
+
+
+def _everything(upstream_id: str, provider: Provider) -> tuple[ServedModel, ...]:
+    return tuple(ServedModel(public=f"{vendor}/*") for vendor in _vendors(upstream_id, provider))
+
+
 def _complete(model: ServedModel, upstream_id: str, provider: Provider) -> ServedModel:
-    public = model.public if "/" in model.public else f"{provider.vendors[0] if provider.vendors else upstream_id}/{model.public}"
+    public = model.public if "/" in model.public else f"{_vendors(upstream_id, provider)[0]}/{model.public}"
     if public.endswith("/*"):
         return ServedModel(public=public)
     return ServedModel(public=public, upstream_name=model.upstream_name or public.partition("/")[2])

@@ -13,10 +13,12 @@ from typing import Any, Union, get_args, get_origin
 from anyrouter.core.secret import Secret
 from anyrouter.settings.problems import Origins, Problem, dotted_names, nearest
 from anyrouter.settings.sections import ARRAYS, SECTIONS
+from anyrouter.storage.pepper import PEPPER_VARIABLE
 
 PREFIX = "ANYROUTER_"
 DATA_DIR_VARIABLE = "ANYROUTER_DATA_DIR"
 CONFIG_VARIABLE = "ANYROUTER_CONFIG"
+_OTHERS = (DATA_DIR_VARIABLE, CONFIG_VARIABLE, PEPPER_VARIABLE)
 _KUBERNETES = re.compile(
     r"ANYROUTER_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)", re.ASCII
 )
@@ -31,7 +33,7 @@ def variable_of(section: str, key: str | None = None) -> str:
 def known_variables() -> tuple[str, ...]:
     """Every variable that means something to the gateway, the providers' own aside."""
     settings = [variable_of(*name.split(".")) for name in dotted_names()]
-    return (DATA_DIR_VARIABLE, CONFIG_VARIABLE, *settings, *(variable_of(array) for array in ARRAYS))
+    return (*_OTHERS, *settings, *(variable_of(array) for array in ARRAYS))
 
 
 def apply_variables(
@@ -45,7 +47,7 @@ def apply_variables(
     arrays = {variable_of(array): array for array in ARRAYS}
     for name in sorted(environ):
         text = environ[name]
-        if not name.startswith(PREFIX) or name in {DATA_DIR_VARIABLE, CONFIG_VARIABLE, *credential_variables} or not text:
+        if not name.startswith(PREFIX) or name in {*_OTHERS, *credential_variables} or not text:
             continue
         try:
             if name in known:
@@ -58,9 +60,14 @@ def apply_variables(
                 raw[arrays[name]] = _tables(text)
                 origins.note((arrays[name],), name)
             elif not _is_from_kubernetes(name, text):
-                yield Problem(origin=name, setting="", text=f"no such setting; {nearest(name, known_variables())}")
+                yield Problem(origin=name, setting="", text=f"no such setting; {_nearest(name)}")
         except ValueError as error:
             yield Problem(origin=name, setting="", text=str(error))
+
+
+def _nearest(name: str) -> str:
+    without_section = [known for known in known_variables() if known.endswith(f"__{name.removeprefix(PREFIX)}")]
+    return nearest(name, without_section or known_variables())
 
 
 def _is_from_kubernetes(name: str, text: str) -> bool:

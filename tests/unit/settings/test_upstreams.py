@@ -56,6 +56,13 @@ def test_a_bare_name_at_a_provider_without_vendors_gets_the_upstreams_id(load: L
     assert only(load(text)).models == (ServedModel(public="box/tiny", upstream_name="tiny"),)
 
 
+def test_without_a_list_of_models_it_serves_its_vendors_or_is_its_own(load: Load) -> None:
+    assert only(load(LOCAL)).models == (ServedModel(public="alpha/*"),)
+    own = only(load('[[upstreams]]\nid = "box"\nprovider = "beta"\nbase_url = "http://127.0.0.1:1"'))
+    assert own.models == (ServedModel(public="box/*"),)
+    assert own.has_own_address
+
+
 def test_plain_http_and_loopback_are_allowed_to_the_operator_without_a_credential(load: Load) -> None:
     upstream = only(load(LOCAL))
     assert (upstream.base_url, upstream.credential, upstream.credential_source) == ("http://127.0.0.1:8000/v1", None, "none")
@@ -156,7 +163,12 @@ def test_a_credential_file_with_something_else_in_it_is_refused(problems: Proble
 
 def test_the_providers_usual_variables_make_an_upstream_of_the_live_environment(load: Load) -> None:
     upstream = only(load(environ=ENVIRON | {"ALPHA_BASE_URL": "http://127.0.0.1:9/v1/"}))
-    assert (upstream.id, upstream.base_url, upstream.environments, upstream.models) == ("alpha", "http://127.0.0.1:9/v1", ("live",), None)
+    assert (upstream.id, upstream.base_url, upstream.environments, upstream.models) == (
+        "alpha",
+        "http://127.0.0.1:9/v1",
+        ("live",),
+        (ServedModel(public="alpha/*"),),
+    )
     assert upstream.credential is not None
     assert upstream.credential.reveal() == "MARKER-credential"
     assert upstream.is_implied

@@ -89,4 +89,6 @@ def test_a_mistake_in_an_array_names_the_variable(problems: Problems) -> None:
 def test_every_setting_of_a_section_has_a_variable() -> None:
     names = known_variables()
     assert len(names) == len(set(names))
-    assert {"ANYROUTER_DATA_DIR", "ANYROUTER_CONFIG", "ANYROUTER_STORAGE__DATABASE_URL", "ANYROUTER_UPSTREAMS"} <= set(names)
+    assert {"ANYROUTER_PEPPER", "ANYROUTER_DATA_DIR", "ANYROUTER_CONFIG", "ANYROUTER_STORAGE__DATABASE_URL", "ANYROUTER_UPSTREAMS"} <= set(
+        names
+    )
