@@ -1,0 +1,5 @@
+"""`python -m anyrouter` is `anyrouter`."""
+
+from anyrouter.cli.app import main
+
+main()

@@ -1,0 +1,78 @@
+"""What commands print: tables and panels for terminals, plain lines for pipes, JSON for programs.
+
+Results go to standard output, everything else to standard error. Colours and boxes appear on terminals only, and NO_COLOR is heard.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from anyrouter.cli.failure import CommandFailed
+
+
+def print_json(value: Any) -> None:
+    """One JSON document and a line end."""
+    print(json.dumps(value, ensure_ascii=False, indent=2), flush=True)  # noqa: T201 -- printing is what this module is for
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines, as they are: for what is copied, such as a command."""
+    for line in lines:
+        print(line)  # noqa: T201 -- as above
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table on a terminal, tab-separated lines with a head elsewhere; `empty` (to standard error) when there are no rows."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    if not cells:
+        print_note(empty)
+        return
+    console = Console()
+    if not console.is_terminal:
+        print_lines("\t".join(_one_line(cell) for cell in row) for row in [list(columns), *cells])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_one_line(cell)) for cell in row))
+    console.print(table)
+
+
+def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
+    """One fact a line: its name and value. Facts that are None are left out."""
+    known = [(name, str(value)) for name, value in pairs if value is not None]
+    width = max((len(name) for name, _ in known), default=0)
+    console = Console(highlight=False, soft_wrap=True)
+    for name, value in known:
+        console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", _one_line(value)))
+
+
+def print_note(text: str) -> None:
+    """A remark for people, to standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(text))
+
+
+def print_failure(failure: CommandFailed, *, as_json: bool) -> None:
+    """What went wrong, to standard error: a line (and one for each of its parts), or an object `{"error": {…}}`."""
+    if as_json:
+        error = {"code": failure.code, "message": failure.message, "exit_code": int(failure.exit_code)}
+        error |= ({"cure": failure.cure} if failure.cure else {}) | ({"details": list(failure.lines)} if failure.lines else {})
+        print(json.dumps({"error": error}, ensure_ascii=False), file=sys.stderr, flush=True)  # noqa: T201 -- as above
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    cure = f" ({failure.cure})" if failure.cure else ""
+    console.print(Text.assemble(("error: ", "bold red"), _one_line(failure.message), cure))
+    for line in failure.lines:
+        console.print(Text(f"  {_one_line(line)}"))
+
+
+def _one_line(text: str) -> str:
+    """The text without anything that moves a terminal's cursor or breaks a line."""
+    return "".join(character if character.isprintable() else "�" for character in text)

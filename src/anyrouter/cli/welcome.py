@@ -1,0 +1,79 @@
+"""The texts that get somebody started: what `serve` says when it listens, and the curl line that works with a new key."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from anyrouter.providers.anthropic import DIALECT as ANTHROPIC_DIALECT
+from anyrouter.providers.registry import find_provider
+
+ECHO_MODEL = "sandbox/echo"
+
+
+def curl_line(base_url: str, key: str, model: str | None) -> str:
+    """A command for a POSIX shell that asks `model` for one answer, in its dialect; without a model, one that lists the models."""
+    authorization = shlex.quote(f"Authorization: Bearer {key}")
+    if model is None:
+        return f"curl {base_url}/api/v1/models -H {authorization}"
+    provider = find_provider(model.partition("/")[0])
+    is_anthropic = provider is not None and provider.dialect == ANTHROPIC_DIALECT
+    path = "messages" if is_anthropic else "chat/completions"
+    limit = {"max_tokens": 100} if is_anthropic else {}
+    body = json.dumps({"model": model, **limit, "messages": [{"role": "user", "content": "Hello!"}]})
+    return f"curl {base_url}/api/v1/{path} -H {authorization} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+
+
+def welcome(
+    *,
+    base_url: str,
+    data_dir: Path,
+    first_key: str | None,
+    live_upstreams: Sequence[str],
+    config_path: Path | None = None,
+    live_variables: Sequence[str] = (),
+    warnings: Sequence[str] = (),
+) -> Text:
+    """What `serve` says when it listens, as text with styles.
+
+    `base_url` is where clients reach it, without a path. `first_key` is the text of the key made on the very first start, shown
+    this once. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some.
+    """
+    text = Text()
+    text.append("AnyRouter is listening\n\n", style="bold green")
+    rows = [
+        ("OpenAI clients", f"{base_url}/api/v1"),
+        ("Anthropic clients", f"{base_url}/api"),
+        ("Data", str(data_dir)),
+        ("Configuration", str(config_path) if config_path is not None else "defaults and variables; docs/configuration.md shows a file"),
+        ("Live upstreams", ", ".join(live_upstreams) or "none yet: live keys reach nothing" + _how_to_go_live(live_variables)),
+    ]
+    for name, value in rows:
+        text.append(f"  {name:<18}", style="bold").append(f" {value}\n")
+    for warning in warnings:
+        text.append("  warning", style="bold yellow").append(f"            {warning}\n")
+    text.append("\n")
+    if first_key is None:
+        text.append("A key for your program:\n\n")
+        text.append("  anyrouter keys create --name my-app --env test", style="cyan").append("   offline, simulated answers\n")
+        text.append("  anyrouter keys create --name my-app", style="cyan").append("              real providers\n")
+    else:
+        text.append("Your first key, shown this once. It reaches the built-in simulated provider and costs nothing:\n\n")
+        text.append(f"  {first_key}\n\n", style="bold cyan")
+        text.append("Try it:\n\n")
+        text.append(curl_line(base_url, first_key, ECHO_MODEL), style="cyan").append("\n")
+    return text
+
+
+def print_welcome(text: Text) -> None:
+    """Print it to standard output, lines unbroken so that they can be copied; colours on terminals only."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(text)
+    console.file.flush()
+
+
+def _how_to_go_live(variables: Sequence[str]) -> str:
+    return f" (set {' or '.join(variables)} and start again)" if variables else ""
