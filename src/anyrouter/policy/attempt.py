@@ -1,0 +1,161 @@
+"""Retry and fallback as a pure state machine: it is told outcomes, it answers the next target or the end.
+
+    next -> told a failure -> next target, while there is one and the failure allows it
+         -> told success   -> nothing more: after the first byte there is no retry and no fallback
+
+What an upstream's status becomes is the contract's section 4.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from anyrouter.core.errors import (
+    ConnectFailed,
+    Denied,
+    UpstreamError,
+    UpstreamStatus,
+    UpstreamTimeout,
+)
+from anyrouter.core.ledger import AttemptRecord
+from anyrouter.policy.route import Target
+from anyrouter.wire.failure import MAX_RAW_CHARACTERS, read_failure, scrub
+
+_KEPT_STATUSES = {400: "invalid_parameter", 404: "model_not_found", 413: "body_too_large", 422: "unprocessable"}
+_CREDENTIAL_STATUSES = (401, 402, 403)
+_OVERLOADED_STATUSES = (503, 529)
+_TOO_MANY, _REQUEST_TIMEOUT, _SERVER_ERROR = 429, 408, 500
+_CONTEXT_HINTS = ("context length", "context_length", "prompt is too long", "context window")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed attempt: what the client will hear if it was the last one, and whether another target may help."""
+
+    denied: Denied
+    is_fallback_allowed: bool
+
+
+class Attempts:
+    """The attempts of one request over its ordered targets."""
+
+    __slots__ = ("_failures", "_targets", "records")
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets, self.records = targets, []  # type: tuple[Sequence[Target], list[AttemptRecord]]
+        self._failures: list[Failure] = []
+
+    def next(self) -> Target | None:
+        """The target to try now; None when it is over."""
+        if self._failures and not self._failures[-1].is_fallback_allowed:
+            return None
+        tried = len(self.records)
+        return self._targets[tried] if tried < len(self._targets) else None
+
+    @property
+    def number(self) -> int:
+        """The ordinal of the attempt under way, from 1."""
+        return len(self.records) + 1
+
+    def fail(self, target: Target, error: UpstreamError, latency_ms: int) -> None:
+        """Be told that an attempt failed."""
+        status = error.status if isinstance(error, UpstreamStatus) else 0
+        failure = judge(target, error)
+        self._failures.append(failure)
+        self.records.append(_record(target, status, latency_ms, failure.denied.code))
+
+    def succeed(self, target: Target, status: int, latency_ms: int) -> None:
+        """Be told that an attempt's reply is good."""
+        self.records.append(_record(target, status, latency_ms, None))
+
+    def abandon(self, target: Target) -> None:
+        """Be told that the client went away while a target was asked."""
+        self.records.append(_record(target, 0, 0, "client_closed_request"))
+
+    def refusal(self) -> Denied:
+        """What the client hears after the last failure, with all attempts in its metadata."""
+        last = self._failures[-1].denied
+        statuses = [record.status for record in self.records]
+        tried = [{"upstream": record.upstream, "status": record.status or None, "latency_ms": record.latency_ms} for record in self.records]
+        code, message = last.code, last.message
+        if code == "upstream_error" and all(status in _OVERLOADED_STATUSES for status in statuses):
+            code = "no_healthy_upstream"
+        return Denied(
+            code=code,
+            message=message,
+            param=last.param,
+            retry_after_s=last.retry_after_s if last.retry_after_s is not None else (1.0 if code == "no_healthy_upstream" else None),
+            metadata={**last.metadata, "attempts": tried},
+        )
+
+
+def judge(target: Target, error: UpstreamError) -> Failure:
+    """What one failed attempt means."""
+    name = target.upstream.provider.name
+    metadata: dict[str, Any] = {"provider_name": name}
+    if isinstance(error, UpstreamStatus):
+        return _judge_status(target, error, metadata)
+    if isinstance(error, UpstreamTimeout):
+        return Failure(
+            denied=Denied(code="upstream_timeout", message=f"{name} did not answer in time ({error.phase}).", metadata=metadata),
+            is_fallback_allowed=True,
+        )
+    if isinstance(error, ConnectFailed):
+        return Failure(
+            denied=Denied(code="upstream_error", message=f"{name} could not be reached: {error.public}", metadata=metadata),
+            is_fallback_allowed=True,
+        )
+    return Failure(
+        denied=Denied(
+            code="upstream_invalid_response", message=f"{name} sent a reply that cannot be used: {error.public}", metadata=metadata
+        ),
+        is_fallback_allowed=True,
+    )
+
+
+def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any]) -> Failure:
+    name, status = target.upstream.provider.name, error.status
+    secrets = (target.upstream.credential,)
+    said, code_said, param = read_failure(error.body)
+    said = scrub(said, secrets) if said else None
+    metadata |= {
+        "provider_status": status,
+        "raw": scrub(error.body[: 4 * MAX_RAW_CHARACTERS].decode("utf-8", "replace"), secrets)[:MAX_RAW_CHARACTERS],
+    }
+    reason = f": {said}" if said else f" with status {status}."
+    if status in _KEPT_STATUSES:
+        code = _KEPT_STATUSES[status]
+        if code_said == "context_length_exceeded" or (said and any(hint in said.lower() for hint in _CONTEXT_HINTS)):
+            code = "context_length_exceeded"
+            if "maximum context length" not in (said or ""):
+                reason += " (the prompt is over the model's maximum context length)"
+        denied = Denied(code=code, message=f"{name} refused the request{reason}", param=param, metadata=metadata)
+        return Failure(denied=denied, is_fallback_allowed=False)
+    if status == _TOO_MANY:
+        metadata["limited_by"] = "upstream"
+        denied = Denied(
+            code="upstream_rate_limited",
+            message=f"{name} limits the rate of requests{reason}",
+            retry_after_s=error.retry_after_s if error.retry_after_s is not None else 1.0,
+            metadata=metadata,
+        )
+        return Failure(denied=denied, is_fallback_allowed=True)
+    if status in _CREDENTIAL_STATUSES:
+        # Its text is about the operator's account: not for the client.
+        metadata.pop("raw")
+        denied = Denied(
+            code="upstream_error",
+            message=f"{name} did not accept this gateway's credential (status {status}). The operator has to look at it.",
+            metadata=metadata,
+        )
+        return Failure(denied=denied, is_fallback_allowed=True)
+    code = "upstream_timeout" if status in (_REQUEST_TIMEOUT, 504) else "upstream_error"
+    denied = Denied(code=code, message=f"{name} failed{reason}", metadata=metadata, retry_after_s=error.retry_after_s)
+    return Failure(denied=denied, is_fallback_allowed=status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT)
+
+
+def _record(target: Target, status: int, latency_ms: int, error: str | None) -> AttemptRecord:
+    upstream = target.upstream
+    return AttemptRecord(
+        upstream=upstream.id, provider=upstream.provider.id, model=target.upstream_model, status=status, latency_ms=latency_ms, error=error
+    )

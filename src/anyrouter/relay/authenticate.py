@@ -1,0 +1,137 @@
+"""Phase one: whose request is this. A key that is in memory needs no I/O; a text that cannot be a key never causes any."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from anyrouter.core import keys
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import Denied, StorageUnavailable
+from anyrouter.core.keys import Malformed
+from anyrouter.core.tenancy import Environment
+from anyrouter.policy.authorize import UNKNOWN_KEY, judge_key, read_credential
+from anyrouter.policy.endpoints import ENDPOINTS
+from anyrouter.policy.limit import SlidingLog
+from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.ports import KeyLookup
+
+MAX_CONFIRMATION_AGE_S = 5.0
+_MAX_KNOWN, _MAX_UNKNOWN, _MAX_ADDRESSES = 100_000, 10_000, 10_000
+_MAX_LOOKUPS = 64
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Authenticator:
+    """Finds and judges keys. `confirmed_at_s` tells when (monotonic seconds) the store last said that nothing had changed.
+
+    A key once found is used for at most five seconds without that confirmation. `forget` is called on every change; a lookup
+    that was under way then does not fill the cache.
+    """
+
+    def __init__(
+        self,
+        *,
+        lookup: KeyLookup,
+        peppers: Sequence[bytes],
+        environments: Callable[[], Mapping[str, Environment]],
+        confirmed_at_s: Callable[[], float],
+        failures_per_minute: int = 100,
+    ) -> None:
+        self._lookup, self._peppers, self._environments = lookup, tuple(peppers), environments
+        self._confirmed_at_s, self._failures_per_minute = confirmed_at_s, failures_per_minute
+        self._known: OrderedDict[bytes, ApiKey] = OrderedDict()
+        self._unknown: OrderedDict[bytes, None] = OrderedDict()
+        self._failures: OrderedDict[str, SlidingLog] = OrderedDict()
+        self._version, self._lookups = 0, 0
+
+    def forget(self) -> None:
+        """Drop everything that was found: keys or environments have changed."""
+        self._version += 1
+        self._known.clear()
+        self._unknown.clear()
+
+    def authorize(self, head: RequestHead) -> Principal | Denied | None:
+        """Judge without I/O. None: the key has to be looked up (`find`)."""
+        text = read_credential(head.headers, head.repeated)
+        if isinstance(text, Denied):
+            return text
+        digest = keys.digest(self._peppers[0], text)
+        if head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S:
+            key = self._known.get(digest)
+            if key is not None:
+                return self._judge(key, head)
+            if digest in self._unknown:
+                return self._count_failure(head)
+        found = keys.inspect(text)
+        if isinstance(found, Malformed):
+            return Denied(code=found.code, message=f"This is not a valid API key: {found.hint}.")
+        return None
+
+    async def find(self, head: RequestHead) -> Principal | Denied:
+        """Judge a well-formed key by one indexed read. A store that cannot answer is 503, never 401."""
+        text = read_credential(head.headers, head.repeated)
+        if isinstance(text, Denied):
+            return text
+        if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):
+            return _flooded(self._failures[head.client_host], head.started_s)
+        digests = [keys.digest(pepper, text) for pepper in self._peppers]
+        version = self._version
+        self._lookups += 1
+        try:
+            key = await self._lookup.find_by_digest(digests)
+        except StorageUnavailable:
+            return Denied(
+                code="storage_unavailable",
+                message="The key cannot be checked now because the gateway's database does not answer. Try again shortly.",
+                retry_after_s=1.0,
+            )
+        finally:
+            self._lookups -= 1
+        is_current = version == self._version
+        if key is None:
+            if is_current:
+                _keep(self._unknown, digests[0], None, _MAX_UNKNOWN)
+            return self._count_failure(head)
+        if is_current:
+            _keep(self._known, digests[0], key, _MAX_KNOWN)
+        return self._judge(key, head)
+
+    def _judge(self, key: ApiKey, head: RequestHead) -> Principal | Denied:
+        environment = self._environments().get(key.environment_id)
+        now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
+        denied = judge_key(key, environment, ENDPOINTS[head.endpoint], head.client_host, now)
+        if denied is not None or environment is None:
+            return denied or UNKNOWN_KEY
+        return Principal(key=key, environment=environment)
+
+    def _is_flooding(self, head: RequestHead) -> bool:
+        failures = self._failures.get(head.client_host)
+        return failures is not None and failures.peek(head.started_s).retry_after_s is not None
+
+    def _count_failure(self, head: RequestHead) -> Denied:
+        """401, or 429 once an address has presented too many well-formed keys that nobody issued. Known keys are not affected."""
+        failures = self._failures.get(head.client_host)
+        if failures is None:
+            failures = SlidingLog(self._failures_per_minute)
+            _keep(self._failures, head.client_host, failures, _MAX_ADDRESSES)
+        if failures.peek(head.started_s).retry_after_s is not None:
+            return _flooded(failures, head.started_s)
+        failures.take(head.started_s)
+        return UNKNOWN_KEY
+
+
+def _flooded(failures: SlidingLog, now_s: float) -> Denied:
+    return Denied(
+        code="rate_limited",
+        message="Too many unknown API keys were presented from this address. Check the key, then try again later.",
+        retry_after_s=failures.peek(now_s).retry_after_s,
+        metadata={"limited_by": "address"},
+    )
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V, bound: int) -> None:
+    cache[key] = value
+    if len(cache) > bound:
+        cache.popitem(last=False)

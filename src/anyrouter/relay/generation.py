@@ -1,0 +1,121 @@
+"""One request on its way: what was judged, where it goes, what has been measured. Lives as long as the request."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.money import to_usd_string
+from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
+from anyrouter.policy.attempt import Attempts
+from anyrouter.policy.limit import LimitState
+from anyrouter.policy.price import price
+from anyrouter.policy.route import Target
+from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.ports import Downstream
+from anyrouter.wire.dialect import Dialect, Naming
+from anyrouter.wire.reply import CostFields, ReplyFacts
+from anyrouter.wire.request import InferenceRequest
+
+
+@dataclass(slots=True, kw_only=True)
+class Generation:
+    """The state of one inference request after it was admitted."""
+
+    id: str
+    head: RequestHead
+    principal: Principal
+    dialect: Dialect
+    request: InferenceRequest
+    downstream: Downstream
+    limit: LimitState
+    attempts: Attempts
+    target: Target
+    upstream_s: float = 0.0  # time spent waiting for upstreams
+    first_byte_s: float | None = None  # monotonic
+    is_asked: bool = False  # whether an upstream may have seen the request
+    is_begun: bool = False  # whether the client has got a byte
+    is_settled: bool = False
+    partial: Usage = NO_USAGE  # what had been used when the reply broke off
+    facts: ReplyFacts = field(default_factory=ReplyFacts)
+
+    def naming(self) -> Naming:
+        """What the reply is called."""
+        return Naming(generation_id=self.id, model=self.target.model, provider=self.target.upstream.provider.name)
+
+    def is_sandboxed(self) -> bool:
+        """Whether nothing is billed."""
+        return self.principal.environment.kind is EnvironmentKind.SANDBOX or self.target.upstream.is_sandbox
+
+    def price(self, usage: Usage) -> int:
+        """The tariff's price of a usage in nano-USD; 0 where there is no tariff."""
+        tariff = self.target.tariff
+        return price(tariff, usage) if tariff is not None and usage.source is not UsageSource.NONE else 0
+
+    def cost_fields(self, usage: Usage) -> CostFields:
+        """The cost block for the client."""
+        amount = to_usd_string(self.price(usage)).encode()
+        return CostFields(cost=b"0", shadow_cost=amount) if self.is_sandboxed() else CostFields(cost=amount)
+
+    def overhead_s(self, now_s: float) -> float:
+        """Time spent in the gateway itself so far."""
+        return max(0.0, now_s - self.head.started_s - self.upstream_s)
+
+    def intent(self) -> Intent:
+        """The record made before the target is asked."""
+        return Intent(**self._common())
+
+    def entry(self, state: EntryState, status: int, usage: Usage = NO_USAGE, error_code: str | None = None) -> LedgerEntry:
+        """The record of how it ended."""
+        now_s = time.monotonic()
+        head, facts, cost = self.head, self.facts, self.price(usage)
+        is_sandboxed, first_byte_s = self.is_sandboxed(), self.first_byte_s
+        return LedgerEntry(
+            **self._common(),
+            state=state,
+            status=status,
+            usage=usage,
+            cost_nanousd=0 if is_sandboxed else cost,
+            shadow_cost_nanousd=cost if is_sandboxed else 0,
+            is_price_unknown=self.target.tariff is None,
+            error_code=error_code,
+            finish_reason=facts.finish_reason,
+            native_finish_reason=facts.native_finish_reason,
+            upstream_id=facts.upstream_id,
+            latency_ms=int((now_s - head.started_s) * 1000),
+            ttft_ms=None if first_byte_s is None else int((first_byte_s - head.started_s) * 1000),
+            generation_ms=0 if first_byte_s is None else int((now_s - first_byte_s) * 1000),
+            overhead_us=int(self.overhead_s(now_s) * 1e6),
+            attempts=tuple(self.attempts.records),
+        )
+
+    def _common(self) -> dict[str, Any]:
+        head, key, upstream = self.head, self.principal.key, self.target.upstream
+        headers = head.headers
+        return {
+            "generation_id": self.id,
+            "attempt": max(1, self.attempts.number if not self.is_settled else len(self.attempts.records)),
+            "request_id": head.request_id,
+            "organisation_id": key.organisation_id,
+            "environment_id": key.environment_id,
+            "environment": key.environment,
+            "api_key_id": key.id,
+            "rotation_group": key.rotation_group,
+            "endpoint": head.endpoint,
+            "model": self.target.model,
+            "upstream_model": self.target.upstream_model,
+            "provider": upstream.provider.id,
+            "upstream": upstream.id,
+            "created_at_ms": head.now_ms,
+            "is_streamed": self.request.is_streamed,
+            "estimated_input_tokens": self.request.estimated_input_tokens,
+            "trace_id": _text(headers.get(b"x-anyrouter-trace-id")),
+            "app_title": _text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
+            "http_referer": _text(headers.get(b"http-referer")),
+            "user_agent": _text(headers.get(b"user-agent")),
+        }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if not value else value[:200].decode("latin-1")

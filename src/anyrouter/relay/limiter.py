@@ -1,0 +1,66 @@
+"""The counters behind the limits: state of the one event loop, bounded in size, checked all before any is changed."""
+
+from anyrouter.core.errors import Denied
+from anyrouter.policy.limit import LimitState, RateLimit, make_limit
+from anyrouter.relay.call import Principal
+
+DEFAULT_CEILING_RPM = 6_000_000
+_MAX_COUNTERS = 100_000
+
+
+class RateLimiter:
+    """Requests per minute of a key's rotation group, of its environment, and of the server."""
+
+    def __init__(self, ceiling_rpm: int = DEFAULT_CEILING_RPM) -> None:
+        self._ceiling = make_limit(ceiling_rpm)
+        self._counters: dict[str, RateLimit] = {}
+
+    def admit(self, principal: Principal, now_s: float) -> LimitState | Denied:
+        """Count a request against every limit that applies, or none of them. The state is that of the narrowest owner's limit."""
+        key, environment = principal.key, principal.environment
+        if key.rate_limit_rpm is None and environment.rate_limit_rpm is None:
+            state = self._ceiling.peek(now_s)
+            if state.retry_after_s is not None:
+                return _refused(state, "server", "This server")
+            self._ceiling.take(now_s)
+            return state
+        limits = self._limits(principal, now_s)
+        states = [limit.peek(now_s) for _, _, limit in limits]
+        for (owner, shown, _), state in zip(limits, states, strict=True):
+            if state.retry_after_s is not None:
+                return _refused(state, owner, shown)
+        for _, _, limit in limits:
+            limit.take(now_s)
+        return limits[0][2].peek(now_s)
+
+    def peek(self, principal: Principal, now_s: float) -> LimitState:
+        """The state that a reply's headers show; nothing is counted."""
+        return self._limits(principal, now_s)[0][2].peek(now_s)
+
+    def _limits(self, principal: Principal, now_s: float) -> list[tuple[str, str, RateLimit]]:
+        key, environment = principal.key, principal.environment
+        limits = []
+        if key.rate_limit_rpm is not None:
+            limits.append(("key", "This API key", self._counter(key.rotation_group, key.rate_limit_rpm, now_s)))
+        if environment.rate_limit_rpm is not None:
+            name = f"The environment {environment.slug}"
+            limits.append(("environment", name, self._counter(environment.id, environment.rate_limit_rpm, now_s)))
+        limits.append(("server", "This server", self._ceiling))
+        return limits
+
+    def _counter(self, owner: str, limit: int, now_s: float) -> RateLimit:
+        counter = self._counters.get(owner)
+        if counter is None or counter.limit != limit:
+            if len(self._counters) >= _MAX_COUNTERS:
+                self._counters = {name: kept for name, kept in self._counters.items() if not kept.is_idle(now_s)}
+            counter = self._counters[owner] = make_limit(limit)
+        return counter
+
+
+def _refused(state: LimitState, owner: str, shown: str) -> Denied:
+    wait_s = state.retry_after_s or 0.0
+    message = f"{shown} is limited to {state.limit} requests per minute. The next one is possible in {max(1, -int(-wait_s // 1))} s."
+    if state.limit == 0:
+        message = f"{shown} is blocked: its limit is 0 requests per minute."
+    metadata = {"limited_by": owner, "limit": state.limit, "remaining": state.remaining, "retry_after_s": wait_s}
+    return Denied(code="rate_limited", message=message, retry_after_s=wait_s, metadata=metadata)

@@ -1,0 +1,93 @@
+"""A streamed reply: chunks go through as they come, inside of the event loop's read callback.
+
+The client's head is sent with the first whole event, so that until then a failure is a real status and another target may be
+tried. The entry is settled before the bytes that end the stream are written.
+"""
+
+from collections.abc import Callable
+
+from anyrouter.core.errors import UpstreamBroken, UpstreamError, UpstreamStatus
+from anyrouter.relay.generation import Generation
+from anyrouter.relay.ports import Exchange
+from anyrouter.wire.failure import read_failure, scrub
+from anyrouter.wire.reply import InvalidReply, StreamRewriter
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class StreamPump:
+    """A `BodySink` that writes to the client. `begin` sends the client's head, `settle` puts the outcome on record."""
+
+    __slots__ = ("_begin", "_exchange", "_settle", "_write", "error", "generation", "quiet_s", "rewriter")
+
+    def __init__(
+        self,
+        generation: Generation,
+        exchange: Exchange,
+        rewriter: StreamRewriter,
+        *,
+        begin: Callable[[], None],
+        settle: Callable[[], None],
+    ) -> None:
+        self.generation, self.rewriter, self._exchange = generation, rewriter, exchange
+        self._begin, self._settle, self._write = begin, settle, generation.downstream.write
+        self.error: UpstreamError | None = None
+        self.quiet_s = 0
+
+    def feed(self, data: bytes) -> None:
+        """Pass a part of the upstream's body on."""
+        rewriter = self.rewriter
+        if self.error is not None:
+            return
+        try:
+            out = rewriter.feed(data)
+        except InvalidReply as error:
+            self._fail(UpstreamBroken(str(error)))
+            return
+        if out:
+            self._send(out)
+        if rewriter.failure is not None:
+            self._fail(_reported(rewriter.failure, self.generation))
+
+    def finish(self) -> None:
+        """The upstream's body has ended in order. UpstreamError when the generation had not."""
+        if self.error is None:
+            out = self.rewriter.eof()
+            if out:
+                self._send(out)
+            if self.rewriter.failure is not None:
+                self.error = _reported(self.rewriter.failure, self.generation)
+            elif not self.rewriter.is_done:
+                self.error = UpstreamBroken("the stream ended before the generation did")
+        if self.error is not None:
+            raise self.error
+
+    def keep_alive(self, after_s: int) -> None:
+        """Called every second: a comment to the client when nothing has come for `after_s` seconds."""
+        self.quiet_s += 1
+        if self.quiet_s >= after_s and self.error is None and not self.rewriter.is_done:
+            self._send(KEEP_ALIVE)
+
+    def _send(self, out: bytes) -> None:
+        self.quiet_s = 0
+        generation = self.generation
+        if not generation.is_begun:
+            self._begin()
+        if self.rewriter.is_done and not generation.is_settled:
+            self._settle()
+        self._write(out)
+
+    def _fail(self, error: UpstreamError) -> None:
+        self.error = error
+        self._exchange.cancel()
+
+
+def _reported(failure: bytes, generation: Generation) -> UpstreamError:
+    """An error that the upstream sent as an event."""
+    message, code, _ = read_failure(failure)
+    text = scrub(message or "it reported an error inside of the stream", (generation.target.upstream.credential,))
+    if not generation.is_begun:
+        is_limit = code is not None and "rate_limit" in code
+        is_overload = code is not None and "overloaded" in code
+        return UpstreamStatus(text, status=429 if is_limit else 529 if is_overload else 502, body=failure)
+    return UpstreamBroken(text)

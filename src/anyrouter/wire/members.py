@@ -1,0 +1,160 @@
+"""The members of a JSON object as slices of its bytes: judged by value, edited by splicing, never decoded whole and encoded again.
+
+The law that this file holds: what is sent is exactly what was judged. Of a repeated member the last counts (RFC 8259 leaves it
+open; decoders differ, and an attacker picks the pair that disagrees), so an object with repetitions is rebuilt from the judged
+values alone. Where nothing is repeated, every byte outside of the edits stays as it came.
+
+How the positions are found: msgspec validates the whole text and gives each value as a slice, but not where it lies. In a compact
+text they follow from the lengths: the text is as long as its distinct members exactly when nothing is repeated, escaped
+or spaced. Any other text is walked from key to key, each step checked against the name and the value that the decoder gave.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_KEY = re.compile(rb'[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
+_NEXT = re.compile(rb"[ \t\n\r]*([,}])")
+_OPEN = re.compile(rb"[ \t\n\r]*\{")
+_CHECKED_WHOLE = 512  # longer values are compared at both ends: comparing all of a long prompt costs more than finding it
+
+
+class NotJson(ValueError):
+    """The text is not a JSON object in UTF-8, or it is nested deeper than the decoder goes. The message is fit for the caller."""
+
+
+class Members:
+    """A JSON object's text with its members found."""
+
+    __slots__ = ("_spans", "text", "values")
+
+    def __init__(self, text: bytes) -> None:
+        try:
+            self.values: dict[str, msgspec.Raw] = _decode_members(text)
+            if not text.isascii():
+                str(text, "utf-8")  # msgspec does not look into the strings that it skips
+        except UnicodeDecodeError as error:
+            raise NotJson(f"the body is not UTF-8 (byte {error.start})") from None
+        except msgspec.ValidationError:
+            raise NotJson("the body is JSON, but not an object") from None
+        except (msgspec.DecodeError, RecursionError) as error:
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
+            raise NotJson(f"the body is not valid JSON: {reason}") from None
+        self.text = text
+        self._spans: dict[str, tuple[int, int, int]] | None = None
+
+    def raw(self, name: str) -> bytes | None:
+        """A member's value as it stands in the text, or None."""
+        value = self.values.get(name)
+        return None if value is None else bytes(value)
+
+    def decode(self, name: str) -> object:
+        """A member's value, decoded; None when it is absent or null. NotJson is impossible: the text was validated."""
+        value = self.values.get(name)
+        return None if value is None else msgspec.json.decode(value)
+
+    def raw_is_missing(self, name: str) -> bool:
+        """Whether a member is absent or null."""
+        value = self.values.get(name)
+        return value is None or (memoryview(value).nbytes == len(b"null") and bytes(value) == b"null")
+
+    def starts_with(self, name: str, start: bytes) -> bool:
+        """Whether a member is there and its value's text starts so."""
+        value = self.values.get(name)
+        return value is not None and bytes(memoryview(value)[: len(start)]) == start
+
+    def size(self, name: str) -> int:
+        """How many bytes a member's value has in the text; 0 when it is absent."""
+        value = self.values.get(name)
+        return 0 if value is None else memoryview(value).nbytes
+
+    def edit(
+        self, replace: Mapping[str, bytes], remove: Iterable[str] = (), append: Mapping[str, bytes] | None = None
+    ) -> list[bytes | memoryview]:
+        """The text with values replaced, members removed and members added at the end, as parts to be sent one after the other.
+
+        Names that do not occur are ignored by `replace` and `remove`; `append` is for names that do not occur.
+        """
+        spans = self._find()
+        if spans is None:
+            return [self._rebuild(replace, frozenset(remove), append or {})]
+        cuts = [(spans[name][1], spans[name][2], value) for name, value in replace.items() if name in spans]
+        is_first_removed = False
+        for name in remove:
+            if name in spans:
+                start, _, end = spans[name]
+                is_first_removed = is_first_removed or self.text[start : start + 1] != b","
+                cuts.append((start, end, b""))
+        if is_first_removed:  # the comma behind it would be left over; rare enough for the plain way
+            return [self._rebuild(replace, frozenset(remove), append or {})]
+        cuts.sort()
+        if append:
+            tail = b"".join(b',"%s":%s' % (name.encode(), value) for name, value in append.items())
+            end = self.text.rindex(b"}")
+            cuts.append((end, end, tail if spans else tail[1:]))
+        view, at = memoryview(self.text), 0
+        parts: list[bytes | memoryview] = []
+        for start, end, value in cuts:
+            parts += (view[at:start], value)
+            at = end
+        parts.append(view[at:])
+        return parts
+
+    def _find(self) -> dict[str, tuple[int, int, int]] | None:
+        """For each member: where it starts (its comma, else its key), its value's start and end. None when something is repeated."""
+        if self._spans is None:
+            self._spans = self._find_compact() or self._walk()
+        return self._spans
+
+    def _find_compact(self) -> dict[str, tuple[int, int, int]] | None:
+        spans, at = {}, 0
+        for name, value in self.values.items():
+            start = at + len(name) + 4
+            end = start + memoryview(value).nbytes
+            spans[name] = (at, start, end)
+            at = end
+        if at + 1 != len(self.text) or not spans:
+            return None
+        first = next(iter(spans))
+        spans[first] = (1, *spans[first][1:])
+        return spans
+
+    def _walk(self) -> dict[str, tuple[int, int, int]] | None:
+        text, spans = self.text, {}
+        opening = _OPEN.match(text)
+        if opening is None:
+            return None
+        at, start = opening.end(), opening.end()
+        for name, value in self.values.items():
+            key = _KEY.match(text, at)
+            if key is None or key[1] != name.encode():
+                return None
+            end = key.end() + memoryview(value).nbytes
+            following = _NEXT.match(text, end)
+            if following is None or not _is_same(text, key.end(), end, value):
+                return None
+            spans[name] = (start, key.end(), end)
+            start, at = following.start(1), following.end()
+        return spans if text.rstrip(b" \t\n\r").endswith(b"}") and at == len(text.rstrip(b" \t\n\r")) and spans else None
+
+    def _rebuild(self, replace: Mapping[str, bytes], remove: frozenset[str], append: Mapping[str, bytes]) -> bytes:
+        encode = msgspec.json.encode
+        members = [(name, replace.get(name) or bytes(value)) for name, value in self.values.items() if name not in remove]
+        return b"{%s}" % b",".join(b"%s:%s" % (encode(name), value) for name, value in [*members, *append.items()])
+
+
+def _is_same(text: bytes, start: int, end: int, value: msgspec.Raw) -> bool:
+    view = memoryview(value)
+    if view.nbytes <= _CHECKED_WHOLE:
+        return text[start:end] == view
+    half = _CHECKED_WHOLE // 2
+    return text[start : start + half] == view[:half] and text[end - half : end] == view[-half:]
+
+
+def append_to_object(text: bytes, members: bytes) -> bytes:
+    """A JSON object's text with `members` (`"name":value,…`, no leading comma) behind its last one."""
+    end = text.rindex(b"}")
+    is_empty = text[:end].rstrip().endswith(b"{")
+    return b"%s%s%s}" % (text[:end], b"" if is_empty else b",", members)
