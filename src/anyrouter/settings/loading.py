@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.core.ids import new_id
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.providers.provider import Provider
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.fields import Section
@@ -54,6 +55,21 @@ class Settings:
     logging: LoggingSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
+
+    def declare_environments(self, now_ms: int) -> tuple[Environment, ...]:
+        """The environments that the configuration itself names, as records with fresh ids (`now_ms`: Unix milliseconds)."""
+        return tuple(
+            Environment(
+                id=new_id("env", now_ms),
+                organisation_id=DEFAULT_ORGANISATION_ID,
+                slug=table.slug,
+                name=table.name or table.slug.capitalize(),
+                kind=table.kind,
+                rate_limit_rpm=table.rate_limit_rpm,
+            )
+            for table in self.environments
+            if table is not STANDARD_ENVIRONMENTS.get(table.slug)
+        )
 
     def resolve_path(self, path: str) -> Path:
         """A path that the configuration names: a relative one starts at the file's directory, without a file at the data directory."""

@@ -65,6 +65,14 @@ class ServerSettings(Section):
         default=None, description="Bearer token for `/metrics` from other machines. Without it only loopback can read them."
     )
 
+    def base_url(self, port: int | None = None) -> str:
+        """Where clients reach the gateway, without a path. `port` is the one really bound, when 0 was asked for."""
+        if self.public_url is not None:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 -- read, not bound
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.port if port is None else port}"
+
     @model_validator(mode="after")
     def _has_both_tls_files(self) -> "ServerSettings":
         if (self.tls_certificate is None) != (self.tls_key is None):

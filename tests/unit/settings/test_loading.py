@@ -221,3 +221,33 @@ def test_problems_can_be_read_one_by_one(load: Load, tmp_path: Path) -> None:
         (str(tmp_path / "anyrouter.toml"), "server.port"),
         (str(tmp_path / "anyrouter.toml"), "server.head_count"),
     ]
+
+
+def test_only_the_environments_that_the_file_names_are_declared(load: Load) -> None:
+    text = '[[environments]]\nslug = "test"\nrate_limit_rpm = 5\n[[environments]]\nslug = "staging"'
+    assert load().declare_environments(0) == ()
+    found = load(text).declare_environments(0)
+    assert [(item.slug, item.name, item.kind, item.rate_limit_rpm) for item in found] == [
+        ("test", "Test", EnvironmentKind.SANDBOX, 5),
+        ("staging", "Staging", EnvironmentKind.LIVE, None),
+    ]
+    assert found[0].id.startswith("env_")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("", "http://127.0.0.1:8080"),
+        ("host = '0.0.0.0'\nport = 9", "http://127.0.0.1:9"),
+        ("host = '::'", "http://[::1]:8080"),
+        ("host = 'fe80::1'", "http://[fe80::1]:8080"),
+        ("tls_certificate = 'c'\ntls_key = 'k'", "https://127.0.0.1:8080"),
+        ("public_url = 'https://gateway.example/'", "https://gateway.example"),
+    ],
+)
+def test_clients_are_told_an_address_that_they_can_use(load: Load, text: str, address: str) -> None:
+    assert load(f"[server]\n{text}").server.base_url() == address
+
+
+def test_the_port_really_bound_takes_the_place_of_the_one_asked_for(load: Load) -> None:
+    assert load("[server]\nport = 0").server.base_url(5000) == "http://127.0.0.1:5000"
