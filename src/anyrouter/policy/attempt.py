@@ -68,9 +68,9 @@ class Attempts:
         """Be told that an attempt's reply is good."""
         self.records.append(_record(target, status, latency_ms, None))
 
-    def abandon(self, target: Target) -> None:
-        """Be told that the client went away while a target was asked."""
-        self.records.append(_record(target, 0, 0, "client_closed_request"))
+    def abandon(self, target: Target, code: str) -> None:
+        """Be told that an attempt ended for a reason that is not the target's."""
+        self.records.append(_record(target, 0, 0, code))
 
     def refusal(self) -> Denied:
         """What the client hears after the last failure, with all attempts in its metadata."""

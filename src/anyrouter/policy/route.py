@@ -118,7 +118,7 @@ def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
         dialects = " and ".join(sorted({upstream.provider.dialect for upstream in candidates}))
         return _no_route(
             f"{model} is served in the {dialects} dialect only, and /{endpoint} speaks {ENDPOINTS[endpoint].dialect}. "
-            f"Use the endpoint of that dialect ({', '.join('/' + path for upstream in candidates[:1] for path in upstream.provider.paths)}).",
+            f"Use an endpoint of that dialect: {', '.join(f'/{path}' for path in candidates[0].provider.paths)}.",
             [{"upstream": upstream.id, "reason": "dialect"} for upstream in candidates],
         )
     tariff = known.tariff if known is not None else None

@@ -278,7 +278,7 @@ class Relay:
     def _abandon(self, generation: Generation) -> None:
         """The client is gone, or the process is about to be: the upstream was cancelled, what was used is billed."""
         if generation.is_asked and not generation.is_settled:
-            generation.attempts.abandon(generation.target)
+            generation.attempts.abandon(generation.target, "client_closed_request")
             partial = generation.partial
             if partial.source is UsageSource.NONE:
                 tokens = generation.request.estimated_input_tokens
@@ -290,7 +290,9 @@ class Relay:
         if generation is None:
             self._refuse(head, denied, downstream, principal)
             return
-        if not generation.is_settled and generation.attempts.records:
+        if generation.is_asked and not generation.is_settled:
+            if not generation.attempts.records:
+                generation.attempts.abandon(generation.target, denied.code)
             self._settle(generation, EntryState.FAILED, denied.http_status, generation.partial, denied.code)
         if not generation.is_begun:
             self._refuse(head, denied, downstream, principal, generation)

@@ -1,0 +1,122 @@
+"""The relay's ports in memory: for unit tests, and to see what a client would have got without a socket."""
+
+from collections.abc import Callable, Sequence
+
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.ledger import Intent, LedgerEntry
+
+
+class MemoryDownstream:
+    """A client that takes everything: `status`, `head` and `body` are what it got, `is_finished` whether the reply was whole."""
+
+    def __init__(self) -> None:
+        self.is_closed, self.is_finished, self.is_aborted = False, False, False
+        self.status: int | None = None
+        self.head, self.body = b"", b""
+        self.writes: list[bytes] = []
+        self.on_close: Callable[[], None] = _nothing
+        self.on_pause: Callable[[], None] = _nothing
+        self.on_resume: Callable[[], None] = _nothing
+
+    def reply(self, status: int, head: bytes, body: bytes | Sequence[bytes | memoryview]) -> None:
+        """Take a whole reply."""
+        self.start(status, head)
+        self.write(body if isinstance(body, bytes) else b"".join(body))
+        self.finish()
+
+    def start(self, status: int, head: bytes) -> None:
+        """Take a head."""
+        if self.status is not None:
+            raise RuntimeError("a second reply to one request")
+        self.status, self.head = status, head
+
+    def write(self, data: bytes) -> None:
+        """Take a part of the body."""
+        self.writes.append(data)
+        self.body += data
+
+    def finish(self) -> None:
+        """The body is whole."""
+        self.is_finished = True
+
+    def abort(self) -> None:
+        """The connection ends before the body does."""
+        self.is_aborted = True
+
+    def watch(self, *, on_close: Callable[[], None], on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
+        """Keep the callbacks for `leave` and for tests of backpressure."""
+        self.on_close, self.on_pause, self.on_resume = on_close, on_pause, on_resume
+
+    def leave(self) -> None:
+        """The client goes away."""
+        self.is_closed = True
+        self.on_close()
+
+    def header(self, name: str) -> str | None:
+        """The value of a header of the reply."""
+        for line in self.head.decode("latin-1").split("\r\n"):
+            key, _, value = line.partition(": ")
+            if key.lower() == name.lower():
+                return value
+        return None
+
+
+class MemoryLedger:
+    """A ledger that forgets everything with the process. `is_broken` makes intents fail as a full disk would."""
+
+    def __init__(self) -> None:
+        self.intents: list[Intent] = []
+        self.entries: list[LedgerEntry] = []
+        self.is_broken = False
+
+    def intend(self, intent: Intent) -> None:
+        """Keep an intent."""
+        if self.is_broken:
+            raise StorageUnavailable("the ledger cannot be written")
+        self.intents.append(intent)
+
+    def settle(self, entry: LedgerEntry) -> None:
+        """Keep an entry."""
+        self.entries.append(entry)
+
+    def has_room(self) -> bool:
+        """There is always room."""
+        return True
+
+    async def wait_for_room(self) -> None:
+        """Return at once."""
+
+    def find_pending(self, generation_id: str) -> LedgerEntry | None:
+        """An entry by either id."""
+        return next((entry for entry in self.entries if generation_id in (entry.generation_id, entry.upstream_id)), None)
+
+
+class MemoryKeys:
+    """Keys by digest. `lookups` counts the questions; `is_broken` makes them fail as a lost database would."""
+
+    def __init__(self, keys: Sequence[ApiKey] = ()) -> None:
+        self.keys = {key.digest: key for key in keys}
+        self.lookups, self.is_broken = 0, False
+
+    async def find_by_digest(self, digests: Sequence[bytes]) -> ApiKey | None:
+        """The first key that is found."""
+        self.lookups += 1
+        if self.is_broken:
+            raise StorageUnavailable("the database does not answer")
+        return next((self.keys[digest] for digest in digests if digest in self.keys), None)
+
+
+class MemoryKeyUse:
+    """The last use of each key."""
+
+    def __init__(self) -> None:
+        self.uses: dict[str, tuple[int, str, str | None]] = {}
+
+    def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
+        """Keep the latest."""
+        self.uses[key_id] = (at_ms, address, user_agent)
+
+
+def _nothing() -> None:
+    """Nobody watches."""
