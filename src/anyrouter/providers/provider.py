@@ -27,3 +27,4 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     passed_headers: frozenset[str] = frozenset()
     is_asking_usage: bool = True  # whether `stream_options.include_usage` is understood
+    is_host: bool = False  # serves other makers' models; they are listed under this provider's own vendor name
