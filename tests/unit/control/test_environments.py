@@ -15,7 +15,7 @@ class Shelf:
         self.writes = 0
 
     async def list_environments(self, organisation_id: str) -> list[Environment]:
-        return sorted(self.by_slug.values(), key=lambda environment: environment.slug)
+        return [environment for _, environment in sorted(self.by_slug.items()) if environment.organisation_id == organisation_id]
 
     async def put_environment(self, environment: Environment) -> None:
         self.writes += 1
