@@ -50,13 +50,17 @@ class Upstream:
             )
         return self.environments is None or environment.slug in self.environments
 
-    def upstream_name(self, model: str, *, is_known: bool) -> str | None:
-        """This upstream's own name of a public model id; None when it does not serve it. `is_known`: the catalogue has it."""
+    def upstream_name(self, model: str, known: Model | None) -> str | None:
+        """This upstream's own name of a public model id; None when it does not serve it. `known` is the catalogue's row of it."""
         own = self.models.get(model)
         if own is not None:
             return own
         vendor, _, name = model.partition("/")
-        return name if name and (is_known or self.is_open) and f"{vendor}/*" in self.models else None
+        if f"{vendor}/*" not in self.models:
+            return None
+        if known is not None:
+            return known.upstream_name
+        return name if name and self.is_open else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +95,12 @@ def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
     return targets if pin is None or isinstance(targets, Denied) else _pinned(snapshot, targets, pin)
 
 
-def find_candidates(snapshot: Snapshot, environment: Environment, model: str, *, is_known: bool = True) -> list[Upstream]:
+def find_candidates(snapshot: Snapshot, environment: Environment, model: str, known: Model | None) -> list[Upstream]:
     """The upstreams that serve a public model id to an environment, in any dialect, best first."""
     serving = [
         upstream
         for upstream in snapshot.upstreams
-        if upstream.serves(environment) and upstream.upstream_name(model, is_known=is_known) is not None
+        if upstream.serves(environment) and upstream.upstream_name(model, known) is not None
     ]
     return sorted(serving, key=lambda upstream: upstream.priority)
 
@@ -104,7 +108,7 @@ def find_candidates(snapshot: Snapshot, environment: Environment, model: str, *,
 def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str) -> tuple[Target, ...] | Denied:
     known = snapshot.resolve(name)
     model = known.id if known is not None else name
-    candidates = find_candidates(snapshot, environment, model, is_known=known is not None)
+    candidates = find_candidates(snapshot, environment, model, known)
     if not candidates:
         if known is None:
             return _not_found(snapshot, name)
@@ -126,7 +130,7 @@ def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
         Target(
             upstream=upstream,
             model=model,
-            upstream_model=upstream.upstream_name(model, is_known=known is not None) or name,
+            upstream_model=upstream.upstream_name(model, known) or name,
             tariff=tariff,
         )
         for upstream in able
