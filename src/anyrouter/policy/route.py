@@ -95,8 +95,9 @@ def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
     return targets if pin is None or isinstance(targets, Denied) else _pinned(snapshot, targets, pin)
 
 
-def find_candidates(snapshot: Snapshot, environment: Environment, model: str, known: Model | None) -> list[Upstream]:
+def find_candidates(snapshot: Snapshot, environment: Environment, model: str) -> list[Upstream]:
     """The upstreams that serve a public model id to an environment, in any dialect, best first."""
+    known = snapshot.resolve(model)
     serving = [
         upstream
         for upstream in snapshot.upstreams
@@ -108,7 +109,7 @@ def find_candidates(snapshot: Snapshot, environment: Environment, model: str, kn
 def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str) -> tuple[Target, ...] | Denied:
     known = snapshot.resolve(name)
     model = known.id if known is not None else name
-    candidates = find_candidates(snapshot, environment, model, known)
+    candidates = find_candidates(snapshot, environment, model)
     if not candidates:
         if known is None:
             return _not_found(snapshot, name)
