@@ -1,0 +1,273 @@
+"""One reply on its way from a connection to whoever asked: bytes go from the read callback straight into the sink.
+
+It knows the transport only to stop, start or end it, and only until the reply's last byte: afterwards the connection serves others.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from anyrouter.core.errors import UpstreamBroken, UpstreamTimeout
+from anyrouter.relay.ports import BodySink, Timeouts
+from anyrouter.upstream.coding import CodingError, Inflater
+from anyrouter.upstream.framing import MALFORMED, Framing, without_coding
+
+HELD_BYTES = 64 * 1024  # a sized reply up to this is announced whole: one wake-up of the waiting task instead of two
+UNCLAIMED_BYTES = 256 * 1024  # what is kept of a body that nobody reads yet; then the socket rests
+TURN_BYTES = 1024 * 1024  # the most that is inflated in one turn of the loop
+CUT = "The upstream closed the connection before its reply was whole."
+TOO_LARGE = "The upstream's reply is too large."
+GIVEN_UP = "The request to the upstream was given up."
+LATE = "The upstream did not answer in time."
+
+FIRST_BYTE, IDLE = "first_byte", "idle"
+
+
+class HttpExchange:
+    """Implements the relay's `Exchange`. Driven by its connection; `check` is called every now and then with the loop's time.
+
+    `arrived` is done when the head is here, or `failure`, which is what ended the exchange early. `is_answered` says whether any
+    byte of a reply came. The defaults are the class's: setting them for each of many thousand exchanges a second is dear.
+    """
+
+    status = 0
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    failure: Exception | None = None
+    is_answered = False
+    _content_length: int | None = None
+    _inflater: Inflater | None = None
+    _end: asyncio.Future[None] | None = None
+    _size, _limit = 0, UNCLAIMED_BYTES
+    _phase = FIRST_BYTE
+    _is_claimed = False  # somebody reads
+    _is_moving = False  # since the last check
+    _is_received = False  # by the connection, to the last byte
+    _is_over = False  # delivered or failed
+    _is_paused = False  # by the sink
+    _is_backlogged = False  # the inflater has more to give
+    _is_stopped = False  # the socket rests
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: asyncio.Transport,
+        timeouts: Timeouts,
+        *,
+        started_s: float,
+        now_s: float,
+        stream_limit: int,
+    ) -> None:
+        self.arrived: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._transport: asyncio.Transport | None = transport
+        self._timeouts, self._started_s, self._stream_limit = timeouts, started_s, stream_limit
+        self._deadline_s = now_s + timeouts.first_byte_s
+        self._parts: list[bytes] = []
+        self._feed: Callable[[bytes], None] = self._parts.append
+
+    # The relay's side
+
+    async def read(self, max_bytes: int) -> bytes:
+        """See the port. Does not suspend when the reply is already here."""
+        if self._is_over and self.failure is None:
+            if self._size > max_bytes:
+                raise UpstreamBroken(TOO_LARGE, internal=f"more than {max_bytes} bytes")
+            return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        parts: list[bytes] = []
+        await self._claim(parts.append, max_bytes)
+        return b"".join(parts)
+
+    async def stream_to(self, sink: BodySink) -> None:
+        """See the port."""
+        await self._claim(sink.feed, self._stream_limit)
+
+    def pause(self) -> None:
+        """See the port. At most what one read of the socket gave still arrives."""
+        self._is_paused = True
+        self._regulate()
+
+    def resume(self) -> None:
+        """See the port."""
+        if not self._is_paused:
+            return
+        self._is_paused = False
+        self._is_moving = True
+        if self._is_backlogged and self._inflater is not None:
+            self._inflate(self._inflater)
+        self._regulate()
+
+    def cancel(self) -> None:
+        """See the port. A task that waits in `read` or `stream_to` gets UpstreamBroken."""
+        self.fail(UpstreamBroken(GIVEN_UP))
+
+    # The connection's side
+
+    def begin(self, status: int, headers: list[tuple[bytes, bytes]], framing: Framing) -> None:
+        """Take the head of the final reply."""
+        if self._is_over:
+            return
+        self.status, self.headers = status, headers
+        self._phase, self._is_moving = IDLE, True
+        length = framing.length
+        if framing.coding:
+            self.headers = without_coding(headers)
+            self._inflater = Inflater(framing.coding)
+        else:
+            self._content_length = length
+        if length is None or length > HELD_BYTES or framing.is_event_stream:
+            self.arrived.set_result(None)
+
+    def take(self, data: bytes) -> None:
+        """Take a part of the body, its transfer coding undone."""
+        if self._is_over:
+            return
+        self._is_moving = True
+        if self._inflater is not None and self._is_claimed:
+            self._inflater.push(data)
+            if not self._is_backlogged:
+                self._inflate(self._inflater)
+            return
+        self._size = size = self._size + len(data)
+        if size > self._limit and not self._is_room():
+            return
+        self._feed(data)
+
+    def finish(self) -> None:
+        """The message is complete, and the connection is not this exchange's any more."""
+        transport, self._transport = self._transport, None
+        if self._is_stopped and transport is not None:
+            transport.resume_reading()
+        self._is_received = True
+        if self._inflater is None:
+            self._complete()
+        elif self._is_claimed and not self._is_backlogged:
+            self._inflate(self._inflater)
+        if not self.arrived.done():
+            self.arrived.set_result(None)
+
+    def lose(self, error: BaseException | None) -> None:
+        """The connection ended before the message did."""
+        self.fail(UpstreamBroken(CUT, internal=f"connection closed ({type(error).__name__})" if error else "connection closed"))
+
+    def fail(self, error: Exception) -> None:
+        """End with an error, and the connection with it. Harmless when it is over."""
+        if self._is_over:
+            return
+        self._is_over, self.failure = True, error
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if not self.arrived.done():
+            self.arrived.set_result(None)
+        if self._end is not None and not self._end.done():
+            self._end.set_result(None)
+
+    def expect_progress(self) -> None:
+        """While a long request is being written, the idle deadline counts."""
+        self._phase, self._is_moving = IDLE, True
+
+    def expect_reply(self) -> None:
+        """The request is written: the first byte's deadline counts from now."""
+        if not self.status:
+            self._phase, self._deadline_s = FIRST_BYTE, self._loop.time() + self._timeouts.first_byte_s
+
+    def check(self, now_s: float) -> None:
+        """End with UpstreamTimeout when a deadline has passed."""
+        total_s = self._timeouts.total_s
+        if total_s is not None and now_s - self._started_s >= total_s:
+            self.fail(UpstreamTimeout(LATE, phase="total"))
+        elif self._phase is IDLE and (self._is_moving or self._is_paused):
+            self._is_moving = False
+            self._deadline_s = now_s + self._timeouts.idle_s
+        elif now_s >= self._deadline_s:
+            self.fail(UpstreamTimeout(LATE, phase=self._phase))
+
+    # Inside
+
+    async def _claim(self, feed: Callable[[bytes], None], limit: int) -> None:
+        early, self._parts = self._parts, []
+        self._is_claimed = True
+        self._feed, self._limit, self._size = feed, limit, 0
+        if self._content_length is not None and self._content_length > limit:
+            self.fail(UpstreamBroken(TOO_LARGE, internal=f"{self._content_length} bytes"))
+        self._replay(early)
+        if not self._is_over:
+            self._end = self._loop.create_future()
+            try:
+                await self._end
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        if self.failure is not None:
+            raise self.failure
+
+    def _replay(self, early: list[bytes]) -> None:
+        if self._inflater is None:
+            for part in early:
+                self._size += len(part)
+                if self._size > self._limit and not self._is_room():
+                    break
+                self._feed(part)
+        elif not self._is_over:
+            for part in early:
+                self._inflater.push(part)
+            self._inflate(self._inflater)
+        self._regulate()
+
+    def _is_room(self) -> bool:
+        """The body has passed the limit: what nobody reads yet stops the socket, what somebody reads is too large."""
+        if self._is_claimed:
+            self.fail(UpstreamBroken(TOO_LARGE, internal=f"more than {self._limit} bytes"))
+        else:
+            self._regulate()
+        return not self._is_claimed
+
+    def _inflate(self, inflater: Inflater) -> None:
+        """Decode until the input is used up, the sink pauses, or the turn's share is done."""
+        self._is_backlogged = False
+        done = 0
+        try:
+            while not self._is_over and (piece := inflater.pull()):
+                done += len(piece)
+                self._size += len(piece)
+                if self._size > self._limit and not self._is_room():
+                    return
+                self._feed(piece)
+                if self._is_paused or done >= TURN_BYTES:
+                    self._is_backlogged = True
+                    break
+        except CodingError as error:
+            self.fail(UpstreamBroken(MALFORMED, internal=str(error)))
+        if self._is_backlogged and not self._is_paused:
+            self._loop.call_soon(self._go_on)
+        elif self._is_received and not self._is_backlogged and not self._is_over:
+            if inflater.is_whole:
+                self._complete()
+            else:
+                self.fail(UpstreamBroken(CUT, internal="the compressed body is cut"))
+        self._regulate()
+
+    def _go_on(self) -> None:
+        if self._is_backlogged and not self._is_paused and self._inflater is not None:
+            self._is_moving = True
+            try:
+                self._inflate(self._inflater)
+            except Exception as error:  # noqa: BLE001 -- a sink that raises, against its promise, must not leave its reader waiting
+                self.fail(error)
+
+    def _regulate(self) -> None:
+        """Stop or start the socket as the sink, the decoder and the unread part demand."""
+        is_full = not self._is_claimed and self._size > self._limit
+        must_stop = self._is_paused or self._is_backlogged or is_full
+        if self._transport is None or must_stop is self._is_stopped:
+            return
+        self._is_stopped = must_stop
+        if must_stop:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _complete(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            if self._end is not None and not self._end.done():
+                self._end.set_result(None)

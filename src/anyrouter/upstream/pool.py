@@ -1,0 +1,173 @@
+"""The connections to one origin: which one serves next, how many there may be, how long an idle one stays."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from anyrouter.core.errors import ConnectFailed, UpstreamTimeout
+from anyrouter.relay.ports import Origin
+from anyrouter.upstream.connection import HttpConnection
+from anyrouter.upstream.connector import Connector
+from anyrouter.upstream.dialing import UNREACHABLE
+from anyrouter.upstream.exchange import LATE
+
+CLOSED = "The gateway is shutting down."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolBounds:
+    """`max_open` None: as many as requests in flight. `idle_s` is shorter than servers' usual patience, so that they rarely hang up first.
+
+    `stream_bytes` bounds the decoded body of a streamed reply.
+    """
+
+    max_idle: int = 64
+    max_open: int | None = None
+    idle_s: float = 30.0
+    stream_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatistics:
+    """Connections to one origin: `open` is `idle`, `busy`, and those being opened or closed."""
+
+    open: int
+    idle: int
+    busy: int
+
+
+class Pool:
+    """The most recently used connection serves first, so that the surplus grows old and is closed."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, connector: Connector, bounds: PoolBounds) -> None:
+        self.loop = loop
+        self.forwarding = connector.find_forwarding(origin)
+        self.idle: list[HttpConnection] = []
+        self.busy: set[HttpConnection] = set()
+        self.open_count = 0
+        self._origin, self._connector, self._bounds = origin, connector, bounds
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._is_closed = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is open, or about to be."""
+        return self.open_count > 0 or bool(self._waiters)
+
+    def take_idle(self, now_s: float) -> HttpConnection | None:
+        """An idle connection, now busy; None when there is none, or others wait for one."""
+        return self._pop_idle(now_s) if self.idle and not self._waiters else None
+
+    async def acquire(self, timeout_s: float, *, must_be_new: bool = False) -> HttpConnection:
+        """A connection, now busy. Waits while `max_open` are open.
+
+        ConnectFailed, or UpstreamTimeout of phase connect after `timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    if not must_be_new and (connection := self._pop_idle(self.loop.time())):
+                        return connection
+                    if self._bounds.max_open is None or self.open_count < self._bounds.max_open:
+                        return await self._open()
+                    if must_be_new and self.idle:
+                        self.idle.pop(0).close()
+                    await self._wait_for_room()
+        except TimeoutError as error:
+            raise UpstreamTimeout(LATE, phase="connect") from error
+
+    def sweep(self, now_s: float) -> None:
+        """Apply the deadlines of running exchanges, and close what was idle for too long."""
+        for connection in tuple(self.busy):
+            if connection.exchange is not None:
+                connection.exchange.check(now_s)
+        for connection in [each for each in self.idle if each.free_until_s <= now_s]:
+            self.idle.remove(connection)
+            connection.close()
+
+    def statistics(self) -> PoolStatistics:
+        """The counts of this moment."""
+        return PoolStatistics(open=self.open_count, idle=len(self.idle), busy=len(self.busy))
+
+    async def close(self) -> None:
+        """Close idle connections now and busy ones as their exchanges end; open no others. Returns when the idle ones are closed."""
+        self._is_closed = True
+        closing, self.idle = self.idle, []
+        for connection in closing:
+            connection.close()
+        while self._waiters:
+            self._wake_next()
+        for connection in closing:
+            await connection.lost
+
+    def _pop_idle(self, now_s: float) -> HttpConnection | None:
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.is_usable and connection.free_until_s > now_s:
+                self.busy.add(connection)
+                return connection
+            connection.close()
+        return None
+
+    async def _open(self) -> HttpConnection:
+        if self._is_closed:
+            raise ConnectFailed(CLOSED)
+        connection = HttpConnection(self.loop, on_free=self._take_back, on_lost=self._forget, stream_limit=self._bounds.stream_bytes)
+        self.open_count += 1
+        try:
+            await self._connector.connect(self._origin, connection)
+        except BaseException:
+            if not connection.is_made:
+                self._count_closed()
+            raise
+        if not connection.is_usable:
+            raise ConnectFailed(UNREACHABLE, internal="closed right after connecting")
+        self.busy.add(connection)
+        return connection
+
+    async def _wait_for_room(self) -> None:
+        waiter = self.loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._wake_next()  # the turn that this one cannot take
+            raise
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _take_back(self, connection: HttpConnection) -> None:
+        self.busy.discard(connection)
+        if self._is_closed or len(self.idle) >= self._bounds.max_idle:
+            connection.close()
+            return
+        patience_s = self._bounds.idle_s
+        if connection.keep_alive_s is not None:
+            patience_s = min(patience_s, connection.keep_alive_s - 1)
+        connection.free_until_s = self.loop.time() + patience_s
+        self.idle.append(connection)
+        if self._waiters:
+            self._wake_next()
+
+    def _forget(self, connection: HttpConnection) -> None:
+        self.busy.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+        self._count_closed()
+
+    def _count_closed(self) -> None:
+        self.open_count -= 1
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        while self._waiters and not _wake(self._waiters.popleft()):
+            pass
+
+
+def _wake(waiter: asyncio.Future[None]) -> bool:
+    if waiter.done():
+        return False
+    waiter.set_result(None)
+    return True
