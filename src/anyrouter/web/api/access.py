@@ -1,0 +1,59 @@
+"""Who may read: the shared decision, attached to each route through its row of the table of endpoints."""
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.policy.endpoints import Endpoint
+from anyrouter.relay.call import RequestHead
+from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.visit import Visit, visit_of
+
+CREDENTIAL_HEADERS = (b"authorization", b"x-api-key")
+
+
+def read_head(scope: Scope, row: Endpoint, visit: Visit, ports: ApiPorts) -> RequestHead:
+    """The head of a request as the decision wants it. Values of a repeated header are joined, and its name is kept."""
+    headers: dict[bytes, bytes] = {}
+    repeated: set[bytes] = set()
+    for name, value in scope["headers"]:
+        if name in headers:
+            headers[name] += b", " + value
+            repeated.add(name)
+        else:
+            headers[name] = value
+    return RequestHead(
+        endpoint=row.path,
+        headers=headers,
+        client_host=ports.client_address(scope.get("client"), headers),
+        started_s=visit.started_s,
+        now_ms=visit.now_ms,
+        request_id=visit.request_id,
+        repeated=repeated,
+    )
+
+
+class Guard:
+    """A dependency of one route: runs before anything else of the request is judged, and lets only its principals through.
+
+    `is_optional`: without credentials the route is anybody's, with credentials they are judged.
+    `is_lenient`: credentials that do not pass are as good as none (probes must not fail because of a key).
+    """
+
+    def __init__(self, row: Endpoint, ports: ApiPorts, *, is_optional: bool = False, is_lenient: bool = False) -> None:
+        self._row, self._ports = row, ports
+        self._is_optional, self._is_lenient = is_optional or is_lenient, is_lenient
+
+    async def __call__(self, request: Request) -> None:
+        """Set the visit's principal, or raise ClientError or StorageUnavailable."""
+        visit = visit_of(request.scope)
+        head = read_head(request.scope, self._row, visit, self._ports)
+        if self._is_optional and not any(name in head.headers for name in CREDENTIAL_HEADERS):
+            return
+        outcome = self._ports.authenticator.authorize(head)
+        if outcome is None:
+            outcome = await self._ports.authenticator.find(head)
+        if not isinstance(outcome, Denied):
+            visit.principal = outcome
+        elif not self._is_lenient:
+            raise ClientError(outcome)

@@ -1,0 +1,91 @@
+"""GET /key and /credits: what a key is, what it has cost, what its limits are."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anyrouter.control.ports import KeyTotals
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.money import to_usd
+from anyrouter.core.scopes import ALL_SCOPES, is_admin
+from anyrouter.web.api import account_documents as documents
+from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.replies import Credits, CreditTotals, DailyRequests, KeyInfo, KeyReply, RateLimit
+from anyrouter.web.api.routes import Routes, json_reply
+from anyrouter.web.api.times import rfc3339
+from anyrouter.web.api.visit import principal_of
+
+
+class AccountRoutes:
+    """The routes about the caller itself."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._ports = ports
+
+    def add_to(self, routes: Routes) -> None:
+        """Put the routes on."""
+        routes.get("key", self.show_key, documents.KEY)
+        routes.get("auth/key", self.show_key, documents.KEY)
+        routes.get("credits", self.show_credits, documents.CREDITS)
+
+    async def show_key(self, request: Request) -> Response:
+        """GET /key, /auth/key: usage is read from the roll-up, so it lags by what is not yet committed (milliseconds)."""
+        principal = principal_of(request.scope)
+        key = principal.key
+        totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
+        spent = totals.get(key.rotation_group, KeyTotals())
+        return json_reply(KeyReply(data=describe_key(key, spent, self._ports.limit_state(principal, self._ports.monotonic()).limit)))
+
+    async def show_credits(self, request: Request) -> Response:
+        """GET /credits: nothing can be prepaid yet, so the credits are 0 and the balance is what was used, below zero."""
+        used = to_usd(await self._ports.ledger.read_organisation_cost(principal_of(request.scope).key.organisation_id))
+        return json_reply(
+            Credits(
+                balance=0.0 - used,
+                currency="usd",
+                total_credits=0.0,
+                total_usage=used,
+                enforced=False,
+                data=CreditTotals(total_credits=0.0, total_usage=used),
+            )
+        )
+
+
+def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:
+    """What a key may know of itself. There are no budgets yet: their fields say that none holds."""
+    has_admin = is_admin(key.scopes)
+    return KeyInfo(
+        id=key.id,
+        hash=key.id,
+        label=key.label,
+        name=key.name,
+        environment=key.environment,
+        scopes=[scope for scope in ALL_SCOPES if scope in key.scopes],
+        models=None if key.models is None else list(key.models),
+        disabled=key.is_disabled,
+        created_at=rfc3339(key.created_at),
+        last_used_at=None if key.last_used_at is None else rfc3339(key.last_used_at),
+        expires_at=None if key.expires_at is None else rfc3339(key.expires_at),
+        rate_limit=RateLimit(requests=rpm, interval="1m", note="Requests per minute of this key and those that it was rotated from."),
+        limit=None,
+        limit_remaining=None,
+        limit_reset=None,
+        usage=to_usd(totals.total),
+        usage_daily=to_usd(totals.daily),
+        usage_weekly=to_usd(totals.weekly),
+        usage_monthly=to_usd(totals.monthly),
+        byok_usage=to_usd(totals.byok.get("total", 0)),
+        byok_usage_daily=to_usd(totals.byok.get("daily", 0)),
+        byok_usage_weekly=to_usd(totals.byok.get("weekly", 0)),
+        byok_usage_monthly=to_usd(totals.byok.get("monthly", 0)),
+        include_byok_in_limit=False,
+        is_free_tier=False,
+        is_management_key=has_admin,
+        is_provisioning_key=has_admin,
+        budgets=[],
+        effective_budget=None,
+        free_model_daily_requests=DailyRequests(limit=0, remaining=0, used=0),
+        allowed_data_regions=["global"],
+        creator_user_id=None,
+        organization_id=key.organisation_id,
+        workspace_id=key.organisation_id,
+    )

@@ -1,0 +1,99 @@
+"""Refusals as replies: the envelope of the path's dialect, and the headers that go with a code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anyrouter.core.errors import ClientError, Denied, StorageUnavailable
+from anyrouter.relay.reply_head import refusal_lines
+from anyrouter.web.api.replies import ErrorDetail, ErrorReply
+from anyrouter.web.api.visit import visit_of
+from anyrouter.wire.failure import render_failure
+
+STORAGE_RETRY_S = 1.0
+_ALLOWED = {"GET": "GET, HEAD, OPTIONS", "POST": "POST, OPTIONS"}
+_NO_CONTENT, _METHOD_NOT_ALLOWED = 204, 405
+
+
+def reply_denied(denied: Denied, dialect: str, request_id: str) -> Response:
+    """The refusal as a reply: status, envelope, WWW-Authenticate and Retry-After."""
+    headers = {name.decode(): value.decode() for name, value in header_list(refusal_lines(denied))}
+    body = render(denied, dialect, request_id)
+    return Response(body, status_code=denied.http_status, media_type="application/json", headers=headers)
+
+
+def header_list(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """A block of header lines in ASGI's form."""
+    pairs = (line.split(b": ", 1) for line in lines.split(b"\r\n") if line)
+    return [(name.lower(), value) for name, value in pairs]
+
+
+def render(denied: Denied, dialect: str, request_id: str) -> bytes:
+    """The envelope. The OpenAI one holds no request id: what may not be seen is refused byte for byte as what never was."""
+    if dialect == "anthropic":
+        return render_failure(dialect, denied, request_id)
+    detail = ErrorDetail(message=denied.message, type=denied.type, code=denied.code, param=denied.param, metadata=dict(denied.metadata))
+    return msgspec.json.encode(ErrorReply(error=detail))
+
+
+def storage_unavailable() -> Denied:
+    """The refusal of whatever needs a store that does not answer."""
+    return Denied(
+        code="storage_unavailable",
+        message="The gateway's storage does not answer now. Your key is not the cause; try again.",
+        retry_after_s=STORAGE_RETRY_S,
+    )
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Give every exception that a route may raise its reply."""
+    app.add_exception_handler(ClientError, _on_client_error)
+    app.add_exception_handler(StorageUnavailable, _on_storage_unavailable)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+
+
+def _reply(request: Request, denied: Denied) -> Response:
+    visit = visit_of(request.scope)
+    return reply_denied(denied, visit.dialect, visit.request_id)
+
+
+async def _on_client_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ClientError)  # noqa: S101 -- what the handler is registered for
+    return _reply(request, error.denied)
+
+
+async def _on_storage_unavailable(request: Request, _: Exception) -> Response:
+    return _reply(request, storage_unavailable())
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """The router's own refusals: no such path, no such method. OPTIONS is answered here: what a path takes, and no data.
+
+    No CORS header is ever sent: browsers of other origins get nothing, and a key does not belong into a page.
+    """
+    assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
+    if error.status_code != _METHOD_NOT_ALLOWED:
+        return _reply(request, Denied(code="not_found", message="There is no such path."))
+    native = (error.headers or {}).get("Allow", "GET")
+    allow = {"allow": _ALLOWED.get(native, native)}
+    if request.method == "OPTIONS":
+        return Response(status_code=_NO_CONTENT, headers=allow)
+    reply = _reply(request, Denied(code="method_not_allowed", message=f"This path takes {allow['allow']}."))
+    reply.headers["allow"] = allow["allow"]
+    return reply
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 -- what the handler is registered for
+    first: Mapping[str, Any] = error.errors()[0]
+    param = str(first["loc"][1]) if len(first["loc"]) > 1 else None
+    if first["type"] == "missing":
+        return _reply(request, Denied(code="missing_parameter", message=f"{param} is missing.", param=param))
+    return _reply(request, Denied(code="invalid_parameter", message=f"{param}: {first['msg']}.", param=param))

@@ -1,0 +1,56 @@
+"""Whether the gateway lives (the process answers), is ready (its storage too), and how its upstreams do."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anyrouter.core.scopes import USAGE_READ, grants
+from anyrouter.policy.route import Upstream
+from anyrouter.relay.stats import UpstreamRecord
+from anyrouter.web.api import health_documents as documents
+from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.replies import HealthReply, ProbeReply, UpstreamHealth
+from anyrouter.web.api.routes import Routes, json_reply
+from anyrouter.web.api.visit import visit_of
+
+
+class HealthRoutes:
+    """The routes that probes and operators ask."""
+
+    def __init__(self, ports: ApiPorts) -> None:
+        self._ports = ports
+
+    def add_to(self, routes: Routes) -> None:
+        """Put the routes on."""
+        routes.get("health", self.show_health, documents.HEALTH, is_lenient=True)
+        routes.get("livez", self.show_liveness, documents.LIVENESS)
+        routes.get("readyz", self.show_readiness, documents.READINESS)
+
+    async def show_health(self, request: Request) -> Response:
+        """GET /health: public; a key with usage:read also sees the upstreams."""
+        principal = visit_of(request.scope).principal
+        reply = HealthReply(status="ok", version=self._ports.version)
+        if principal is not None and grants(principal.key.scopes, USAGE_READ):
+            serving = [upstream for upstream in self._ports.snapshot().upstreams if upstream.serves(principal.environment)]
+            reply.upstreams = [_describe(upstream, self._ports.stats.upstreams.get(upstream.id)) for upstream in serving]
+        return json_reply(reply)
+
+    async def show_liveness(self) -> Response:
+        """GET /livez: the event loop turns. Looks at nothing else, so that a broken database does not restart the process."""
+        return json_reply(ProbeReply(status="ok"))
+
+    async def show_readiness(self) -> Response:
+        """GET /readyz: database and journal can be used; 503 when not."""
+        await self._ports.store.check()
+        await self._ports.journal.check()
+        return json_reply(ProbeReply(status="ok"))
+
+
+def _describe(upstream: Upstream, record: UpstreamRecord | None) -> UpstreamHealth:
+    failures = 0 if record is None else record.failures
+    return UpstreamHealth(
+        id=upstream.id,
+        provider=upstream.provider.name,
+        status="failing" if failures else "ok",
+        failures=failures,
+        last_error=None if record is None or not failures else record.last_error,
+    )

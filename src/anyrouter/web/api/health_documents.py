@@ -1,0 +1,40 @@
+"""What the OpenAPI document says of the routes for probes and operators."""
+
+from anyrouter.web.api.replies import HealthReply, ProbeReply
+from anyrouter.web.api.routes import Documented
+
+TAG = "Health"
+
+HEALTH = Documented(
+    summary="Tell how the gateway does",
+    text="Public. With a key that has usage:read also the upstreams of the key's environment.",
+    tag=TAG,
+    reply=HealthReply,
+    example={
+        "status": "ok",
+        "version": "0.1.0",
+        "upstreams": [{"id": "openai", "provider": "OpenAI", "status": "ok", "failures": 0, "last_error": None}],
+    },
+)
+LIVENESS = Documented(
+    summary="Tell that the process answers",
+    text="For a supervisor: restart the process when this does not answer.",
+    tag=TAG,
+    reply=ProbeReply,
+    example={"status": "ok"},
+)
+READINESS = Documented(
+    summary="Tell whether requests can be served",
+    text="For a load balancer: 503 while database or journal cannot be used.",
+    tag=TAG,
+    reply=ProbeReply,
+    example={"status": "ok"},
+)
+METRICS = Documented(
+    summary="Read metrics",
+    text="Prometheus' text format. For the machine itself, or with server.metrics_token as a Bearer token; keys do not open it.",
+    tag=TAG,
+    reply=None,
+    example=None,
+    content={"text/plain": {"schema": {"type": "string"}, "example": "anyrouter_running_requests 3.0\n"}},
+)

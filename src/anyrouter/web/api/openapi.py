@@ -1,0 +1,232 @@
+"""The OpenAPI 3.1 document: FastAPI says what parameters there are, the replies' own types say the rest.
+
+Made when it is first asked for, and kept: it costs tens of milliseconds, which a start need not pay.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
+
+from anyrouter.core.errors import CODES
+from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
+from anyrouter.web.api.edge import ROOT
+from anyrouter.web.api.inference_schemas import INFERENCE, DocumentedInference
+from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.replies import AnthropicErrorReply, ErrorReply
+from anyrouter.web.api.routes import Documented, Routes
+
+PATH = "openapi.json"
+TITLE = "AnyRouter"
+ABOUT = """One address and one key for every provider of language models.
+
+Send the key as `Authorization: Bearer ar-…` or as `x-api-key`. Everything here is also served below `/v1`; a trailing slash means
+nothing; HEAD is answered wherever GET is. OPTIONS tells what a path takes. No CORS headers are sent: keys do not belong into pages."""
+_REF = "#/components/schemas/{name}"
+_KEYED: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
+_STATUSES: Mapping[int, tuple[str, str]] = {
+    400: ("BadRequest", "A parameter or the body cannot be read, or two different keys were sent."),
+    401: ("Unauthorized", "The key: absent, malformed, unknown, expired or disabled. Never for trouble of the gateway's own."),
+    402: ("PaymentRequired", "A budget or the credits do not suffice."),
+    403: ("Forbidden", "The key is good and may not do this."),
+    404: ("NotFound", "It is not there, or this key may not see it."),
+    405: ("MethodNotAllowed", "The path takes other methods: see Allow."),
+    408: ("RequestTimeout", "The request was not complete in time."),
+    413: ("TooLarge", "The body, or the context, is too large."),
+    415: ("UnsupportedMediaType", "The body is not JSON."),
+    422: ("Unprocessable", "The request can be read and makes no sense."),
+    429: ("TooManyRequests", "A limit was met; metadata says whose. Retry-After is never earlier than the limit frees."),
+    500: ("InternalError", "The gateway's own fault."),
+    502: ("UpstreamError", "An upstream failed; metadata says how."),
+    503: ("Unavailable", "Storage, or every upstream, cannot be used now."),
+    504: ("UpstreamTimeout", "An upstream did not answer in time."),
+}
+_READING = (400, 401, 403, 429, 503)
+_INFERENCE = (400, 401, 402, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504)
+
+
+class OpenApiRoutes:
+    """The route that serves the document of all other routes."""
+
+    def __init__(self, ports: ApiPorts, routes: Routes) -> None:
+        self._ports, self._routes = ports, routes
+        self._encoded: bytes | None = None
+
+    def add_to(self, routes: Routes) -> None:
+        """Put the route on."""
+        routes.get(PATH, self.show_document, DOCUMENT)
+
+    async def show_document(self, request: Request) -> Response:  # noqa: ARG002 -- FastAPI's form of a handler
+        """GET /openapi.json."""
+        if self._encoded is None:
+            self._encoded = msgspec.json.encode(build_document(self._routes, self._ports.version, self._ports.public_url))
+        return Response(self._encoded, media_type="application/json", headers={"cache-control": "public, max-age=300"})
+
+
+DOCUMENT = Documented(
+    summary="Show this document",
+    text="OpenAPI 3.1.",
+    tag="Health",
+    reply=None,
+    example=None,
+    content={"application/json": {"schema": {"type": "object"}}},
+)
+
+
+def build_document(routes: Routes, version: str, public_url: str | None) -> dict[str, Any]:
+    """The whole document."""
+    api_routes = [route for route in routes.router.routes if isinstance(route, APIRoute) and route.include_in_schema]
+    document: dict[str, Any] = get_openapi(
+        title=TITLE,
+        version=version,
+        description=ABOUT,
+        openapi_version="3.1.0",
+        routes=api_routes,
+        servers=[{"url": (public_url or "").rstrip("/") or "/"}],
+    )
+    for path, documented in routes.documented.items():
+        operation = document["paths"][f"{ROOT}/{path}"]["get"]
+        operation["security"] = _security(ENDPOINTS[path])
+        operation["responses"] = {"200": _success(documented), **_refusals(_reading_statuses(path, documented), "openai")}
+        _note_scope(operation, ENDPOINTS[path])
+    for path, inference in INFERENCE.items():
+        document["paths"][f"{ROOT}/{path}"] = {"post": _describe_inference(ENDPOINTS[path], inference)}
+    document["components"] = {
+        "schemas": _schemas(routes.documented.values()),
+        "responses": dict(_responses()),
+        "headers": _HEADERS,
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "An AnyRouter key: ar-…"},
+            "apiKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-api-key",
+                "description": "The same key, as Anthropic's clients send it",
+            },
+            "metricsToken": {"type": "http", "scheme": "bearer", "description": "server.metrics_token"},
+        },
+    }
+    return document
+
+
+def _schemas(documented: Iterable[Documented]) -> dict[str, Any]:
+    types: dict[type[msgspec.Struct], None] = dict.fromkeys(
+        reply for reply in (*(one.reply for one in documented), ErrorReply, AnthropicErrorReply) if reply is not None
+    )
+    for inference in INFERENCE.values():
+        types |= {inference.request: None, inference.reply: None}
+    return msgspec.json.schema_components(types, ref_template=_REF)[1]
+
+
+def _success(documented: Documented) -> dict[str, Any]:
+    content = dict(documented.content)
+    if documented.reply is not None:
+        schema = {"$ref": _REF.format(name=documented.reply.__name__)}
+        content = {"application/json": {"schema": schema, "example": documented.example}, **content}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
+    return {"description": documented.summary, "content": content, "headers": headers}
+
+
+def _security(row: Endpoint) -> list[dict[str, list[str]]]:
+    if row.path == "metrics":
+        return [{}, {"metricsToken": []}]
+    return [{}, *_KEYED] if row.is_public else _KEYED
+
+
+def _note_scope(operation: dict[str, Any], row: Endpoint) -> None:
+    if row.scope is not None:
+        operation["description"] = f"{operation['description']}\n\nNeeds the scope `{row.scope}`."
+        operation["x-required-scope"] = row.scope
+
+
+def _reading_statuses(path: str, documented: Documented) -> tuple[int, ...]:
+    if path in {"health", "livez", PATH}:
+        return ()
+    if path == "readyz":
+        return (503,)
+    if path == "metrics":
+        return (401, 403)
+    return (*_READING, *((404,) if documented.can_miss else ()))
+
+
+def _refusals(statuses: Iterable[int], dialect: str) -> dict[str, Any]:
+    prefix = "Anthropic" if dialect == "anthropic" else ""
+    return {str(status): {"$ref": f"#/components/responses/{prefix}{_STATUSES[status][0]}"} for status in sorted(statuses)}
+
+
+def _describe_inference(row: Endpoint, inference: DocumentedInference) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "application/json": {"schema": {"$ref": _REF.format(name=inference.reply.__name__)}, "example": inference.reply_example}
+    }
+    if inference.can_stream:
+        content["text/event-stream"] = {"schema": {"type": "string", "description": "The dialect's events, one for each of the upstream's"}}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
+    operation: dict[str, Any] = {
+        "operationId": "post_" + row.path.replace("/", "_"),
+        "summary": inference.summary,
+        "description": inference.text,
+        "tags": ["Inference"],
+        "security": _KEYED,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": _REF.format(name=inference.request.__name__)},
+                    "example": inference.request_example,
+                }
+            },
+        },
+        "responses": {
+            "200": {"description": inference.summary, "content": content, "headers": headers},
+            **_refusals(_INFERENCE, row.dialect),
+        },
+    }
+    _note_scope(operation, row)
+    return operation
+
+
+def _responses() -> Iterable[tuple[str, dict[str, Any]]]:
+    for status, (name, text) in _STATUSES.items():
+        codes = [code for code, facts in CODES.items() if facts.status == status]
+        described = f"{text} Codes: {', '.join(codes)}."
+        for prefix, reply, example in (("", ErrorReply, _example(codes[0])), ("Anthropic", AnthropicErrorReply, _ANTHROPIC_EXAMPLE)):
+            schema = {"$ref": _REF.format(name=reply.__name__)}
+            yield prefix + name, {"description": described, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _example(code: str) -> dict[str, Any]:
+    said = "What went wrong, and what to do."
+    return {"error": {"message": said, "type": CODES[code].type, "code": code, "param": None, "metadata": {}}}
+
+
+_ANTHROPIC_EXAMPLE)):
+            schema = {"$ref": _REF.format(name=reply.__name__)}
+            yield prefix + name, {"description": described, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def _example(code: str) -> dict[str, Any]:
+    detail: dict[str, Any] = {
+        "message": "What went wrong, and what to do.",
+        "type": CODES[code].type,
+        "code": code,
+        "param": None,
+        "metadata": {},
+    }
+    return {"error": detail}
+
+
+_ANTHROPIC_EXAMPLE = {
+    "type": "error",
+    "error": {"type": "invalid_request_error", "message": "What went wrong, and what to do."},
+    "request_id": "req-0192f0c4a7e8a1b2c3d4e5f60718",
+}
+_HEADERS: dict[str, Any] = {
+    "X-Request-Id": {"description": "Of every reply; tell it to the operator", "schema": {"type": "string"}},
+    "X-RateLimit-Limit": {"description": "Requests per minute", "schema": {"type": "integer"}},
+    "X-RateLimit-Remaining": {"description": "Requests left now", "schema": {"type": "integer"}},
+    "X-RateLimit-Reset": {"description": "Unix seconds at which more is free", "schema": {"type": "integer"}},
+}

@@ -1,0 +1,84 @@
+"""What the reading API is given by whoever builds it. It looks nothing up elsewhere: no globals, no settings, no environment."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
+from anyrouter.core.catalogue import Model
+from anyrouter.core.errors import Denied
+from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.secret import Secret
+from anyrouter.core.tenancy import Environment
+from anyrouter.policy.limit import LimitState
+from anyrouter.policy.route import Snapshot
+from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.stats import RelayStats
+
+
+class Authenticator(Protocol):
+    """The one decision about keys, shared with the data plane (architecture, "A request's way through it")."""
+
+    def authorize(self, head: RequestHead) -> Principal | Denied | None:
+        """The decision, without I/O; None when the key is not in memory and `find` must be awaited."""
+
+    async def find(self, head: RequestHead) -> Principal | Denied:
+        """The decision after one look at the store; StorageUnavailable when nobody can say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A number from elsewhere for /metrics. `name` is without the prefix, and without `_total` for a counter."""
+
+    name: str
+    text: str
+    value: float
+    is_counter: bool = False
+
+
+def wall_clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def peer_address(scope_client: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:  # noqa: ARG001 -- a port's signature
+    """The socket's other end: right when no proxy is trusted."""
+    return scope_client[0] if scope_client else ""
+
+
+def no_measures() -> Sequence[Measure]:
+    """Nothing to add."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPorts:
+    """Everything that the reading API needs.
+
+    `find_pending` finds a settled generation that is not yet in the database. `snapshot` and `catalogue` (models by id) give what
+    holds at the moment, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
+    a key's rate limit at a monotonic time; nothing is counted. `client_address` gives the client's address behind trusted
+    proxies, from the socket's peer and the headers. `journal` fails when intents could not be written.
+    """
+
+    authenticator: Authenticator
+    keys: KeyStore
+    ledger: LedgerReader
+    find_pending: Callable[[str], LedgerEntry | None]
+    snapshot: Callable[[], Snapshot]
+    catalogue: Callable[[], Mapping[str, Model]]
+    stats: RelayStats
+    limit_state: Callable[[Principal, float], LimitState]
+    store: StoreHealth
+    journal: StoreHealth
+    version: str
+    measures: Callable[[], Sequence[Measure]] = no_measures
+    client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
+    public_environment: Callable[[], Environment | None] = lambda: None
+    clock: Callable[[], datetime] = wall_clock
+    monotonic: Callable[[], float] = time.monotonic
+    public_url: str | None = None
+    is_catalogue_public: bool = False
+    metrics_token: Secret | None = None

@@ -1,0 +1,101 @@
+"""What of the catalogue a caller can reach: the rule of routing, asked for every model instead of one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from anyrouter.core.catalogue import Model
+from anyrouter.core.tenancy import Environment
+from anyrouter.policy.authorize import is_model_allowed
+from anyrouter.policy.route import Snapshot, Upstream, find_candidates
+from anyrouter.relay.call import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachableModel:
+    """A model and the upstreams that serve it to the one who asks, best first; at least one."""
+
+    model: Model
+    upstreams: tuple[Upstream, ...]
+
+
+class Reach:
+    """Judges by the routing snapshot of the moment, which is replaced as a whole; answers for an environment are kept as long as it.
+
+    `catalogue` gives the models by id, `public_environment` whose models the public sees. Also listed are the models that an
+    upstream names and the catalogue does not know.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshot: Callable[[], Snapshot],
+        catalogue: Callable[[], Mapping[str, Model]],
+        public_environment: Callable[[], Environment | None],
+    ) -> None:
+        self._snapshot, self._catalogue, self._public_environment = snapshot, catalogue, public_environment
+        self._kept: dict[Environment, tuple[ReachableModel, ...]] = {}
+        self._kept_for: tuple[Snapshot, Mapping[str, Model]] | None = None
+
+    def list(self, principal: Principal | None) -> tuple[ReachableModel, ...]:
+        """The models that the principal's environment and key can reach; None: the public's view."""
+        environment = self._public_environment() if principal is None else principal.environment
+        if environment is None:
+            return ()
+        rows = self._list_environment(environment)
+        if principal is None or (principal.key.models is None and principal.key.providers is None):
+            return rows
+        return tuple(seen for row in rows if (seen := _seen_by(principal, row)) is not None)
+
+    def find(self, principal: Principal | None, name: str) -> ReachableModel | None:
+        """One of them, by any name that a request may use for it.
+
+        What an upstream would be asked for only because it takes any name of a vendor is not there: nobody knows whether it is.
+        """
+        environment = self._public_environment() if principal is None else principal.environment
+        snapshot = self._snapshot()
+        model = snapshot.resolve(name) or (_unknown_model(name) if _is_named(snapshot, name) else None)
+        upstreams = tuple(find_candidates(snapshot, environment, model.id)) if environment and model else ()
+        if not upstreams or model is None:
+            return None
+        row = ReachableModel(model=model, upstreams=upstreams)
+        return row if principal is None else _seen_by(principal, row)
+
+    def _list_environment(self, environment: Environment) -> tuple[ReachableModel, ...]:
+        snapshot, models = self._snapshot(), self._catalogue()
+        if self._kept_for is None or self._kept_for[0] is not snapshot or self._kept_for[1] is not models:
+            self._kept, self._kept_for = {}, (snapshot, models)
+        rows = self._kept.get(environment)
+        if rows is None:
+            rows = self._kept[environment] = _judge_all(snapshot, models, environment)
+        return rows
+
+
+def _judge_all(snapshot: Snapshot, models: Mapping[str, Model], environment: Environment) -> tuple[ReachableModel, ...]:
+    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if _is_named(snapshot, name))
+    unlisted = (snapshot.resolve(name) or _unknown_model(name) for name in named if name not in models)
+    rows = []
+    for model in (*models.values(), *unlisted):
+        upstreams = tuple(find_candidates(snapshot, environment, model.id))
+        if upstreams:
+            rows.append(ReachableModel(model=model, upstreams=upstreams))
+    return tuple(rows)
+
+
+def _is_named(snapshot: Snapshot, name: str) -> bool:
+    is_pattern = name.endswith("/*") or name.startswith("!")
+    return not is_pattern and any(name in upstream.models for upstream in snapshot.upstreams)
+
+
+def _seen_by(principal: Principal, row: ReachableModel) -> ReachableModel | None:
+    key = principal.key
+    if key.models is not None and not is_model_allowed(key.models, row.model.id):
+        return None
+    if key.providers is None:
+        return row
+    upstreams = tuple(upstream for upstream in row.upstreams if upstream.provider.id in key.providers)
+    return replace(row, upstreams=upstreams) if upstreams else None
+
+
+def _unknown_model(name: str) -> Model:
+    vendor, _, rest = name.partition("/")
+    return Model(id=name, vendor=vendor, upstream_name=rest or name, name=rest or name)

@@ -1,0 +1,76 @@
+"""How a route comes into being: with its row of the table of endpoints, its guard and its documentation, or not at all."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
+from anyrouter.web.api.access import Guard
+from anyrouter.web.api.edge import ROOT
+from anyrouter.web.api.ports import ApiPorts
+
+SCHEMA_REF = "#/components/schemas/{name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documented:
+    """What the OpenAPI document says of a route.
+
+    `reply` is the type whose schema a 200 has as JSON, None when there is no JSON; `content` adds other media types.
+    """
+
+    summary: str
+    text: str
+    tag: str
+    example: Any
+    reply: type[msgspec.Struct] | None
+    content: Mapping[str, Any] = field(default_factory=dict)
+    can_miss: bool = False  # whether 404 is an answer of the route
+
+
+def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON reply. `value` is encoded as it is: what it says was checked by its type."""
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json", headers=headers)
+
+
+class Routes:
+    """The routes below /api/v1. Nothing is served that has no row in the table."""
+
+    def __init__(self, ports: ApiPorts, *, table: Mapping[str, Endpoint] = ENDPOINTS) -> None:
+        self.router = APIRouter(prefix=ROOT)
+        self.documented: dict[str, Documented] = {}
+        self._ports, self._table = ports, table
+
+    def get(
+        self, path: str, handler: Callable[..., Any], documented: Documented, *, is_optional: bool = False, is_lenient: bool = False
+    ) -> None:
+        """Serve GET `path` (HEAD and OPTIONS come with it); LookupError when the table has no row for it.
+
+        A public row has no guard, unless credentials are judged when they are there.
+        """
+        row = self._table.get(path)
+        if row is None:
+            raise LookupError(f"{path} has no row in the table of endpoints: say first which scope it needs")
+        guards = [Depends(Guard(row, self._ports, is_optional=is_optional, is_lenient=is_lenient))]
+        self.router.add_api_route(
+            "/" + path.replace("{model}", "{model:path}"),
+            handler,
+            methods=["GET"],
+            dependencies=[] if row.is_public and not is_optional and not is_lenient else guards,
+            summary=documented.summary,
+            description=documented.text,
+            tags=[documented.tag],
+            operation_id="get_" + re.sub(r"\W+", "_", path).strip("_"),
+            response_model=None,
+            name=path,
+        )
+        self.documented[path] = documented
+
+    def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
+        """Know an inference path, so that other methods on it get 405: the front serves its POST and hands over the rest."""
+        self.router.add_api_route("/" + self._table[path].path, handler, methods=["POST"], include_in_schema=False, name=path)
