@@ -203,22 +203,6 @@ def _example(code: str) -> dict[str, Any]:
     return {"error": {"message": said, "type": CODES[code].type, "code": code, "param": None, "metadata": {}}}
 
 
-_ANTHROPIC_EXAMPLE)):
-            schema = {"$ref": _REF.format(name=reply.__name__)}
-            yield prefix + name, {"description": described, "content": {"application/json": {"schema": schema, "example": example}}}
-
-
-def _example(code: str) -> dict[str, Any]:
-    detail: dict[str, Any] = {
-        "message": "What went wrong, and what to do.",
-        "type": CODES[code].type,
-        "code": code,
-        "param": None,
-        "metadata": {},
-    }
-    return {"error": detail}
-
-
 _ANTHROPIC_EXAMPLE = {
     "type": "error",
     "error": {"type": "invalid_request_error", "message": "What went wrong, and what to do."},
