@@ -40,6 +40,4 @@ _ROWS = (
     Endpoint(path="metrics", scope=None, is_public=True),
 )
 ENDPOINTS = {row.path: row for row in _ROWS}
-INFERENCE_PATHS = {
-    f"{base}/{row.path}".encode(): row.path for row in _ROWS if row.is_inference for base in ("/api/v1", "/v1")
-}
+INFERENCE_PATHS = {f"{base}/{row.path}".encode(): row.path for row in _ROWS if row.is_inference for base in ("/api/v1", "/v1")}

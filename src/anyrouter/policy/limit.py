@@ -9,15 +9,15 @@ Nothing here reads a clock: `now_s` is monotonic seconds, given by the caller, a
 
 import math
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 WINDOW_S = 60.0
 EXACT_UP_TO = 10_000
 _BURST_DIVISOR = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitState:
+class LimitState(msgspec.Struct, frozen=True, kw_only=True):
     """What a limit has left. `reset_s`: seconds until more is free (0 when all is); `retry_after_s`: None when one more is allowed now."""
 
     limit: int

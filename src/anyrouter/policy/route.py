@@ -99,9 +99,7 @@ def find_candidates(snapshot: Snapshot, environment: Environment, model: str) ->
     """The upstreams that serve a public model id to an environment, in any dialect, best first."""
     known = snapshot.resolve(model)
     serving = [
-        upstream
-        for upstream in snapshot.upstreams
-        if upstream.serves(environment) and upstream.upstream_name(model, known) is not None
+        upstream for upstream in snapshot.upstreams if upstream.serves(environment) and upstream.upstream_name(model, known) is not None
     ]
     return sorted(serving, key=lambda upstream: upstream.priority)
 

@@ -42,6 +42,8 @@ class Authenticator:
         self._lookup, self._peppers, self._environments = lookup, tuple(peppers), environments
         self._confirmed_at_s, self._failures_per_minute = confirmed_at_s, failures_per_minute
         self._known: OrderedDict[bytes, ApiKey] = OrderedDict()
+        # Verdicts that hold until something changes: of keys whose use depends on neither the time nor the address.
+        self._lasting: dict[tuple[bytes, str], Principal] = {}
         self._unknown: OrderedDict[bytes, None] = OrderedDict()
         self._failures: OrderedDict[str, SlidingLog] = OrderedDict()
         self._version, self._lookups = 0, 0
@@ -50,6 +52,7 @@ class Authenticator:
         """Drop everything that was found: keys or environments have changed."""
         self._version += 1
         self._known.clear()
+        self._lasting.clear()
         self._unknown.clear()
 
     def authorize(self, head: RequestHead) -> Principal | Denied | None:
@@ -59,9 +62,12 @@ class Authenticator:
             return text
         digest = keys.digest(self._peppers[0], text)
         if head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S:
+            lasting = self._lasting.get((digest, head.endpoint))
+            if lasting is not None:
+                return lasting
             key = self._known.get(digest)
             if key is not None:
-                return self._judge(key, head)
+                return self._judge(key, head, digest)
             if digest in self._unknown:
                 return self._count_failure(head)
         found = keys.inspect(text)
@@ -96,15 +102,20 @@ class Authenticator:
             return self._count_failure(head)
         if is_current:
             _keep(self._known, digests[0], key, _MAX_KNOWN)
-        return self._judge(key, head)
+        return self._judge(key, head, digests[0] if is_current else None)
 
-    def _judge(self, key: ApiKey, head: RequestHead) -> Principal | Denied:
+    def _judge(self, key: ApiKey, head: RequestHead, digest: bytes | None) -> Principal | Denied:
         environment = self._environments().get(key.environment_id)
         now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
         denied = judge_key(key, environment, ENDPOINTS[head.endpoint], head.client_host, now)
         if denied is not None or environment is None:
             return denied or UNKNOWN_KEY
-        return Principal(key=key, environment=environment)
+        principal = Principal(key=key, environment=environment)
+        if digest is not None and key.expires_at is None and key.not_before is None and key.allowed_ips is None:
+            if len(self._lasting) >= _MAX_KNOWN:
+                self._lasting.clear()
+            self._lasting[digest, head.endpoint] = principal
+        return principal
 
     def _is_flooding(self, head: RequestHead) -> bool:
         failures = self._failures.get(head.client_host)

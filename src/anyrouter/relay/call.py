@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.tenancy import Environment
 
 
-@dataclass(slots=True, kw_only=True)
-class RequestHead:
+class RequestHead(msgspec.Struct, kw_only=True):
     """The head of a request, as the front or the reading API saw it.
 
     `endpoint` is a row of `policy.endpoints.ENDPOINTS`. `headers` has lower-case names; of a repeated header the values are joined

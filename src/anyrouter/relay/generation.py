@@ -1,8 +1,9 @@
 """One request on its way: what was judged, where it goes, what has been measured. Lives as long as the request."""
 
 import time
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
 from anyrouter.core.money import to_usd_string
@@ -19,8 +20,7 @@ from anyrouter.wire.reply import CostFields, ReplyFacts
 from anyrouter.wire.request import InferenceRequest
 
 
-@dataclass(slots=True, kw_only=True)
-class Generation:
+class Generation(msgspec.Struct, kw_only=True):
     """The state of one inference request after it was admitted."""
 
     id: str
@@ -32,13 +32,14 @@ class Generation:
     limit: LimitState
     attempts: Attempts
     target: Target
+    record: dict[str, Any] = {}  # the last intent's fields
     upstream_s: float = 0.0  # time spent waiting for upstreams
     first_byte_s: float | None = None  # monotonic
     is_asked: bool = False  # whether an upstream may have seen the request
     is_begun: bool = False  # whether the client has got a byte
     is_settled: bool = False
     partial: Usage = NO_USAGE  # what had been used when the reply broke off
-    facts: ReplyFacts = field(default_factory=ReplyFacts)
+    facts: ReplyFacts = msgspec.field(default_factory=ReplyFacts)
 
     def naming(self) -> Naming:
         """What the reply is called."""
@@ -64,38 +65,11 @@ class Generation:
 
     def intent(self) -> Intent:
         """The record made before the target is asked."""
-        return Intent(**self._common())
-
-    def entry(self, state: EntryState, status: int, usage: Usage = NO_USAGE, error_code: str | None = None) -> LedgerEntry:
-        """The record of how it ended."""
-        now_s = time.monotonic()
-        head, facts, cost = self.head, self.facts, self.price(usage)
-        is_sandboxed, first_byte_s = self.is_sandboxed(), self.first_byte_s
-        return LedgerEntry(
-            **self._common(),
-            state=state,
-            status=status,
-            usage=usage,
-            cost_nanousd=0 if is_sandboxed else cost,
-            shadow_cost_nanousd=cost if is_sandboxed else 0,
-            is_price_unknown=self.target.tariff is None,
-            error_code=error_code,
-            finish_reason=facts.finish_reason,
-            native_finish_reason=facts.native_finish_reason,
-            upstream_id=facts.upstream_id,
-            latency_ms=int((now_s - head.started_s) * 1000),
-            ttft_ms=None if first_byte_s is None else int((first_byte_s - head.started_s) * 1000),
-            generation_ms=0 if first_byte_s is None else int((now_s - first_byte_s) * 1000),
-            overhead_us=int(self.overhead_s(now_s) * 1e6),
-            attempts=tuple(self.attempts.records),
-        )
-
-    def _common(self) -> dict[str, Any]:
         head, key, upstream = self.head, self.principal.key, self.target.upstream
         headers = head.headers
-        return {
+        self.record = {
             "generation_id": self.id,
-            "attempt": max(1, self.attempts.number if not self.is_settled else len(self.attempts.records)),
+            "attempt": self.attempts.number,
             "request_id": head.request_id,
             "organisation_id": key.organisation_id,
             "environment_id": key.environment_id,
@@ -115,6 +89,31 @@ class Generation:
             "http_referer": _text(headers.get(b"http-referer")),
             "user_agent": _text(headers.get(b"user-agent")),
         }
+        return Intent(**self.record)
+
+    def entry(self, state: EntryState, status: int, usage: Usage = NO_USAGE, error_code: str | None = None) -> LedgerEntry:
+        """The record of how the attempt ended whose intent was made last."""
+        now_s = time.monotonic()
+        facts, cost = self.facts, self.price(usage)
+        started_s, first_byte_s, is_sandboxed = self.head.started_s, self.first_byte_s, self.is_sandboxed()
+        return LedgerEntry(
+            **self.record,
+            state=state,
+            status=status,
+            usage=usage,
+            cost_nanousd=0 if is_sandboxed else cost,
+            shadow_cost_nanousd=cost if is_sandboxed else 0,
+            is_price_unknown=self.target.tariff is None,
+            error_code=error_code,
+            finish_reason=facts.finish_reason,
+            native_finish_reason=facts.native_finish_reason,
+            upstream_id=facts.upstream_id,
+            latency_ms=int((now_s - started_s) * 1000),
+            ttft_ms=None if first_byte_s is None else int((first_byte_s - started_s) * 1000),
+            generation_ms=0 if first_byte_s is None else int((now_s - first_byte_s) * 1000),
+            overhead_us=int(self.overhead_s(now_s) * 1e6),
+            attempts=tuple(self.attempts.records),
+        )
 
 
 def _text(value: bytes | None) -> str | None:

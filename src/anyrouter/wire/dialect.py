@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from anyrouter.core.usage import Usage
 from anyrouter.wire import anthropic, openai
 from anyrouter.wire.anthropic import AnthropicStream
@@ -12,8 +14,7 @@ from anyrouter.wire.reply import CostFields, Pricer, ReplyFacts, StreamRewriter
 from anyrouter.wire.request import InferenceRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class Naming(msgspec.Struct, frozen=True, kw_only=True):
     """What a reply to the client is called: the generation's id, the public model that was really used, the provider's name."""
 
     generation_id: str

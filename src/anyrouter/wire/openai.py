@@ -13,6 +13,7 @@ from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input
 
 NAME = "openai"
 _ENCODE = msgspec.json.encode
+_DETAILS_COUNT = 2
 _PROMPT_MEMBERS = {
     "chat/completions": ("messages", "tools", "functions", "response_format"),
     "completions": ("prompt", "suffix"),
@@ -144,6 +145,8 @@ def render_usage(raw: bytes | None, usage: Usage, cost: CostFields, *, is_embedd
 
     Numbers are numbers, never null, and the two details objects are there for chat and text.
     """
+    if raw is not None and usage.source is UsageSource.EXACT and _is_whole(raw):
+        return b"%s,%s}" % (raw[:-1], cost.render())
     told = Members(raw) if raw is not None and usage.source is UsageSource.EXACT else None
     if told is None or any(told.raw_is_missing(name) for name in ("prompt_tokens", "total_tokens")):
         made = b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}' % (
@@ -171,6 +174,19 @@ def render_usage(raw: bytes | None, usage: Usage, cost: CostFields, *, is_embedd
     return append_to_object(text, b",".join(parts))
 
 
+def _is_whole(raw: bytes) -> bool:
+    """Whether a usage object has every count and both details, no nulls, and no cost of its own: the usual one, found cheaply."""
+    return (
+        raw.count(b'_tokens_details"') == _DETAILS_COUNT
+        and b'"prompt_tokens"' in raw
+        and b'"completion_tokens"' in raw
+        and b'"total_tokens"' in raw
+        and b"null" not in raw
+        and b'"cost' not in raw
+        and b'"is_byok"' not in raw
+    )
+
+
 def read_text(members: Members, name: str) -> str | None:
     """A string member; None when it is absent or something else."""
     raw = members.raw(name)
@@ -186,7 +202,7 @@ def _asks_usage(members: Members) -> bool:
 
 
 def _removed(members: Members, append: dict[str, bytes]) -> frozenset[str]:
-    removed = OWN_MEMBERS & members.values.keys()
+    removed = _NOTHING if OWN_MEMBERS.isdisjoint(members.values) else OWN_MEMBERS & members.values.keys()
     if "reasoning" in members.values:
         # OpenRouter's form of what this dialect calls reasoning_effort, where strict upstreams refuse the former.
         removed = removed | {"reasoning"}
@@ -198,3 +214,4 @@ def _removed(members: Members, append: dict[str, bytes]) -> frozenset[str]:
 
 
 _NO_DETAILS = _Details()
+_NOTHING: frozenset[str] = frozenset()

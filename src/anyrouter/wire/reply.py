@@ -1,14 +1,14 @@
 """What a dialect finds in an upstream's reply, whole or streamed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from anyrouter.core.usage import Usage
 
 
-@dataclass(slots=True, kw_only=True)
-class ReplyFacts:
+class ReplyFacts(msgspec.Struct, kw_only=True):
     """Read off a reply. `usage` is None when the upstream did not say; `output_bytes` then feeds the estimate."""
 
     usage: Usage | None = None
@@ -18,8 +18,7 @@ class ReplyFacts:
     output_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CostFields:
+class CostFields(msgspec.Struct, frozen=True, kw_only=True):
     """The cost block as the client sees it: JSON numbers in USD, already rendered."""
 
     cost: bytes

@@ -1,6 +1,6 @@
 """What every dialect's request has in common: the members that the gateway judges, its own members, and members it refuses."""
 
-from dataclasses import dataclass
+import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.usage import estimate_tokens
@@ -13,8 +13,7 @@ REFUSED_MEMBERS = frozenset({"api_base", "base_url", "api_key", "extra_headers",
 MAX_MODEL_LENGTH = 256
 
 
-@dataclass(slots=True, kw_only=True)
-class InferenceRequest:
+class InferenceRequest(msgspec.Struct, kw_only=True):
     """A request's body, judged: what is asked of which model. `replace`, `remove` and `append` are edits besides the model's."""
 
     members: Members
@@ -90,7 +89,10 @@ def need(members: Members, name: str, endpoint: str) -> None:
 
 def estimate_input(members: Members, names: tuple[str, ...]) -> int:
     """An estimate from the size of the members that hold the prompt: UTF-8 bytes of their JSON / 4."""
-    return estimate_tokens(sum(members.size(name) for name in names))
+    size = 0
+    for name in names:
+        size += members.size(name)
+    return estimate_tokens(size)
 
 
 def _checked(name: str) -> str:
