@@ -1,0 +1,108 @@
+"""A real gateway in a process of its own, as a user starts it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+START_TIMEOUT_S = 60.0
+_ADDRESS = re.compile(r"(https?://[^\s/]+)/api/v1\b")
+_KEY = re.compile(r"\bar-test-[0-9A-Za-z]{45}\b")
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The process's environment without what would configure a gateway or a client by accident."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANYROUTER_", "OPENAI_", "ANTHROPIC_")) and name.lower() not in ("http_proxy", "https_proxy", "all_proxy")
+    }
+    return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **extra}
+
+
+class GatewayProcess:
+    """`anyrouter serve` on a free port. `base_url` has no path; `first_key` is the key that the first start prints."""
+
+    def __init__(self, data_dir: Path, *arguments: str, config: str | None = None, **environment: str) -> None:
+        self.data_dir, self.arguments, self.environment = data_dir, arguments, clean_environment(**environment)
+        if config is not None:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            (data_dir / "anyrouter.toml").write_text(config)
+        self.process: subprocess.Popen[str] | None = None
+        self.base_url, self.first_key, self.output = "", "", ""
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it says where it listens."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "anyrouter", "serve", "--data-dir", str(self.data_dir), "--port", "0", *self.arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.environment,
+        )
+        self.output = ""
+        ready = threading.Event()
+        threading.Thread(target=self._collect, args=(self.process, ready), daemon=True).start()
+        if not ready.wait(START_TIMEOUT_S):
+            self.kill()
+            raise AssertionError(f"the gateway did not start:\n{self.output}")
+        address, key = _ADDRESS.search(self.output), _KEY.search(self.output)
+        assert address is not None, self.output
+        self.base_url = address[1]
+        self.first_key = key[0] if key is not None else self.first_key
+
+    def _collect(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                self.output += line
+                if line.startswith("curl ") or "anyrouter keys create --name my-app " in line:
+                    ready.set()
+        ready.set()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def create_key(self, *arguments: str, environment: str = "live", name: str | None = None) -> str:
+        """The text of a new key, made by the command line while the server runs."""
+        created = self.command("keys", "create", "--name", name or f"test-{time.monotonic_ns()}", "--env", environment, *arguments)
+        return str(created["key"])
+
+    def command(self, *arguments: str) -> dict:
+        """What a command prints with --json."""
+        done = subprocess.run(
+            [sys.executable, "-m", "anyrouter", *arguments, "--json", "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int:
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait(10)
