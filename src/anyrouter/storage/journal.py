@@ -1,0 +1,191 @@
+"""The journal: what the ledger was told, in files, until the database has it.
+
+A record is on its way once one `write` has returned: the kernel has it, so it survives the death of this process by any signal.
+There is no fsync. A crash of the machine (power, kernel) may lose the last seconds before it.
+
+Compatibility law: a segment is a file `<number of ten digits>.journal`. It begins with `MAGIC`, then come records: length and
+CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at least one byte long: a letter for the kind, then
+
+    I   an Intent as a msgpack map by field name
+    S   a LedgerEntry as a msgpack map by field name
+    C   two little-endian unsigned 64 bit numbers: settlements up to this segment and offset are in the database
+
+Kinds and fields are added, never changed. A record that is cut short ends its segment: the process died while writing it.
+Whatever else is unreadable is damage: it is passed over, to the next record whose checksum is right.
+"""
+
+import os
+import struct
+import zlib
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anyrouter.core.errors import InternalError
+
+MAGIC = b"arjrnl1\n"
+SUFFIX = ".journal"
+INTENT, SETTLEMENT, CHECKPOINT = b"I", b"S", b"C"
+_KINDS = frozenset({INTENT, SETTLEMENT, CHECKPOINT})
+POSITION = struct.Struct("<QQ")
+
+SEGMENT_BYTES = 8 * 1024 * 1024
+_MAX_RECORD = 1024 * 1024
+_HEADER = struct.Struct("<II")
+
+Position = tuple[int, int]  # number of the segment, offset behind the record
+
+
+@dataclass(slots=True, eq=False)
+class Segment:
+    """One file. `held` counts what must be in the database before the file may go."""
+
+    number: int
+    path: Path
+    held: int = 0
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one segment holds. `is_damaged`: something unreadable stands before a record that can be read."""
+
+    records: list[tuple[bytes, bytes, int]] = field(default_factory=list)  # kind, content, offset behind it
+    is_damaged: bool = False
+
+
+class Journal:
+    """Appends records to the current segment. For one thread; OSError when the file system refuses."""
+
+    def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._directory, self._segment_bytes = directory, segment_bytes
+        self._number = max((int(path.stem) for path in directory.iterdir() if path.stem.isdecimal()), default=0)
+        self._descriptor = -1
+        self._size = 0
+        self._is_torn = False
+        self.segments: deque[Segment] = deque()
+        self._rotate()
+
+    @property
+    def current(self) -> Segment:
+        """The segment that takes records now."""
+        return self.segments[-1]
+
+    @property
+    def end(self) -> Position:
+        """Behind the last record."""
+        return self._number, self._size
+
+    def append(self, kind: bytes, content: bytes) -> Position:
+        """Write one record with one system call; returns the position behind it. After OSError nothing of it counts."""
+        payload = kind + content
+        frame = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        size = len(frame)
+        if self._size + size > self._segment_bytes or self._is_torn:
+            self._make_room()
+        written = os.write(self._descriptor, frame)
+        if written != size:
+            self._mend()
+            raise OSError(f"the disk took {written} of {size} bytes")
+        self._size += size
+        return self._number, self._size
+
+    def take_finished(self) -> list[Path]:
+        """The files of the oldest segments that hold nothing any more, taken off the list; the current one never."""
+        finished = []
+        while len(self.segments) > 1 and self.segments[0].held == 0:
+            finished.append(self.segments.popleft().path)
+        return finished
+
+    def close(self) -> None:
+        """Close the current file, and delete what holds nothing: after a clean end no segment is left."""
+        if self._descriptor < 0:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        while self.segments and self.segments[0].held == 0:
+            self.segments.popleft().path.unlink(missing_ok=True)
+
+    def _make_room(self) -> None:
+        try:
+            self._rotate()
+        except OSError:
+            # A segment that is longer than wished is better than a refusal; behind a torn record nothing could be read back.
+            if self._is_torn:
+                self._mend()
+            if self._is_torn:
+                raise
+
+    def _rotate(self) -> None:
+        path = self._directory / f"{self._number + 1:010d}{SUFFIX}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        if os.write(descriptor, MAGIC) != len(MAGIC):
+            os.close(descriptor)
+            path.unlink()
+            raise OSError("the disk is full")
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._size, self._is_torn = descriptor, len(MAGIC), False
+        self._number += 1
+        self.segments.append(Segment(self._number, path))
+
+    def _mend(self) -> None:
+        """Cut the torn record off, or remember that nothing may follow it."""
+        try:
+            os.ftruncate(self._descriptor, self._size)
+            self._is_torn = False
+        except OSError:
+            self._is_torn = True
+
+
+def list_segments(directory: Path) -> list[tuple[int, Path]]:
+    """The segments of a directory, the oldest first."""
+    found = [(int(path.stem), path) for path in directory.glob(f"*{SUFFIX}") if path.stem.isdecimal()]
+    return sorted(found)
+
+
+def scan(data: bytes) -> Scan:
+    """Every whole record of a segment's bytes, in their order."""
+    result = Scan()
+    offset = len(MAGIC)
+    result.is_damaged = len(data) > offset and not data.startswith(MAGIC)
+    while True:
+        end = _end_of_record(data, offset)
+        if end is None:
+            start = _find_record(data, offset + 1)
+            if start is None:
+                return result
+            result.is_damaged, offset = True, start
+        else:
+            payload = data[offset + _HEADER.size : end]
+            result.records.append((payload[:1], payload[1:], end))
+            offset = end
+
+
+def read_segment(path: Path) -> Scan:
+    """`scan` of a file; InternalError when it cannot be read."""
+    try:
+        return scan(path.read_bytes())
+    except OSError as error:
+        raise InternalError(f"The journal's file {path} cannot be read: {error.strerror}.") from error
+
+
+def _end_of_record(data: bytes, offset: int) -> int | None:
+    """Where the record that starts at `offset` ends, None if none starts there."""
+    start = offset + _HEADER.size
+    if start > len(data):
+        return None
+    length, checksum = _HEADER.unpack_from(data, offset)
+    end: int = start + length
+    if not 1 <= length <= _MAX_RECORD or end > len(data) or zlib.crc32(data[start:end]) != checksum:
+        return None
+    return end
+
+
+def _find_record(data: bytes, offset: int) -> int | None:
+    """The first place from `offset` on where a record of a known kind starts."""
+    last = len(data.rstrip(b"\0"))  # a file system that grew the file and then lost power leaves zeros
+    for place in range(offset, last - _HEADER.size):
+        kind = data[place + _HEADER.size : place + _HEADER.size + 1]
+        if kind in _KINDS and _end_of_record(data, place) is not None:
+            return place
+    return None

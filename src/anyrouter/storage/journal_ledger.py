@@ -1,0 +1,274 @@
+"""The ledger's writer: to the journal at once, to the database in groups.
+
+`intend` and `settle` are synchronous and touch no database: one record, one system call. A task hands what was settled to the
+writer's thread every few milliseconds, one transaction a group, and repeats that with growing pauses for as long as the
+database is down. Until an entry is committed it is in the journal, in the queue and in `find_pending`.
+
+A segment of the journal goes when it and all before it hold nothing that is not in the database. Since requests may last for
+hours, intents that alone keep an old segment are copied into the current one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from anyrouter.core.errors import InternalError, StorageUnavailable
+from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.storage.database import Database
+from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, SETTLEMENT, Journal, Position, Segment
+from anyrouter.storage.ledger_rows import record
+
+_log = structlog.get_logger(__name__)
+
+QUEUE_BOUND = 10_000
+GROUP_BOUND = 500
+GROUP_INTERVAL_S = 0.005
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+_KEPT_SEGMENTS = 4  # beyond these, intents are copied forward
+_CLOSING_S = 10.0
+
+# What a record or its values may raise besides OSError: lone surrogates, integers beyond 64 bits, a type msgpack does not know.
+_UNWRITABLE = (OSError, ValueError, OverflowError, TypeError)
+
+
+@dataclass(slots=True, eq=False)
+class _Settled:
+    """An entry on its way to the database. `position` is None when the journal could not take it."""
+
+    entry: LedgerEntry
+    segment: Segment
+    position: Position | None
+
+
+class JournalLedger:
+    """`Ledger`. For the event loop's thread.
+
+    `intend` raises StorageUnavailable when the journal cannot be written (disk full): the upstream must not be asked then.
+    `settle` never raises: the upstream has done its work, and losing the reply would help nobody. When the journal refuses it
+    the entry is in memory and in the queue; should the process die before the database has it, the intent becomes an
+    interrupted entry.
+    """
+
+    def __init__(self, database: Database, journal: Journal, *, reject: Callable[[LedgerEntry], None]) -> None:
+        self._database, self._journal, self._reject = database, journal, reject
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._open: dict[str, tuple[Intent, Segment]] = {}
+        self._queue: deque[_Settled] = deque()
+        self._pending: dict[str, LedgerEntry] = {}
+        self._pending_upstream: dict[str, LedgerEntry] = {}
+        self._something = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._delivering = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._is_out_of_order = False  # the journal has settlements in another order than the queue
+        self.journal_failures = 0
+        self.database_failures = 0
+
+    def intend(self, intent: Intent) -> None:
+        """Put on record that an upstream is about to be asked: one small write. StorageUnavailable when it cannot be."""
+        try:
+            self._journal.append(INTENT, self._encode(intent))
+        except _UNWRITABLE as error:
+            self.journal_failures += 1
+            raise StorageUnavailable("Usage cannot be recorded now.", internal=f"journal: {error}") from error
+        segment = self._journal.current
+        segment.held += 1
+        earlier = self._open.get(intent.generation_id)
+        if earlier is not None:  # an earlier attempt: recovery looks at the last one only
+            earlier[1].held -= 1
+        self._open[intent.generation_id] = (intent, segment)
+
+    def settle(self, entry: LedgerEntry) -> None:
+        """Put the outcome on record. Called before the last byte is delivered. Once for each generation."""
+        position = self._write_settlement(entry)
+        opened = self._open.pop(entry.generation_id, None)
+        if opened is None:
+            segment = self._journal.current
+            segment.held += 1
+        else:
+            segment = opened[1]  # the older one: holding it holds all that follow
+        self._queue.append(_Settled(entry, segment, position))
+        self._pending[entry.generation_id] = entry
+        if entry.upstream_id is not None:
+            self._pending_upstream[entry.upstream_id] = entry
+        if not self._something.is_set():
+            self._something.set()
+        if len(self._queue) >= QUEUE_BOUND:
+            self._room.clear()
+
+    def has_room(self) -> bool:
+        """Whether the queue to the database takes more; if not, `wait_for_room` first. Nothing is ever dropped."""
+        return len(self._queue) < QUEUE_BOUND
+
+    async def wait_for_room(self) -> None:
+        """Return when the queue takes more."""
+        while not self.has_room():
+            await self._room.wait()
+
+    def find_pending(self, generation_id: str) -> LedgerEntry | None:
+        """An entry, by our id or the upstream's, that is settled and not yet in the database."""
+        return self._pending.get(generation_id) or self._pending_upstream.get(generation_id)
+
+    @property
+    def queue_length(self) -> int:
+        """How many entries wait for the database."""
+        return len(self._queue)
+
+    def start(self) -> None:
+        """Deliver to the database until `aclose`."""
+        self._task = asyncio.get_running_loop().create_task(self._keep_delivering())
+
+    async def flush(self) -> None:
+        """Return when everything settled so far is in the database; StorageUnavailable when that fails."""
+        while self._queue:
+            await self._deliver()
+
+    async def aclose(self) -> None:
+        """Deliver what is queued, unless the database is down: then the journal keeps it for the next start."""
+        self._is_closing = True
+        self._something.set()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_CLOSING_S)
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._write_unwritten()
+        self._journal.close()
+        if self._queue or self._open:
+            _log.warning("journal_kept", queued=len(self._queue), unsettled=len(self._open))
+
+    async def _keep_delivering(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        while not (self._is_closing and not self._queue):
+            await self._something.wait()
+            if not self._is_closing:
+                await asyncio.sleep(GROUP_INTERVAL_S)
+            try:
+                await self._deliver()
+            except Exception as error:  # noqa: BLE001 -- whatever it is: the queue must go on being delivered
+                self.database_failures += 1
+                self._write_unwritten()
+                if self._is_closing:
+                    return
+                if pause_s == _FIRST_PAUSE_S:
+                    _log.error("ledger_waits_for_database", queued=len(self._queue), reason=str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                if pause_s != _FIRST_PAUSE_S:
+                    _log.info("ledger_reaches_database", queued=len(self._queue))
+                pause_s = _FIRST_PAUSE_S
+
+    async def _deliver(self) -> None:
+        """Commit one group, and let go of it."""
+        async with self._delivering:
+            group = list(islice(self._queue, GROUP_BOUND))
+            if group:
+                refused = await self._database.on_writer(lambda: record_group(self._database, [item.entry for item in group]))
+                for entry in refused:
+                    self._reject(entry)
+                self._let_go(group)
+                await self._delete_finished()
+            if not self._queue and not self._is_closing:
+                self._something.clear()
+
+    def _let_go(self, group: Sequence[_Settled]) -> None:
+        for item in group:
+            self._queue.popleft()
+            item.segment.held -= 1
+            entry = item.entry
+            if self._pending.get(entry.generation_id) is entry:
+                del self._pending[entry.generation_id]
+            if entry.upstream_id is not None and self._pending_upstream.get(entry.upstream_id) is entry:
+                del self._pending_upstream[entry.upstream_id]
+            if item.position is None:  # its intent in the journal must not look unsettled
+                self._write_late(item)
+        if not self._queue:
+            self._is_out_of_order = False
+            self._write_checkpoint(self._journal.end)
+        elif not self._is_out_of_order and group[-1].position is not None:
+            self._write_checkpoint(group[-1].position)
+        if self.has_room():
+            self._room.set()
+
+    async def _delete_finished(self) -> None:
+        if len(self._journal.segments) == 1:
+            return
+        if len(self._journal.segments) > _KEPT_SEGMENTS:
+            self._copy_intents_of(self._journal.segments[0])
+        finished = self._journal.take_finished()
+        if finished:
+            await self._database.on_writer(lambda: _unlink(finished))
+
+    def _copy_intents_of(self, oldest: Segment) -> None:
+        mine = [intent for intent, segment in self._open.values() if segment is oldest]
+        if len(mine) != oldest.held:
+            return  # settled ones are on their way to the database: it goes with them
+        for intent in mine:
+            try:
+                self._journal.append(INTENT, self._encode(intent))
+            except _UNWRITABLE:
+                self.journal_failures += 1
+                return
+            oldest.held -= 1
+            self._journal.current.held += 1
+            self._open[intent.generation_id] = (intent, self._journal.current)
+
+    def _write_settlement(self, entry: LedgerEntry) -> Position | None:
+        try:
+            position = self._journal.append(SETTLEMENT, self._encode(entry))
+        except _UNWRITABLE as error:
+            if not self._is_out_of_order:
+                _log.error("settlement_not_in_journal", generation_id=entry.generation_id, reason=str(error))
+            self.journal_failures += 1
+            self._is_out_of_order = True
+            return None
+        return position
+
+    def _write_late(self, item: _Settled) -> None:
+        self._is_out_of_order = True
+        item.position = self._write_settlement(item.entry)
+
+    def _write_unwritten(self) -> None:
+        if self._is_out_of_order:
+            for item in self._queue:
+                if item.position is None:
+                    self._write_late(item)
+
+    def _write_checkpoint(self, position: Position) -> None:
+        try:
+            self._journal.append(CHECKPOINT, POSITION.pack(*position))
+        except OSError:
+            self.journal_failures += 1  # a recovery will offer again what the database has: it is ignored there
+
+
+def record_group(database: Database, entries: list[LedgerEntry]) -> list[LedgerEntry]:
+    """Commit the entries, on the writer's thread; returns those that the database can never take. StorageUnavailable as a whole.
+
+    One bad entry must not keep the others: when the group is refused, they are committed one by one.
+    """
+    try:
+        database.transact(lambda connection: record(connection, entries))
+    except StorageUnavailable:
+        raise
+    except (InternalError, *_UNWRITABLE):
+        if len(entries) == 1:
+            return entries
+        return [entry for single in entries for entry in record_group(database, [single])]
+    return []
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:  # the next start offers its records again: the database has them
+            _log.warning("journal_file_not_deleted", path=str(path), reason=str(error))

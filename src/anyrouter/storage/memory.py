@@ -1,0 +1,260 @@
+"""The store in memory: for unit tests and trials. It gives the same answers as the databases, and forgets everything at its end."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
+from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
+from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
+from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
+
+Row = dict[str, Any]
+
+
+class MemoryWatch:
+    """Announces the changes made through one store; there are no others, so it is always confirmed."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[frozenset[str]], None]] = []
+
+    @property
+    def confirmed_at(self) -> float:
+        """Now, in monotonic seconds."""
+        return time.monotonic()
+
+    def subscribe(self, on_change: Callable[[frozenset[str]], None]) -> None:
+        """Call `on_change` with the ids of organisations whose keys or environments changed."""
+        self._subscribers.append(on_change)
+
+    def announce(self, organisation_id: str) -> None:
+        """Tell the subscribers."""
+        for subscriber in self._subscribers:
+            subscriber(frozenset({organisation_id}))
+
+
+class MemoryKeyStore:
+    """`KeyStore`, `KeyLookup` and `KeyUse`. Keeps rows, not keys: what a database would round or reorder is so here too."""
+
+    def __init__(self, *, on_change: Callable[[str], None]) -> None:
+        self._rows: dict[str, Row] = {}
+        self._on_change = on_change
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted."""
+        self._check_name(key)
+        self._rows[key.id] = key_to_row(key)
+        self._on_change(key.organisation_id)
+
+    async def update_key(self, key: ApiKey) -> None:
+        """Replace the changeable fields of a key; ClientError `not_found` when it was never added or is deleted."""
+        row = self._find(key.organisation_id, key.id)
+        if row is None:
+            raise ClientError(Denied(code="not_found", message="no such key"))
+        self._check_name(key)
+        row.update((name, value) for name, value in key_to_row(key).items() if name not in FIXED_KEY_COLUMNS)
+        self._on_change(key.organisation_id)
+
+    async def find_key(self, organisation_id: str, key_id: str) -> ApiKey | None:
+        """One key by its public id, deleted ones excluded."""
+        row = self._find(organisation_id, key_id)
+        return None if row is None else row_to_key(row)
+
+    async def list_keys(
+        self, organisation_id: str, *, environment: str | None = None, limit: int = 100, after_id: str | None = None
+    ) -> list[ApiKey]:
+        """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id` (deleted or not; none if unknown)."""
+        mine = [row for row in self._rows.values() if row["organisation_id"] == organisation_id]
+        if after_id is not None:
+            places = [_place(row) for row in mine if row["id"] == after_id]
+            mine = [row for row in mine if places and _place(row) > places[0]]
+        wanted = [row for row in mine if row["deleted_at_ms"] is None and environment in {None, row["environment"]}]
+        return [row_to_key(row) for row in sorted(wanted, key=_place)[:limit]]
+
+    async def find_by_digest(self, digests: Sequence[bytes]) -> ApiKey | None:
+        """The key stored under one of the digests, the first one's first, deleted ones too."""
+        for digest in digests:
+            for row in self._rows.values():
+                if row["digest"] == digest:
+                    return row_to_key(row)
+        return None
+
+    def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
+        """Remember the latest use of a key."""
+        row = self._rows.get(key_id)
+        if row is not None and (row["last_used_at_ms"] is None or row["last_used_at_ms"] < at_ms):
+            row.update(last_used_at_ms=at_ms, last_used_ip=address, last_used_user_agent=user_agent)
+
+    async def flush(self) -> None:
+        """Nothing waits here."""
+
+    def _find(self, organisation_id: str, key_id: str) -> Row | None:
+        row = self._rows.get(key_id)
+        return row if row is not None and row["organisation_id"] == organisation_id and row["deleted_at_ms"] is None else None
+
+    def _check_name(self, key: ApiKey) -> None:
+        for row in self._rows.values():
+            is_same = (row["environment_id"], row["name"]) == (key.environment_id, key.name)
+            if is_same and row["deleted_at_ms"] is None and row["id"] != key.id and key.deleted_at is None:
+                message = f"a key named {key.name!r} exists in the environment {key.environment}"
+                raise ClientError(Denied(code="duplicate_name", message=message, param="name"))
+
+
+class MemoryEnvironmentStore:
+    """`EnvironmentStore`."""
+
+    def __init__(self, *, on_change: Callable[[str], None]) -> None:
+        self._environments: dict[tuple[str, str], Environment] = {}
+        self._on_change = on_change
+        for slug, name, kind in (("live", "Live", EnvironmentKind.LIVE), ("test", "Test", EnvironmentKind.SANDBOX)):
+            self._environments[DEFAULT_ORGANISATION_ID, slug] = Environment(
+                id=f"env_{slug}", organisation_id=DEFAULT_ORGANISATION_ID, slug=slug, name=name, kind=kind
+            )
+
+    async def list_environments(self, organisation_id: str) -> list[Environment]:
+        """All of an organisation's, active or not, by slug."""
+        return [environment for (owner, _), environment in sorted(self._environments.items()) if owner == organisation_id]
+
+    async def put_environment(self, environment: Environment) -> None:
+        """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
+        place = (environment.organisation_id, environment.slug)
+        known = self._environments.get(place)
+        if known is not None:
+            environment = Environment(
+                id=known.id,
+                organisation_id=known.organisation_id,
+                slug=known.slug,
+                name=environment.name,
+                kind=environment.kind,
+                is_active=environment.is_active,
+                rate_limit_rpm=environment.rate_limit_rpm,
+            )
+        self._environments[place] = environment
+        self._on_change(environment.organisation_id)
+
+
+class MemoryLedger:
+    """`Ledger`, `LedgerReader` and `StoreHealth`. What is settled can be read at once; `intents` are kept for a test to look at."""
+
+    def __init__(self) -> None:
+        self.intents: list[Intent] = []
+        self._entries: dict[tuple[str, int], LedgerEntry] = {}
+
+    def intend(self, intent: Intent) -> None:
+        """Keep the intent."""
+        self.intents.append(intent)
+
+    def settle(self, entry: LedgerEntry) -> None:
+        """Keep the entry, unless it is there already."""
+        self._entries.setdefault((entry.generation_id, entry.attempt), entry)
+
+    def has_room(self) -> bool:
+        """Always."""
+        return True
+
+    async def wait_for_room(self) -> None:
+        """There is room."""
+
+    def find_pending(self, generation_id: str) -> LedgerEntry | None:
+        """Nothing is pending: `find_entry` knows everything."""
+
+    async def flush(self) -> None:
+        """Nothing waits here."""
+
+    async def check(self) -> None:
+        """Memory answers."""
+
+    async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
+        """A generation by our id or by the upstream's own; the last attempt, the newest generation."""
+        newest = [entry for entry in self._newest(organisation_id) if entry.environment_id == environment_id]
+        for entry in newest:
+            if entry.generation_id == generation_id:
+                return entry
+        return next((entry for entry in newest if (entry.upstream_id or "")[:MAX_UPSTREAM_ID] == generation_id), None)
+
+    async def list_entries(self, organisation_id: str, *, limit: int = 100, before_id: str | None = None) -> list[LedgerEntry]:
+        """The newest entries first, those older than `before_id` (none if it is unknown)."""
+        entries = self._newest(organisation_id)
+        if before_id is not None:
+            places = [(entry.created_at_ms, entry.generation_id) for entry in entries if entry.generation_id == before_id]
+            entries = [entry for entry in entries if places and (entry.created_at_ms, entry.generation_id) < places[0]]
+        return entries[:limit]
+
+    async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
+        """Sums by the query's groups, newest day first, then by the other dimensions. `errors` are failed and interrupted ones."""
+        names = [name for name in ("date", "model", "provider", "environment", "key") if name in query.group_by]
+        groups: dict[tuple[Any, ...], Row] = {}
+        for row in self._usage(query.organisation_id):
+            if _matches(query, row):
+                dimensions: Row = {name: row[_COLUMN_OF.get(name, name)] for name in names}
+                total = groups.setdefault(tuple(dimensions.values()), {**dimensions, **dict.fromkeys(USAGE_SUMS, 0)})
+                for name in USAGE_SUMS:
+                    total[name] += row[name]
+        return sorted((_activity_row(total) for total in groups.values()), key=activity_order)
+
+    async def read_totals(self, organisation_id: str, rotation_groups: Sequence[str], now: datetime) -> dict[str, KeyTotals]:
+        """Totals by rotation group; a group without entries has zeros."""
+        starts = list(period_starts(now).values())
+        totals = {}
+        for group in rotation_groups:
+            rows = [row for row in self._usage(organisation_id) if row["rotation_group"] == group]
+            costs = ("cost_nanousd", "upstream_cost_nanousd")
+            totals[group] = key_totals([sum(row[cost] for row in rows if row["day"] >= start) for cost in costs for start in starts])
+        return totals
+
+    async def read_organisation_cost(self, organisation_id: str) -> int:
+        """Everything that the organisation was charged, in nano-dollars."""
+        return sum(row["cost_nanousd"] for row in self._usage(organisation_id))
+
+    def _newest(self, organisation_id: str) -> list[LedgerEntry]:
+        mine = [entry for entry in self._entries.values() if entry.organisation_id == organisation_id]
+        return sorted(mine, key=lambda entry: (entry.created_at_ms, entry.generation_id, entry.attempt), reverse=True)
+
+    def _usage(self, organisation_id: str) -> Iterable[Row]:
+        return [row for row in sum_by_day(self._entries.values()).values() if row["organisation_id"] == organisation_id]
+
+
+class MemoryStorage:
+    """The ports by the names that `Storage` and `ServingStorage` give them."""
+
+    def __init__(self) -> None:
+        self.watch = MemoryWatch()
+        self.keys = MemoryKeyStore(on_change=self.watch.announce)
+        self.key_use = self.keys
+        self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
+        self.ledger = MemoryLedger()
+        self.reader = self.ledger
+        self.health = self.ledger
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+_COLUMN_OF = {"date": "day", "key": "api_key_id"}
+
+
+def _place(row: Row) -> tuple[int, str]:
+    return (row["created_at_ms"], row["id"])
+
+
+def _matches(query: ActivityFilter, row: Row) -> bool:
+    return (
+        query.environment_id in {None, row["environment_id"]}
+        and query.rotation_group in {None, row["rotation_group"]}
+        and (query.date_from is None or row["day"] >= to_day(query.date_from))
+        and (query.date_to is None or row["day"] <= to_day(query.date_to))
+    )
+
+
+def _activity_row(total: Row) -> ActivityRow:
+    fields = dict(total)
+    if "date" in fields:
+        fields["date"] = EPOCH_DAY + timedelta(days=fields["date"])
+    if "key" in fields:
+        fields["api_key_id"] = fields.pop("key")
+    return ActivityRow(**fields)

@@ -1,0 +1,84 @@
+"""Deletes old entries of the ledger, a little at a time, so that what is being written need not wait. Sums by day stay."""
+
+import asyncio
+import time
+
+import structlog
+from sqlalchemy import Connection, delete, select
+
+from anyrouter.core.errors import InternalError
+from anyrouter.storage.database import Database
+from anyrouter.storage.schema import ledger
+
+_log = structlog.get_logger(__name__)
+
+BATCH = 500
+INTERVAL_S = 3600.0
+DAY_MS = 86_400_000
+_PAUSE_S = 0.02
+_FREED_PAGES = 512
+
+# Generations' ids sort by time (core.ids), so the primary key is all the index that this needs.
+_id = ledger.c.generation_id
+
+
+class Retention:
+    """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all.
+
+    A row takes about 0.7 kB of the database. SQLite's file is made smaller as rows go; PostgreSQL reuses the space.
+    """
+
+    def __init__(self, database: Database, *, max_days: int | None, max_rows: int | None) -> None:
+        self._database, self._max_days, self._max_rows = database, max_days, max_rows
+        self._task: asyncio.Task[None] | None = None
+
+    async def sweep(self, now_ms: int) -> int:
+        """Delete what is too old or too much; returns how many rows. StorageUnavailable when the database is down."""
+        limits = []
+        if self._max_days is not None:
+            limits.append(f"gen-{max(0, now_ms - self._max_days * DAY_MS):012x}")
+        if self._max_rows is not None:
+            beyond = select(_id).order_by(_id.desc()).offset(self._max_rows - 1).limit(1)
+            last_kept = await self._database.read(lambda connection: connection.execute(beyond).scalar())
+            if last_kept is not None:
+                limits.append(last_kept)
+        if not limits:
+            return 0
+        deleted = 0
+        while batch := await self._delete_below(max(limits)):
+            deleted += batch
+            await asyncio.sleep(_PAUSE_S)
+        return deleted
+
+    def start(self) -> None:
+        """Sweep now and every hour until `aclose`."""
+        if self._max_days is not None or self._max_rows is not None:
+            self._task = asyncio.get_running_loop().create_task(self._keep_sweeping())
+
+    async def aclose(self) -> None:
+        """Stop; a batch under way is finished."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            try:
+                deleted = await self.sweep(time.time_ns() // 1_000_000)
+            except InternalError as error:
+                _log.warning("retention_failed", reason=error.internal)
+            else:
+                if deleted:
+                    _log.info("ledger_entries_deleted", rows=deleted)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _delete_below(self, limit: str) -> int:
+        oldest = select(_id).where(_id < limit).order_by(_id).limit(BATCH)
+
+        def work(connection: Connection) -> int:
+            deleted = connection.execute(delete(ledger).where(_id.in_(oldest))).rowcount
+            if self._database.is_sqlite and deleted:
+                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
+            return deleted
+
+        return await self._database.write(work)

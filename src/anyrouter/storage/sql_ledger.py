@@ -1,0 +1,160 @@
+"""Reads the ledger and its sums from the database."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, or_, select
+
+from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
+from anyrouter.core.ledger import LedgerEntry
+from anyrouter.storage.database import Database
+from anyrouter.storage.ledger_rows import USAGE_SUMS, row_to_entry
+from anyrouter.storage.schema import latest_epoch, ledger, usage_daily
+
+EPOCH_DAY = date(1970, 1, 1)
+_GROUPS_AT_ONCE = 500  # bound parameters are limited
+
+_DIMENSIONS = {
+    "date": usage_daily.c.day,
+    "model": usage_daily.c.model,
+    "provider": usage_daily.c.provider,
+    "environment": usage_daily.c.environment,
+    "key": usage_daily.c.api_key_id,
+}
+_FIELD_OF = {"key": "api_key_id"}
+
+
+def to_day(moment: date) -> int:
+    """Days since 1970-01-01."""
+    return (moment - EPOCH_DAY).days
+
+
+class SqlLedgerReader:
+    """`LedgerReader` and `StoreHealth`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
+        """A generation by our id or by the upstream's own; the last attempt, the newest generation."""
+        is_mine = and_(ledger.c.organisation_id == organisation_id, ledger.c.environment_id == environment_id)
+        by_id = select(ledger).where(is_mine, ledger.c.generation_id == generation_id).order_by(ledger.c.attempt.desc())
+        # Without statistics SQLite prefers any index that starts with the organisation, and walks all of its entries.
+        is_mine = and_(func.coalesce(ledger.c.organisation_id, "") == organisation_id, ledger.c.environment_id == environment_id)
+        newest = (ledger.c.created_at_ms.desc(), ledger.c.generation_id.desc(), ledger.c.attempt.desc())
+        by_upstream = select(ledger).where(is_mine, ledger.c.upstream_id == generation_id).order_by(*newest)
+
+        def work(connection: Connection) -> LedgerEntry | None:
+            for query in (by_id, by_upstream):
+                row = connection.execute(query.limit(1)).mappings().first()
+                if row is not None:
+                    return row_to_entry(row)
+            return None
+
+        return await self._database.read(work)
+
+    async def list_entries(self, organisation_id: str, *, limit: int = 100, before_id: str | None = None) -> list[LedgerEntry]:
+        """The newest entries first, those older than `before_id` (none if it is unknown)."""
+        mine = ledger.c.organisation_id == organisation_id
+        created, generation = ledger.c.created_at_ms, ledger.c.generation_id
+        query = select(ledger).where(mine).order_by(created.desc(), generation.desc(), ledger.c.attempt.desc()).limit(limit)
+
+        def work(connection: Connection) -> list[LedgerEntry]:
+            page = query
+            if before_id is not None:
+                before_ms = connection.execute(select(created).where(mine, generation == before_id).limit(1)).scalar()
+                if before_ms is None:
+                    return []
+                page = query.where(created <= before_ms, or_(created < before_ms, generation < before_id))
+            return [row_to_entry(row) for row in connection.execute(page).mappings()]
+
+        return await self._database.read(work)
+
+    async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
+        """Sums by the query's groups, newest day first, then by the other dimensions. `errors` are failed and interrupted ones."""
+        names = [name for name in _DIMENSIONS if name in query.group_by]
+        groups = [_DIMENSIONS[name] for name in names]
+        sums = [func.sum(usage_daily.c[name]).label(name) for name in USAGE_SUMS]
+        statement = select(*groups, *sums).where(*_conditions(query)).group_by(*groups)
+
+        def work(connection: Connection) -> list[ActivityRow]:
+            rows = [_activity_row(names, row) for row in connection.execute(statement) if row[-1] is not None]
+            return sorted(rows, key=activity_order)  # here, because collations differ between databases
+
+        return await self._database.read(work)
+
+    async def read_totals(self, organisation_id: str, rotation_groups: Sequence[str], now: datetime) -> dict[str, KeyTotals]:
+        """Totals by rotation group; a group without entries has zeros."""
+        starts = period_starts(now)
+        sums = [
+            func.sum(case((usage_daily.c.day >= start, cost), else_=0))
+            for cost in (usage_daily.c.cost_nanousd, usage_daily.c.upstream_cost_nanousd)
+            for start in starts.values()
+        ]
+        group = usage_daily.c.rotation_group
+
+        def work(connection: Connection) -> dict[str, KeyTotals]:
+            totals = {name: key_totals([0] * 8) for name in rotation_groups}
+            for first in range(0, len(rotation_groups), _GROUPS_AT_ONCE):
+                some = rotation_groups[first : first + _GROUPS_AT_ONCE]
+                statement = select(group, *sums).where(usage_daily.c.organisation_id == organisation_id, group.in_(some)).group_by(group)
+                for name, *numbers in connection.execute(statement):
+                    totals[name] = key_totals(numbers)
+            return totals
+
+        return await self._database.read(work)
+
+    async def read_organisation_cost(self, organisation_id: str) -> int:
+        """Everything that the organisation was charged, in nano-dollars."""
+        statement = select(func.sum(usage_daily.c.cost_nanousd)).where(usage_daily.c.organisation_id == organisation_id)
+        return await self._database.read(lambda connection: int(connection.execute(statement).scalar() or 0))
+
+    async def check(self) -> None:
+        """One cheap read; StorageUnavailable when it fails."""
+        await self._database.read(lambda connection: connection.execute(select(latest_epoch.c.epoch)).scalar_one())
+
+
+def period_starts(now: datetime) -> dict[str, int]:
+    """The first days of all time, of the UTC day, of the ISO week and of the month."""
+    today = now.astimezone(UTC).date()
+    return {
+        "total": 0,
+        "daily": to_day(today),
+        "weekly": to_day(today - timedelta(days=today.weekday())),
+        "monthly": to_day(today.replace(day=1)),
+    }
+
+
+def key_totals(numbers: Sequence[Any]) -> KeyTotals:
+    """Of eight sums in the order of `period_starts`: what was charged, then what upstreams cost."""
+    total, daily, weekly, monthly, *byok = (int(number) for number in numbers)
+    names = ("total", "daily", "weekly", "monthly")
+    return KeyTotals(total=total, daily=daily, weekly=weekly, monthly=monthly, byok=dict(zip(names, byok, strict=True)))
+
+
+def activity_order(row: ActivityRow) -> tuple[int, str, str, str, str]:
+    """Newest day first, then by the other dimensions."""
+    return (-to_day(row.date or EPOCH_DAY), row.model or "", row.provider or "", row.environment or "", row.api_key_id or "")
+
+
+def _conditions(query: ActivityFilter) -> list[Any]:
+    table = usage_daily.c
+    conditions = [table.organisation_id == query.organisation_id]
+    if query.environment_id is not None:
+        conditions.append(table.environment_id == query.environment_id)
+    if query.rotation_group is not None:
+        conditions.append(table.rotation_group == query.rotation_group)
+    if query.date_from is not None:
+        conditions.append(table.day >= to_day(query.date_from))
+    if query.date_to is not None:
+        conditions.append(table.day <= to_day(query.date_to))
+    return conditions
+
+
+def _activity_row(names: Sequence[str], row: Sequence[Any]) -> ActivityRow:
+    fields: dict[str, Any] = {_FIELD_OF.get(name, name): value for name, value in zip(names, row, strict=False)}
+    if "date" in fields:
+        fields["date"] = EPOCH_DAY + timedelta(days=fields["date"])
+    fields.update((name, int(value)) for name, value in zip(USAGE_SUMS, row[len(names) :], strict=True))
+    return ActivityRow(**fields)

@@ -1,0 +1,99 @@
+"""Opening: a new database, an old one, a newer one; and that both ways to the schema lead to the same one."""
+
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from anyrouter.core.errors import InternalError, StorageUnavailable
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, EnvironmentKind
+from anyrouter.storage.data_directory import DataDirectory
+from anyrouter.storage.database import Database, locate
+from anyrouter.storage.migration import configuration, upgrade
+from anyrouter.storage.opening import open_storage
+from anyrouter.storage.schema import HEAD_REVISION, metadata
+
+
+def test_the_head_revision_is_the_newest_migration():
+    assert ScriptDirectory.from_config(configuration()).get_current_head() == HEAD_REVISION
+
+
+async def test_migrations_and_a_new_database_give_the_same_schema(tmp_path: Path, database_url: str | None):
+    directory = DataDirectory(tmp_path / "migrated")
+    database = Database(locate(directory.database, database_url))
+    await database.write(upgrade)
+
+    def differences(connection: sa.Connection) -> list[object]:
+        found = compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata)
+        return [change for change in found if getattr(change[1], "name", None) != "alembic_version"]
+
+    assert await database.read(differences) == []
+    migrated = await database.read(_describe)
+    await database.write(metadata.drop_all)
+    await database.write(metadata.create_all)
+    assert migrated == await database.read(_describe)
+    await database.aclose()
+
+
+async def test_a_database_of_a_newer_program_is_refused(tmp_path: Path, database_url: str | None):
+    storage = await open_storage(tmp_path / "data", database_url, environment={})
+    await storage.database.write(lambda connection: connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'")).rowcount)
+    await storage.aclose()
+    with pytest.raises(InternalError, match="newer AnyRouter"):
+        await open_storage(tmp_path / "data", database_url, environment={})
+
+
+async def test_opening_twice_changes_nothing(tmp_path: Path, database_url: str | None):
+    first = await open_storage(tmp_path / "data", database_url, environment={})
+    before = await first.environments.list_environments(DEFAULT_ORGANISATION_ID)
+    second = await open_storage(tmp_path / "data", database_url, environment={})
+    assert await second.environments.list_environments(DEFAULT_ORGANISATION_ID) == before
+    assert [(environment.slug, environment.kind) for environment in before] == [
+        ("live", EnvironmentKind.LIVE),
+        ("test", EnvironmentKind.SANDBOX),
+    ]
+    await first.aclose()
+    await second.aclose()
+
+
+async def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Path):
+    url = f"postgresql://gateway:MARKER-password@/nowhere?host={tmp_path}"
+    with pytest.raises(StorageUnavailable) as caught:
+        await open_storage(tmp_path / "data", url, environment={})
+    assert "gateway:***@" in caught.value.public
+    assert "MARKER" not in f"{caught.value!r} {caught.value.public} {caught.value.internal}"
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path):
+    (tmp_path / "anyrouter.db").write_bytes(b"something else" * 100)
+    with pytest.raises(StorageUnavailable) as caught:
+        await open_storage(tmp_path, environment={})
+    assert caught.value.public == f"The database sqlite:///{tmp_path}/anyrouter.db cannot be opened: DatabaseError: file is not a database"
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "not a url", "http://host/"])
+async def test_only_postgresql_is_taken_as_database_url(tmp_path: Path, url: str):
+    with pytest.raises(InternalError, match="postgresql://"):
+        await open_storage(tmp_path, url, environment={})
+
+
+def _describe(connection: sa.Connection) -> dict[str, str]:
+    inspector = sa.inspect(connection)
+    return {
+        table: json.dumps(
+            [
+                inspector.get_columns(table),
+                sorted(inspector.get_indexes(table), key=lambda index: str(index["name"])),
+                inspector.get_pk_constraint(table),
+                inspector.get_foreign_keys(table),
+                inspector.get_unique_constraints(table),
+                inspector.get_table_options(table),
+            ],
+            default=str,
+        )
+        for table in inspector.get_table_names()
+    }
