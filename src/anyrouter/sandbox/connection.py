@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import cast
 
 import httptools
 
@@ -64,8 +65,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first request."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- asyncio's promise to stream protocols
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._terms.connections.add(self)
         self._arm(self._terms.idle_s)
 
