@@ -1,0 +1,401 @@
+"""The only place that builds things and hands them to each other: settings in, a running gateway out."""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from anyrouter import __version__
+from anyrouter.control.catalogue import Catalogue, load_catalogue
+from anyrouter.control.environments import declare_environments
+from anyrouter.control.keys import KeyService
+from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.ledger import Intent
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.core.usage import Usage, UsageSource
+from anyrouter.policy.price import price
+from anyrouter.policy.route import Snapshot, Upstream
+from anyrouter.providers.provider import Provider
+from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.relay.authenticate import Authenticator
+from anyrouter.relay.limiter import RateLimiter
+from anyrouter.relay.relay import Relay
+from anyrouter.relay.stats import RelayStats
+from anyrouter.sandbox.server import SandboxServer
+from anyrouter.settings import Settings
+from anyrouter.settings.upstreams import SANDBOX_ID
+from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
+from anyrouter.storage.journal_ledger import JournalLedger
+from anyrouter.storage.opening import ServingStorage, open_serving_storage
+from anyrouter.upstream.client import HttpUpstreamClient
+from anyrouter.upstream.proxies import Proxies
+from anyrouter.web.api.app import create_api
+from anyrouter.web.api.ports import ApiPorts, Measure
+from anyrouter.web.front.addresses import TrustedProxies
+from anyrouter.web.front.front import make_front
+from anyrouter.web.front.limits import FrontLimits
+
+FIRST_KEY_NAME = "first key"
+FIRST_KEY_ENVIRONMENT = "test"
+# The simulated provider's `timeout` model never answers: this is how long a test of it takes.
+SANDBOX_FIRST_BYTE_S = 10.0
+_TICK_S = 1.0
+_RELOAD_SLACK_S = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What is known once the gateway listens. `first_key` is the text of the key that the very first start makes, else None."""
+
+    port: int
+    first_key: str | None
+    interrupted: int  # generations that the last run had left open
+
+
+class JournalHealth:
+    """Whether usage can be recorded now."""
+
+    def __init__(self, ledger: JournalLedger) -> None:
+        self._ledger = ledger
+
+    async def check(self) -> None:
+        """StorageUnavailable when the ledger's queue is full."""
+        if not self._ledger.has_room():
+            raise StorageUnavailable("The ledger's queue is full: the database has not taken entries for a while.")
+
+
+class Prices:
+    """The catalogue of the moment and what is made of it; replaced as a whole when an announced price change comes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.catalogue = load_catalogue(datetime.now(UTC))
+        self._configured = tuple(_upstream(configured) for configured in settings.upstreams)
+        self._sandbox: tuple[Upstream, ...] = ()
+
+    def add_sandbox(self, port: int) -> None:
+        """The simulated provider has its port."""
+        named = {vendor for vendor in SANDBOX_ANTHROPIC.vendors if vendor not in SANDBOX.vendors}
+        others = {model.vendor for model in self.catalogue.models.values()} - named
+        self._sandbox = (
+            _sandbox_upstream(SANDBOX, port, frozenset(others)),
+            _sandbox_upstream(SANDBOX_ANTHROPIC, port, frozenset(SANDBOX_ANTHROPIC.vendors)),
+        )
+
+    def snapshot(self) -> Snapshot:
+        """What the data plane routes by."""
+        catalogue = self.catalogue
+        return Snapshot(upstreams=self._configured + self._sandbox, resolve=catalogue.resolve, nearest=catalogue.find_nearest)
+
+    def price_interrupted(self, intent: Intent) -> int:
+        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output."""
+        model = self.catalogue.resolve(intent.model)
+        if model is None or model.tariff is None or intent.upstream == SANDBOX_ID:
+            return 0
+        return price(model.tariff, Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED))
+
+    async def keep_current(self, replace: Callable[[Catalogue], None]) -> None:
+        """Load the catalogue anew whenever it says that a price changes, and hand it on."""
+        while (until := self.catalogue.valid_until) is not None:
+            await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + _RELOAD_SLACK_S)
+            self.catalogue = await asyncio.to_thread(load_catalogue, datetime.now(UTC))
+            replace(self.catalogue)
+
+
+class Environments:
+    """The environments of the moment, by id; read again when something has changed."""
+
+    def __init__(self, storage: ServingStorage) -> None:
+        self._storage = storage
+        self.by_id: dict[str, Environment] = {}
+
+    async def read(self) -> None:
+        """Read them all. StorageUnavailable."""
+        rows = await self._storage.environments.list_environments(DEFAULT_ORGANISATION_ID)
+        self.by_id = {environment.id: environment for environment in rows}
+
+    def find_live(self) -> Environment | None:
+        """The environment whose models the public sees."""
+        return next((environment for environment in self.by_id.values() if environment.slug == "live"), None)
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server, which says when it listens and leaves the end of the process to its caller."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell the port."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_started(self.servers[0].sockets[0].getsockname()[1])
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop in order on SIGINT and SIGTERM. The signal is not raised again: what is open is still to be closed."""
+        kept = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in kept.items():
+                signal.signal(number, handler)
+
+
+def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
+    """Serve until SIGINT or SIGTERM. InternalError with a text for the operator when it cannot start."""
+    uvloop.run(_serve(settings, on_started))
+
+
+async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
+    prices = Prices(settings)
+    async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client() as client:
+        prices.add_sandbox(sandbox.port)
+        environments = Environments(storage)
+        await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
+        await environments.read()
+        first_key = await _make_first_key(storage)
+        stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
+        authenticator = Authenticator(
+            lookup=storage.keys,
+            peppers=[pepper.secret for pepper in (storage.peppers.current, storage.peppers.previous) if pepper is not None],
+            environments=lambda: environments.by_id,
+            confirmed_at_s=lambda: storage.watch.confirmed_at,
+            failures_per_minute=settings.limits.failed_auth_per_minute,
+        )
+        relay = Relay(
+            authenticator=authenticator,
+            limiter=limiter,
+            client=client,
+            ledger=storage.ledger,
+            key_use=storage.key_use,
+            snapshot=prices.snapshot(),
+            stats=stats,
+            on_internal_error=_report,
+            keep_alive_s=int(settings.server.stream_comment_s),
+        )
+        api = create_api(_api_ports(settings, prices, storage, environments, authenticator, limiter, relay))
+
+        def tell(port: int) -> None:
+            on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
+
+        server = GatewayServer(_uvicorn_config(settings, relay, api), tell)
+        async with _beside(storage, environments, authenticator, relay, prices):
+            # What was built lives as long as the process: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 50)
+            await server.serve()
+
+
+def _api_ports(
+    settings: Settings,
+    prices: Prices,
+    storage: ServingStorage,
+    environments: Environments,
+    authenticator: Authenticator,
+    limiter: RateLimiter,
+    relay: Relay,
+) -> ApiPorts:
+    server, proxies = settings.server, TrustedProxies(settings.server.trusted_proxies)
+
+    def client_address(peer: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:
+        return proxies.client_host(peer[0] if peer else "", headers.get(b"x-forwarded-for"))
+
+    def measures() -> list[Measure]:
+        return [Measure(name="ledger_queue", text="Entries that wait for the database.", value=storage.ledger.queue_length)]
+
+    return ApiPorts(
+        authenticator=authenticator,
+        keys=storage.keys,
+        ledger=storage.reader,
+        find_pending=storage.ledger.find_pending,
+        snapshot=lambda: relay.snapshot,
+        catalogue=lambda: prices.catalogue.models,
+        stats=relay.stats,
+        limit_state=limiter.peek,
+        store=storage.health,
+        journal=JournalHealth(storage.ledger),
+        version=__version__,
+        measures=measures,
+        client_address=client_address,
+        public_environment=environments.find_live,
+        public_url=server.public_url,
+        is_catalogue_public=server.public_models,
+        metrics_token=server.metrics_token,
+    )
+
+
+def _uvicorn_config(settings: Settings, relay: Relay, api: FastAPI) -> uvicorn.Config:
+    server = settings.server
+    limits = FrontLimits(
+        head_bytes=server.head_bytes,
+        head_count=server.head_count,
+        head_timeout_s=server.head_timeout_s,
+        body_bytes=server.body_bytes,
+        body_timeout_s=server.body_timeout_s,
+        keep_alive_s=server.keep_alive_s,
+        max_connections=server.max_connections,
+    )
+    return uvicorn.Config(
+        api,
+        host=server.host,
+        port=server.port,
+        http=make_front(relay, limits, trusted_proxies=server.trusted_proxies),  # type: ignore[arg-type]  # a factory serves as well
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=int(server.graceful_shutdown_s),
+        ssl_certfile=settings.resolve_path(server.tls_certificate) if server.tls_certificate else None,
+        ssl_keyfile=settings.resolve_path(server.tls_key) if server.tls_key else None,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _storage(settings: Settings, prices: Prices) -> AsyncIterator[ServingStorage]:
+    url = settings.storage.database_url
+    storage = await open_serving_storage(
+        settings.data_dir,
+        url.reveal() if url is not None else None,
+        environment=os.environ,
+        price_interrupted=prices.price_interrupted,
+        max_days=settings.retention.ledger_days,
+        max_rows=settings.retention.ledger_rows,
+    )
+    try:
+        yield storage
+    finally:
+        await storage.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _sandbox() -> AsyncIterator[SandboxServer]:
+    async with SandboxServer() as sandbox:
+        yield sandbox
+
+
+@contextlib.asynccontextmanager
+async def _client() -> AsyncIterator[HttpUpstreamClient]:
+    client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _beside(
+    storage: ServingStorage, environments: Environments, authenticator: Authenticator, relay: Relay, prices: Prices
+) -> AsyncIterator[None]:
+    """What runs beside the requests: the second's tick, changed keys and environments, changed prices."""
+    reading: set[asyncio.Task[None]] = set()
+
+    async def read_environments() -> None:
+        try:
+            await environments.read()
+        except StorageUnavailable as error:
+            _log.warning("environments_not_read", reason=error.internal)
+        authenticator.forget()
+
+    def on_change(_organisations: frozenset[str]) -> None:
+        authenticator.forget()
+        task = asyncio.get_running_loop().create_task(read_environments())
+        reading.add(task)
+        task.add_done_callback(reading.discard)
+
+    def on_prices(_catalogue: Catalogue) -> None:
+        relay.snapshot = prices.snapshot()
+
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            relay.tick()
+
+    storage.watch.subscribe(on_change)
+    tasks = [asyncio.create_task(tick()), asyncio.create_task(prices.keep_current(on_prices))]
+    try:
+        yield
+    finally:
+        for task in (*tasks, *reading):
+            task.cancel()
+        await asyncio.gather(*tasks, *reading, return_exceptions=True)
+
+
+async def _make_first_key(storage: ServingStorage) -> str | None:
+    """On the very first start: a key that works at once and costs nothing. Its text is shown once and not kept."""
+    if await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, limit=1):
+        return None
+    service = KeyService(
+        store=storage.keys,
+        environments=storage.environments,
+        pepper=storage.peppers.current.secret,
+        pepper_version=storage.peppers.current.version,
+        clock=lambda: datetime.now(UTC),
+    )
+    _, text = await service.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT)
+    return text
+
+
+def _upstream(configured: ConfiguredUpstream) -> Upstream:
+    address = urlsplit(configured.base_url)
+    deadlines = configured.timeouts
+    return Upstream(
+        id=configured.id,
+        provider=configured.provider,
+        scheme=address.scheme,
+        host=address.hostname or "",
+        port=address.port or (443 if address.scheme == "https" else 80),
+        base_path=address.path.rstrip("/"),
+        credential=configured.credential.reveal() if configured.credential is not None else "",
+        priority=configured.priority,
+        models={model.public: model.upstream_name or "" for model in configured.models},
+        environments=frozenset(configured.environments),
+        # A provider has new models before the catalogue knows them: what it does not serve, it says itself.
+        is_open=True,
+        connect_s=deadlines.connect_s,
+        first_byte_s=deadlines.first_byte_s,
+        idle_s=deadlines.idle_s,
+        total_s=deadlines.total_s,
+    )
+
+
+def _sandbox_upstream(provider: Provider, port: int, vendors: frozenset[str]) -> Upstream:
+    return Upstream(
+        id=SANDBOX_ID,
+        provider=provider,
+        scheme="http",
+        host="127.0.0.1",
+        port=port,
+        base_path="",
+        credential="sandbox",
+        models={f"{vendor}/*": "" for vendor in vendors},
+        is_sandbox=True,
+        first_byte_s=SANDBOX_FIRST_BYTE_S,
+    )
+
+
+def _report(request_id: str, error: BaseException) -> None:
+    """Log a mistake of ours: its kind and place, not its text, which may quote a request."""
+    where, trace = [], error.__traceback__
+    while trace is not None:
+        where.append(f"{trace.tb_frame.f_code.co_filename.rpartition('anyrouter/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    _log.error("internal_error", request_id=request_id, error=type(error).__name__, where=where)
