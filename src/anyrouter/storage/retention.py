@@ -78,7 +78,14 @@ class Retention:
         def work(connection: Connection) -> int:
             deleted = connection.execute(delete(ledger).where(_id.in_(oldest))).rowcount
             if self._database.is_sqlite and deleted:
-                connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_FREED_PAGES})").fetchall()
+                _return_pages(connection)
             return deleted
 
         return await self._database.write(work)
+
+
+def _return_pages(connection: Connection) -> None:
+    """Make SQLite's file smaller by the pages that the deleted rows leave, one at a time: the driver makes one step a statement."""
+    free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    for _ in range(min(free, _FREED_PAGES)):
+        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
