@@ -1,6 +1,8 @@
 """Two JSON schemas that hold at once, as one. The caller's meter is told the work before it is done, since both come from a stranger."""
 
+import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 Spend = Callable[[int], None]
@@ -43,6 +45,13 @@ def _smaller(first: Any, second: Any, _spend: Spend) -> Any:
     return min(first, second)
 
 
+def _common_multiple(first: Any, second: Any, _spend: Spend) -> Any:
+    one, other = Fraction(str(first)), Fraction(str(second))
+    numerator = math.lcm(one.numerator * other.denominator, other.numerator * one.denominator)
+    multiple = Fraction(numerator, one.denominator * other.denominator)
+    return int(multiple) if multiple.denominator == 1 else float(multiple)
+
+
 def _common(first: list[Any], second: list[Any], spend: Spend) -> list[Any]:
     spend(len(first) * len(second))
     return [value for value in first if value in second]
@@ -78,6 +87,7 @@ _COMBINED: dict[str, Callable[[Any, Any, Spend], Any]] = {
     **dict.fromkeys(("items", "additionalProperties"), merge),
     **dict.fromkeys(("anyOf", "oneOf"), _pairs),
     **dict.fromkeys(("allOf", "required"), _chain),
+    "multipleOf": _common_multiple,
     "type": _common_types,
     "enum": _common,
     "properties": _all_properties,
