@@ -27,6 +27,11 @@ def new_generation_id(now_ms: int) -> str:
     return f"gen-{now_ms:012x}{os.urandom(10).hex()}"
 
 
+def generation_id_of(request_id: str) -> str:
+    """The `gen-…` identifier of the generation that a request makes: time-ordered as the request's own, whose digits it has."""
+    return f"gen-{request_id[4:]}"
+
+
 def new_request_id(now_ms: int) -> str:
-    """A fresh `req-…` identifier in the shape of a generation's."""
+    """A fresh `req-…` identifier: 12 hex digits of Unix milliseconds, then 80 random bits as 20 hex digits."""
     return f"req-{now_ms:012x}{os.urandom(10).hex()}"

@@ -25,7 +25,7 @@ from anyrouter.core.errors import (
     UpstreamError,
     UpstreamStatus,
 )
-from anyrouter.core.ids import new_generation_id
+from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import Attempts, judge
@@ -134,7 +134,7 @@ class Relay:
         if isinstance(limit, Denied):
             return limit
         return Generation(
-            id=new_generation_id(head.now_ms),
+            id=generation_id_of(head.request_id),
             head=head,
             principal=principal,
             dialect=dialect,
@@ -311,7 +311,7 @@ class Relay:
         if generation is None:
             self.stats.count_refusal(head.endpoint, denied.code)
         dialect = ENDPOINTS[head.endpoint].dialect
-        generation_id = new_generation_id(head.now_ms) if generation is None else generation.id
+        generation_id = generation_id_of(head.request_id) if generation is None else generation.id
         lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), self._common_lines(head, principal), refusal_lines(denied))
         if principal is not None:
             lines += limit_lines(self._limiter.peek(principal, head.started_s), dialect, head.now_ms)

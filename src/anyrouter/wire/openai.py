@@ -14,6 +14,7 @@ from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input
 NAME = "openai"
 _ENCODE = msgspec.json.encode
 _DETAILS_COUNT = 2
+_SHORT_REPLY = 32_768
 _PROMPT_MEMBERS = {
     "chat/completions": ("messages", "tools", "functions", "response_format"),
     "completions": ("prompt", "suffix"),
@@ -108,15 +109,18 @@ def render_reply(
     endpoint: str, members: Members, *, generation_id: str, model: str, provider: str, usage: Usage, cost: CostFields
 ) -> list[bytes | memoryview]:
     """The reply for the client: id, model, provider and cost spliced in."""
-    values = {
-        "id": b'"%s"' % generation_id.encode(),
-        "model": _ENCODE(model),
-        "provider": _ENCODE(provider),
-        "usage": render_usage(members.raw("usage"), usage, cost, is_embedding=endpoint == "embeddings"),
-    }
-    if endpoint == "chat/completions" and "system_fingerprint" not in members.values:
-        values["system_fingerprint"] = b"null"
-    present = {name: value for name, value in values.items() if name in members.values}
+    usage_block = render_usage(members.raw("usage"), usage, cost, is_embedding=endpoint == "embeddings")
+    replace = {"id": b'"%s"' % generation_id.encode(), "model": _ENCODE(model), "usage": usage_block}
+    append = {"provider": _ENCODE(provider)}
+    known = members.values
+    if endpoint == "chat/completions" and "system_fingerprint" not in known:
+        append["system_fingerprint"] = b"null"
+    if len(members.text) <= _SHORT_REPLY and "provider" not in known and replace.keys() <= known.keys():
+        spliced = members.splice(replace, b"".join([b',"%s":%s' % (name.encode(), value) for name, value in append.items()]))
+        if spliced is not None:
+            return [spliced]
+    values = {**replace, **append}
+    present = {name: value for name, value in values.items() if name in known}
     return members.edit(present, (), {name: value for name, value in values.items() if name not in present})
 
 
