@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 
 from anyrouter.core.errors import ConnectFailed, UpstreamBroken
-from anyrouter.relay.ports import Origin, Timeouts
+from anyrouter.relay.ports import Origin, Timeouts, UpstreamClient
 from anyrouter.upstream.connector import AddressGuard, Connector
 from anyrouter.upstream.exchange import HttpExchange
 from anyrouter.upstream.pool import CLOSED, Pool, PoolBounds, PoolStatistics
@@ -17,17 +17,17 @@ from anyrouter.upstream.proxies import Proxies
 
 SWEEP_S = 0.1  # how late a deadline may be noticed; one timer for all requests costs less than one for each
 IDLE_SWEEP_S = 1.0
-STALE_S = 5.0  # a pooled connection that breaks later than this after a request was not stale: the request may be running
 
 
-class HttpUpstreamClient:
+class HttpUpstreamClient(UpstreamClient):
     """Belongs to one event loop: construct it anywhere, use it inside the loop, `aclose` it at the end.
 
     `ssl_context` replaces the default one, which verifies names and certificates (`ca_file`, else SSL_CERT_FILE, else the system's).
     `proxies` None: none, whatever the environment says. `guard(origin, address)` says before connecting whether a resolved address
     may be used. Of each origin at most `max_open_per_origin` connections exist (None: as many as requests), at most
     `max_idle_per_origin` wait for the next request, for `idle_expiry_s` or a second less than the server announces. The decoded
-    body of a streamed reply is at most `max_stream_bytes`.
+    body of a streamed reply is at most `max_stream_bytes`. A pooled connection that breaks later than `stale_within_s` after a
+    request went out was not stale: the upstream may be working on it, and it is not sent again.
     """
 
     def __init__(
@@ -41,12 +41,14 @@ class HttpUpstreamClient:
         max_open_per_origin: int | None = None,
         idle_expiry_s: float = 30.0,
         max_stream_bytes: int = 1 << 30,
+        stale_within_s: float = 5.0,
     ) -> None:
         self._connector = Connector(proxies=proxies or Proxies(), ssl_context=ssl_context, ca_file=ca_file, guard=guard)
         self._bounds = PoolBounds(
             max_idle=max_idle_per_origin, max_open=max_open_per_origin, idle_s=idle_expiry_s, stream_bytes=max_stream_bytes
         )
         self._pools: dict[Origin, Pool] = {}
+        self._stale_within_s = stale_within_s
         self._sweeper: asyncio.TimerHandle | None = None
         self._is_sweeping_often = self._is_closed = False
 
@@ -78,7 +80,7 @@ class HttpUpstreamClient:
             if failure is None or exchange.status:
                 return exchange
             is_stale = connection.has_served and not exchange.is_answered and isinstance(failure, UpstreamBroken)
-            if not is_stale or pool.loop.time() - now_s > STALE_S:
+            if not is_stale or pool.loop.time() - now_s > self._stale_within_s:
                 raise failure
             pool = self._pools.get(origin) or self._add_pool(origin)
             connection = await pool.acquire(_connect_time_s(timeouts, pool.loop.time() - started_s), must_be_new=True)

@@ -14,22 +14,22 @@ class Inflater:
     """Undoes `gzip` or `deflate`: `push` what arrives, `pull` pieces of at most PIECE_BYTES until it gives none.
 
     Of gzip any number of members is taken (RFC 1952). `deflate` is the zlib format (RFC 9110, section 8.4.1.2); the bare format
-    that some servers send instead is told apart by its first two bytes.
+    that some servers send instead is told apart by its first two bytes. `is_untouched` says that nothing was pushed.
     """
 
-    __slots__ = ("_arrived", "_engine", "_held", "_is_gzip", "_is_untouched")
+    __slots__ = ("_arrived", "_engine", "_held", "_is_gzip", "is_untouched")
 
     def __init__(self, coding: bytes) -> None:
         self._is_gzip = coding == b"gzip"
         self._engine = zlib.decompressobj(_GZIP) if self._is_gzip else None
         self._arrived: list[bytes] = []
         self._held = b""
-        self._is_untouched = True
+        self.is_untouched = True
 
     def push(self, data: bytes) -> None:
         """Take coded bytes."""
         self._arrived.append(data)
-        self._is_untouched = False
+        self.is_untouched = False
 
     def pull(self) -> bytes:
         """The next piece of the decoded body; empty when more coded bytes are needed. CodingError."""
@@ -55,8 +55,8 @@ class Inflater:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the coded bytes so far are a complete body, its checksum verified. No bytes at all are an empty body."""
-        return self._is_untouched or (self._engine is not None and self._engine.eof and not self._held and not self._arrived)
+        """Whether the coded bytes so far are a complete body, its checksum verified. No bytes at all are not."""
+        return self._engine is not None and self._engine.eof and not self._held and not self._arrived
 
     def _find_format(self) -> bool:
         if len(self._held) < 2:  # noqa: PLR2004 -- the zlib header is two bytes

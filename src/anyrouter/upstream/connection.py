@@ -4,6 +4,7 @@ Everything happens in the loop's read callback; no task belongs to a connection.
 """
 
 import asyncio
+import ssl
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -130,11 +131,11 @@ class HttpConnection(asyncio.Protocol):
             self._give_up(error)
 
     def eof_received(self) -> None:
-        """End a body that lasts until the close; cut any other. Over TLS only a close_notify comes here, never a bare end of the socket."""
+        """End a body that lasts until the close; cut any other."""
         exchange = self.exchange
         if exchange is None:
             pass
-        elif self._is_head_done and self._is_until_close:
+        elif self._is_head_done and self._is_until_close and _is_noticed(self._transport):
             self._end_message(exchange)
         else:
             exchange.lose(None)
@@ -240,3 +241,19 @@ class HttpConnection(asyncio.Protocol):
 
     def _is_version_known(self) -> bool:
         return self._parser.get_http_version() in {"1.0", "1.1"}
+
+
+def _is_noticed(transport: asyncio.Transport) -> bool:
+    """Whether the end is the peer's will: over TLS only with close_notify, else anybody on the way could have cut the socket.
+
+    uvloop reports no end without the notice; asyncio's loop reports both alike, but then the session has nothing to say of it.
+    """
+    session = transport.get_extra_info("ssl_object")
+    if session is None:
+        return True
+    try:
+        return not session.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False

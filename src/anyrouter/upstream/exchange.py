@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from anyrouter.core.errors import UpstreamBroken, UpstreamTimeout
-from anyrouter.relay.ports import BodySink, Timeouts
+from anyrouter.relay.ports import BodySink, Exchange, Timeouts
 from anyrouter.upstream.coding import CodingError, Inflater
 from anyrouter.upstream.framing import MALFORMED, Framing, without_coding
 
@@ -22,7 +22,7 @@ LATE = "The upstream did not answer in time."
 FIRST_BYTE, IDLE = "first_byte", "idle"
 
 
-class HttpExchange:
+class HttpExchange(Exchange):
     """Implements the relay's `Exchange`. Driven by its connection; `check` is called every now and then with the loop's time.
 
     `arrived` is done when the head is here, or `failure`, which is what ended the exchange early. `is_answered` says whether any
@@ -38,6 +38,7 @@ class HttpExchange:
     _end: asyncio.Future[None] | None = None
     _size, _limit = 0, UNCLAIMED_BYTES
     _phase = FIRST_BYTE
+    _is_until_close = False  # so that an empty coded body may as well be a cut one
     _is_claimed = False  # somebody reads
     _is_moving = False  # since the last check
     _is_received = False  # by the connection, to the last byte
@@ -110,7 +111,7 @@ class HttpExchange:
         length = framing.length
         if framing.coding:
             self.headers = without_coding(headers)
-            self._inflater = Inflater(framing.coding)
+            self._inflater, self._is_until_close = Inflater(framing.coding), framing.is_until_close
         else:
             self._content_length = length
         if length is None or length > HELD_BYTES or framing.is_event_stream:
@@ -240,7 +241,7 @@ class HttpExchange:
         if self._is_backlogged and not self._is_paused:
             self._loop.call_soon(self._go_on)
         elif self._is_received and not self._is_backlogged and not self._is_over:
-            if inflater.is_whole:
+            if inflater.is_whole or (inflater.is_untouched and not self._is_until_close):
                 self._complete()
             else:
                 self.fail(UpstreamBroken(CUT, internal="the compressed body is cut"))

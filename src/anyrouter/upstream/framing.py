@@ -48,7 +48,7 @@ def read_framing(status: int, headers: Sequence[tuple[bytes, bytes]]) -> Framing
         length,
         length is None and transfer is None,
         _find_coding(coding) if coding is not None else b"",
-        fields.get(b"content-type", b"").startswith(b"text/event-stream"),
+        fields.get(b"content-type", b"").lower().startswith(b"text/event-stream"),
         _find_timeout(keep_alive) if keep_alive is not None else None,
     )
 
