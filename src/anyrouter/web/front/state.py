@@ -1,0 +1,102 @@
+"""What the connections of one server share: the relay, the limits, one receive buffer, one timer."""
+
+import asyncio
+import os
+import time
+import traceback
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from anyrouter.web.front.addresses import TrustedProxies
+from anyrouter.web.front.head import HeadReader
+from anyrouter.web.front.inference import Inference
+from anyrouter.web.front.limits import FrontLimits
+
+if TYPE_CHECKING:
+    from anyrouter.web.front.connection import Connection
+    from anyrouter.web.front.inference_call import InferenceCall
+
+RECEIVE_BYTES = 262_144
+_ID_DIGITS = 20
+_RANDOM_BYTES = 64 * _ID_DIGITS // 2
+_log = structlog.get_logger(__name__)
+
+
+class FrontState:
+    """Made once for a server; used by its event loop alone.
+
+    `memory` is where all connections receive: a read is consumed before the next one begins, so one buffer does for all, and an idle
+    connection has none. `date_line` is renewed by the sweep, which runs as long as there are connections.
+    `running` keeps the tasks of requests alive, and is what a forced stop cancels.
+    """
+
+    def __init__(self, inference: Inference, limits: FrontLimits, proxies: TrustedProxies) -> None:
+        self.inference, self.limits, self.proxies = inference, limits, proxies
+        self.reader = HeadReader(limits.head_count)
+        self.memory = bytearray(RECEIVE_BYTES)
+        self.view = memoryview(self.memory)
+        self.date_line = b""
+        self.running: set[InferenceCall] = set()
+        self.is_stopping = False
+        self.loop: asyncio.AbstractEventLoop
+        self.config: Config | None = None
+        self.server_state: ServerState
+        self.app_state: dict[str, Any]
+        self._connections: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._random, self._random_at = "", 0
+
+    def enter(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+        """Belong to a server that has started to accept."""
+        self.loop = asyncio.get_running_loop()
+        self.config, self.server_state, self.app_state = config, server_state, app_state
+        self._connections = cast("set[Connection]", server_state.connections)  # uvicorn asks of them `shutdown()`, which they have
+        self.is_stopping = False
+
+    def add(self, connection: "Connection") -> int:
+        """Watch a connection's deadline; returns how many connections there are."""
+        self._connections.add(connection)
+        if self._timer is None:
+            self._sweep()
+        return len(self._connections)
+
+    def remove(self, connection: "Connection") -> None:
+        """Watch it no more."""
+        self._connections.discard(connection)
+
+    def new_request_id(self, now_ms: int) -> str:
+        """A fresh `req-…` identifier (core.ids), of randomness fetched for many at once: asking the kernel each time costs more."""
+        at = self._random_at
+        if at >= len(self._random):
+            self._random, at = os.urandom(_RANDOM_BYTES).hex(), 0
+        self._random_at = at + _ID_DIGITS
+        return f"req-{now_ms:012x}{self._random[at : at + _ID_DIGITS]}"
+
+    def stop(self) -> None:
+        """From now on uvicorn waits for the running requests, and cancels them when its patience ends."""
+        self.is_stopping = True
+        for call in self.running:
+            self.hold(call.task)
+
+    def hold(self, task: "asyncio.Task[None] | None") -> None:
+        """Make uvicorn wait for the task."""
+        if task is not None and not task.done():
+            self.server_state.tasks.add(task)
+            task.add_done_callback(self.server_state.tasks.discard)
+
+    def _sweep(self) -> None:
+        self.date_line = b"Date: %s\r\n" % formatdate(usegmt=True).encode()
+        now_s = time.monotonic()
+        for connection in [one for one in self._connections if one.deadline_s <= now_s]:
+            connection.expire(now_s)
+        self._timer = self.loop.call_later(self.limits.sweep_s, self._sweep) if self._connections else None
+
+
+def report(event: str, error: BaseException, request_id: str) -> None:
+    """Log an exception that should not have come: its kind and where, not its text, which may quote a request."""
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    _log.error(event, request_id=request_id, error=type(error).__name__, where=where)
