@@ -29,7 +29,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    routes = Routes(ports)
+    routes = Routes(app.router, ports)
     for area in (
         CatalogueRoutes(ports),
         UsageRoutes(ports),
@@ -42,7 +42,6 @@ def create_api(ports: ApiPorts) -> FastAPI:
     for row in ENDPOINTS.values():
         if row.is_inference:
             routes.refuse_posts(row.path, _refuse_post)
-    app.include_router(routes.router)
     app.add_api_route("/", _show_way, methods=["GET"], include_in_schema=False)
     add_handlers(app)
     app.add_middleware(Edge, ports=ports)

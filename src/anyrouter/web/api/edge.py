@@ -14,7 +14,7 @@ from anyrouter.core.errors import Denied
 from anyrouter.core.ids import new_request_id
 from anyrouter.policy.authorize import expiry_notice
 from anyrouter.relay.reply_head import limit_lines
-from anyrouter.web.api.errors import header_list, reply_denied
+from anyrouter.web.api.errors import header_list, no_path, reply_denied
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.visit import Visit, begin
 from anyrouter.wire.failure import scrub
@@ -24,6 +24,7 @@ ROOT_PATHS = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 _ALIAS = "/v1/"
 _TRACE_HEADER = b"x-anyrouter-trace-id"
 _TRACE_ID = re.compile(rb"[!-~]([ -~]{0,126}[!-~])?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _log = structlog.get_logger(__name__)
 
 
@@ -69,7 +70,10 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(inner, receive, send_out)
+            if _CONTROL.search(path):  # routers take a line's end for the text's end
+                await reply_denied(no_path(), visit.dialect, visit.request_id)(inner, receive, send_out)
+            else:
+                await self._app(inner, receive, send_out)
         except Exception as error:
             _report(error, inner, visit)
             if is_started:

@@ -42,6 +42,11 @@ def render(denied: Denied, dialect: str, request_id: str) -> bytes:
     return msgspec.json.encode(ErrorReply(error=detail))
 
 
+def no_path() -> Denied:
+    """The refusal of a path that nothing is at."""
+    return Denied(code="not_found", message="There is no such path.")
+
+
 def storage_unavailable() -> Denied:
     """The refusal of whatever needs a store that does not answer."""
     return Denied(
@@ -80,7 +85,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     """
     assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
     if error.status_code != _METHOD_NOT_ALLOWED:
-        return _reply(request, Denied(code="not_found", message="There is no such path."))
+        return _reply(request, no_path())
     native = (error.headers or {}).get("Allow", "GET")
     allow = {"allow": _ALLOWED.get(native, native)}
     if request.method == "OPTIONS":

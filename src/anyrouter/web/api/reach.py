@@ -47,15 +47,14 @@ class Reach:
         return tuple(seen for row in rows if (seen := _seen_by(principal, row)) is not None)
 
     def find(self, principal: Principal | None, name: str) -> ReachableModel | None:
-        """One of them, by any name that a request may use for it.
-
-        What an upstream would be asked for only because it takes any name of a vendor is not there: nobody knows whether it is.
-        """
+        """One of them, by any name that a request may use for it: found exactly when a request for it would find a target."""
         environment = self._public_environment() if principal is None else principal.environment
+        if environment is None or not name or name.endswith("/*"):
+            return None
         snapshot = self._snapshot()
-        model = snapshot.resolve(name) or (_unknown_model(name) if _is_named(snapshot, name) else None)
-        upstreams = tuple(find_candidates(snapshot, environment, model.id)) if environment and model else ()
-        if not upstreams or model is None:
+        model = snapshot.resolve(name) or _unknown_model(name)
+        upstreams = tuple(find_candidates(snapshot, environment, model.id))
+        if not upstreams:
             return None
         row = ReachableModel(model=model, upstreams=upstreams)
         return row if principal is None else _seen_by(principal, row)
@@ -71,7 +70,7 @@ class Reach:
 
 
 def _judge_all(snapshot: Snapshot, models: Mapping[str, Model], environment: Environment) -> tuple[ReachableModel, ...]:
-    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if _is_named(snapshot, name))
+    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if not name.endswith("/*"))
     unlisted = (snapshot.resolve(name) or _unknown_model(name) for name in named if name not in models)
     rows = []
     for model in (*models.values(), *unlisted):
@@ -79,11 +78,6 @@ def _judge_all(snapshot: Snapshot, models: Mapping[str, Model], environment: Env
         if upstreams:
             rows.append(ReachableModel(model=model, upstreams=upstreams))
     return tuple(rows)
-
-
-def _is_named(snapshot: Snapshot, name: str) -> bool:
-    is_pattern = name.endswith("/*") or name.startswith("!")
-    return not is_pattern and any(name in upstream.models for upstream in snapshot.upstreams)
 
 
 def _seen_by(principal: Principal, row: ReachableModel) -> ReachableModel | None:

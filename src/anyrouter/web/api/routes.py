@@ -41,8 +41,8 @@ def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | No
 class Routes:
     """The routes below /api/v1. Nothing is served that has no row in the table."""
 
-    def __init__(self, ports: ApiPorts, *, table: Mapping[str, Endpoint] = ENDPOINTS) -> None:
-        self.router = APIRouter(prefix=ROOT)
+    def __init__(self, router: APIRouter, ports: ApiPorts, *, table: Mapping[str, Endpoint] = ENDPOINTS) -> None:
+        self.router = router
         self.documented: dict[str, Documented] = {}
         self._ports, self._table = ports, table
 
@@ -58,7 +58,7 @@ class Routes:
             raise LookupError(f"{path} has no row in the table of endpoints: say first which scope it needs")
         guards = [Depends(Guard(row, self._ports, is_optional=is_optional, is_lenient=is_lenient))]
         self.router.add_api_route(
-            "/" + path.replace("{model}", "{model:path}"),
+            f"{ROOT}/{path.replace('{model}', '{model:path}')}",
             handler,
             methods=["GET"],
             dependencies=[] if row.is_public and not is_optional and not is_lenient else guards,
@@ -73,4 +73,4 @@ class Routes:
 
     def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
         """Know an inference path, so that other methods on it get 405: the front serves its POST and hands over the rest."""
-        self.router.add_api_route("/" + self._table[path].path, handler, methods=["POST"], include_in_schema=False, name=path)
+        self.router.add_api_route(f"{ROOT}/{self._table[path].path}", handler, methods=["POST"], include_in_schema=False, name=path)

@@ -1,0 +1,206 @@
+"""The reading API over what it is used with: SQLite, the ledger's roll-up, the authenticator, the catalogue, two upstreams."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from anyrouter.control.catalogue import load_catalogue
+from anyrouter.control.keys import KeyService
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.ids import new_generation_id
+from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.core.usage import Usage
+from anyrouter.policy.route import Snapshot, Upstream
+from anyrouter.providers.registry import PROVIDERS
+from anyrouter.relay.authenticate import Authenticator
+from anyrouter.relay.limiter import RateLimiter
+from anyrouter.relay.stats import RelayStats
+from anyrouter.storage.database import Database, locate
+from anyrouter.storage.ledger_rows import record
+from anyrouter.storage.pepper import Pepper
+from anyrouter.storage.schema_version import prepare
+from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.web.api.app import create_api
+from anyrouter.web.api.ports import ApiPorts
+
+PEPPER = Pepper(version=1, secret=b"MARKER-pepper-of-thirty-two-byte")
+CATALOGUE = load_catalogue(datetime(2026, 11, 24, tzinfo=UTC))
+
+
+def make_upstream(upstream_id: str, provider: str, models: dict[str, str], **fields: Any) -> Upstream:
+    return Upstream(
+        id=upstream_id,
+        provider=PROVIDERS[provider],
+        scheme="http",
+        host="127.0.0.1",
+        port=1,
+        base_path="",
+        models=models,
+        credential="sk-MARKER-upstream",
+        **fields,
+    )
+
+
+SANDBOX_MODELS = {f"{vendor}/*": "" for vendor in sorted({model.vendor for model in CATALOGUE.models.values()})}
+SNAPSHOT = Snapshot(
+    upstreams=(
+        make_upstream("openai", "openai", {"openai/*": ""}),
+        make_upstream("backup", "openai", {"openai/*": "", "own/llama": "llama"}, priority=1),
+        make_upstream("anthropic", "anthropic", {"anthropic/*": ""}),
+        make_upstream("sandbox", "sandbox", SANDBOX_MODELS, is_sandbox=True),
+    ),
+    resolve=CATALOGUE.resolve,
+    nearest=CATALOGUE.find_nearest,
+)
+
+
+class Switch:
+    """A health check that can be switched off, as a full disk does it."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+
+    async def check(self) -> None:
+        if self.is_broken:
+            raise StorageUnavailable("down", internal="MARKER-internal /var/lib/anyrouter table api_keys")
+
+
+class Moment:
+    """Now, as far as keys and days are concerned."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(kw_only=True)
+class World:
+    """The application and what is behind it."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    ports: ApiPorts
+    keys: KeyService
+    database: Database
+    environments: dict[str, Environment]
+    pending: dict[str, LedgerEntry]
+    authenticator: Authenticator
+    journal: Switch
+    clock: Moment
+    stats: RelayStats
+
+    async def make_key(self, **fields: Any) -> tuple[ApiKey, dict[str, str]]:
+        """A key, and the header that presents it."""
+        fields.setdefault("name", f"key {time.monotonic_ns()}")
+        key, text = await self.keys.create(**fields)
+        return key, {"Authorization": f"Bearer {text}"}
+
+    async def get(self, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
+        """GET below /api/v1."""
+        return await self.client.get(f"/api/v1{path}", headers=headers, **options)
+
+    async def record(self, *entries: LedgerEntry) -> None:
+        """Have entries in the database."""
+        await self.database.write(lambda connection: record(connection, entries))
+
+    def make_entry(self, key: ApiKey, **fields: Any) -> LedgerEntry:
+        """A settled generation of a key."""
+        return make_entry(key, **fields)
+
+    def make_app(self, **changed: Any) -> httpx.AsyncClient:
+        """A client of another application over the same store; close it."""
+        return client_of(create_api(replace(self.ports, **changed)))
+
+
+def client_of(app: FastAPI, address: str = "203.0.113.7") -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, client=(address, 40000))
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway")
+
+
+def make_entry(key: ApiKey, **fields: Any) -> LedgerEntry:
+    now_ms = int(time.time() * 1000)
+    values: dict[str, Any] = {
+        "generation_id": new_generation_id(now_ms),
+        "attempt": 1,
+        "request_id": "req-1",
+        "organisation_id": key.organisation_id,
+        "environment_id": key.environment_id,
+        "environment": key.environment,
+        "api_key_id": key.id,
+        "rotation_group": key.rotation_group,
+        "endpoint": "chat/completions",
+        "model": "openai/gpt-4o",
+        "upstream_model": "gpt-4o",
+        "provider": "openai",
+        "upstream": "openai",
+        "created_at_ms": now_ms,
+        "state": EntryState.SETTLED,
+        "status": 200,
+        "usage": Usage(input_tokens=100, output_tokens=20, cache_read_tokens=40, reasoning_tokens=5),
+        "cost_nanousd": 1_234_567,
+        "attempts": (AttemptRecord(upstream="openai", provider="openai", model="openai/gpt-4o", status=200, latency_ms=300),),
+    }
+    return LedgerEntry(**(values | fields))
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    database = Database(locate(tmp_path / "anyrouter.db", None))
+    await database.write(lambda connection: prepare(connection, pepper=PEPPER, now_ms=1))
+    clock, stats, pending, journal = Moment(), RelayStats(), {}, Switch()
+    store = SqlKeyStore(database, pepper_version=1, on_change=lambda _: authenticator.forget())
+    environment_store = SqlEnvironmentStore(database, on_change=lambda _: None)
+    environments = {row.slug: row for row in await environment_store.list_environments(DEFAULT_ORGANISATION_ID)}
+    authenticator = Authenticator(
+        lookup=store,
+        peppers=(PEPPER.secret,),
+        environments=lambda: {row.id: row for row in environments.values()},
+        confirmed_at_s=time.monotonic,
+    )
+    reader = SqlLedgerReader(database)
+    ports = ApiPorts(
+        authenticator=authenticator,
+        keys=store,
+        ledger=reader,
+        find_pending=pending.get,
+        snapshot=lambda: SNAPSHOT,
+        catalogue=lambda: CATALOGUE.models,
+        stats=stats,
+        limit_state=RateLimiter().peek,
+        store=reader,
+        journal=journal,
+        version="1.2.3",
+        public_environment=lambda: environments["live"],
+        clock=clock,
+    )
+    app = create_api(ports)
+    service = KeyService(store=store, environments=environment_store, pepper=PEPPER.secret, pepper_version=1, clock=clock)
+    async with client_of(app) as client:
+        yield World(
+            app=app,
+            client=client,
+            ports=ports,
+            keys=service,
+            database=database,
+            environments=environments,
+            pending=pending,
+            authenticator=authenticator,
+            journal=journal,
+            clock=clock,
+            stats=stats,
+        )
+    await store.aclose()
+    await asyncio.shield(database.aclose())

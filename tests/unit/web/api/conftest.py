@@ -1,0 +1,28 @@
+"""Ports whose parts are never asked: for what is decided when the application is put together."""
+
+from typing import Any, cast
+
+import pytest
+
+from anyrouter.policy.route import Snapshot
+from anyrouter.relay.limiter import RateLimiter
+from anyrouter.relay.stats import RelayStats
+from anyrouter.web.api.ports import ApiPorts
+
+
+@pytest.fixture
+def ports() -> ApiPorts:
+    nothing = cast("Any", None)
+    return ApiPorts(
+        authenticator=nothing,
+        keys=nothing,
+        ledger=nothing,
+        find_pending=lambda _: None,
+        snapshot=lambda: Snapshot(upstreams=(), resolve=lambda _: None, nearest=lambda _: []),
+        catalogue=dict,
+        stats=RelayStats(),
+        limit_state=RateLimiter().peek,
+        store=nothing,
+        journal=nothing,
+        version="1.2.3",
+    )
