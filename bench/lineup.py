@@ -93,12 +93,12 @@ class Bench:
             yield launch
 
     @contextlib.contextmanager
-    def program(self, launch: Launch, measure: str) -> Iterator[Program]:
+    def program(self, launch: Launch, measure: str, *, is_streaming: bool) -> Iterator[Program]:
         """A program, answering, on the measured core; after its end its ledger is compared with what clients counted."""
         with running(launch, self.cores.measured, self.workplace(launch.name) / "log") as process:
             launch = resolve(launch, process)
             program = Program(launch=launch, process=process)
-            wait_for_answer(launch, process, program.body(300))
+            wait_for_answer(launch, process, program.body(300, is_streamed=is_streaming))
             program.tally.replies += 1
             yield program
         if launch.ledger:
@@ -115,7 +115,7 @@ class Bench:
             for name in list(self.entrants):
                 with self.excused(name, measure):
                     launch = self.entrants[name](upstream.port, self.workplace(name), is_streaming=is_streaming)
-                    programs.append(stack.enter_context(self.program(launch, measure)))
+                    programs.append(stack.enter_context(self.program(launch, measure, is_streaming=is_streaming)))
             yield upstream, programs
 
     @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 
 TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-START_DEADLINE_S = 120.0
+START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 20.0
 
 
@@ -72,8 +72,8 @@ def free_port() -> int:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without what would steer a gateway (its settings, other credentials, proxies), and `extra`."""
-    steering = ("ANYROUTER_", "OPENAI_", "ANTHROPIC_", "LITELLM_", "TENSORZERO_")
+    """The caller's environment without what would steer a gateway (settings, other credentials, proxies, the interpreter), and `extra`."""
+    steering = ("ANYROUTER_", "OPENAI_", "ANTHROPIC_", "LITELLM_", "TENSORZERO_", "PYTHON")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(steering) and not name.lower().endswith("_proxy")}
     return inherited | dict(extra)
 
@@ -121,6 +121,15 @@ class Process:
             if stat := read_stat(pid):
                 ticks += sum(int(value) for value in stat[11:15])
         return ticks * TICK_US
+
+    def threads_us(self) -> dict[str, tuple[float, float]]:
+        """User and system time of each thread of the program itself so far, by id and name."""
+        found = {}
+        for task in Path(f"/proc/{self._popen.pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                stat = parse_stat((task / "stat").read_text())
+                found[f"{task.name} {(task / 'comm').read_text().strip()}"] = (int(stat[11]) * TICK_US, int(stat[12]) * TICK_US)
+        return found
 
     def settled_cpu_us(self, deadline_s: float = 15.0) -> float:
         """`cpu_us` once the work left behind by the last request (a ledger's queue, say) is done."""
