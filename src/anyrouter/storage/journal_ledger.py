@@ -11,6 +11,7 @@ hours, intents that alone keep an old segment are copied into the current one.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,7 @@ class JournalLedger:
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
         self._is_out_of_order = False  # the journal has settlements in another order than the queue
+        self._trouble = ""  # what the journal said when it last refused a settlement, not logged yet
         self.journal_failures = 0
         self.database_failures = 0
 
@@ -141,9 +143,10 @@ class JournalLedger:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._write_unwritten()
+        self._report_trouble()
         self._journal.close()
         if self._queue or self._open:
-            _log.warning("journal_kept", queued=len(self._queue), unsettled=len(self._open))
+            _report("journal_kept", queued=len(self._queue), unsettled=len(self._open))
 
     async def _keep_delivering(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -151,6 +154,7 @@ class JournalLedger:
             await self._something.wait()
             if not self._is_closing:
                 await asyncio.sleep(GROUP_INTERVAL_S)
+            self._report_trouble()
             try:
                 await self._deliver()
             except Exception as error:  # noqa: BLE001 -- whatever it is: the queue must go on being delivered
@@ -159,13 +163,18 @@ class JournalLedger:
                 if self._is_closing:
                     return
                 if pause_s == _FIRST_PAUSE_S:
-                    _log.error("ledger_waits_for_database", queued=len(self._queue), reason=str(error))
+                    _report("ledger_waits_for_database", queued=len(self._queue), reason=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 if pause_s != _FIRST_PAUSE_S:
-                    _log.info("ledger_reaches_database", queued=len(self._queue))
+                    _report("ledger_reaches_database", queued=len(self._queue))
                 pause_s = _FIRST_PAUSE_S
+
+    def _report_trouble(self) -> None:
+        if self._trouble:
+            _report("settlements_not_in_journal", failures=self.journal_failures, last=self._trouble)
+            self._trouble = ""
 
     async def _deliver(self) -> None:
         """Commit one group, and let go of it."""
@@ -226,10 +235,9 @@ class JournalLedger:
         try:
             position = self._journal.append(SETTLEMENT, self._encode(entry))
         except _UNWRITABLE as error:
-            if not self._is_out_of_order:
-                _log.error("settlement_not_in_journal", generation_id=entry.generation_id, reason=str(error))
             self.journal_failures += 1
             self._is_out_of_order = True
+            self._trouble = f"{entry.generation_id}: {error}"  # logged later: the log may be on the same full disk
             return None
         return position
 
@@ -266,9 +274,15 @@ def record_group(database: Database, entries: list[LedgerEntry]) -> list[LedgerE
     return []
 
 
+def _report(happening: str, **details: object) -> None:
+    """Log, and go on when the log cannot be written: it may be on the disk that is full."""
+    with suppress(OSError):
+        _log.error(happening, **details)
+
+
 def _unlink(paths: Sequence[Path]) -> None:
     for path in paths:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:  # the next start offers its records again: the database has them
-            _log.warning("journal_file_not_deleted", path=str(path), reason=str(error))
+            _report("journal_file_not_deleted", path=str(path), reason=str(error))

@@ -1,0 +1,36 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from anyrouter.core.ledger import LedgerEntry
+from anyrouter.storage.journal import INTENT, SETTLEMENT, Journal
+from anyrouter.storage.recovery import recover
+
+
+def test_a_damaged_file_gives_what_can_be_read_and_is_kept(tmp_path: Path, make_entry: Callable[..., LedgerEntry]):
+    journal = Journal(tmp_path)
+    entries = [make_entry() for _ in range(3)]
+    ends = [journal.append(SETTLEMENT, msgspec.msgpack.encode(entry))[1] for entry in entries]
+    journal.append(b"Z", b"of a later program")
+    journal.append(INTENT, b"\xc0")
+    journal.current.held = 1
+    journal.close()
+    path = journal.current.path
+    data = bytearray(path.read_bytes())
+    data[ends[0] + 20] ^= 1
+    path.write_bytes(data)
+    kept: list[LedgerEntry] = []
+    recovered = recover(tmp_path, record=kept.extend, price_interrupted=lambda _: 0)
+    assert kept == [entries[0], entries[2]]
+    assert (recovered.settled, recovered.interrupted, recovered.damaged_files) == (2, 0, 1)
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("0000000001.damaged", bytes(data))]
+
+
+def test_an_empty_or_cut_off_file_is_no_damage(tmp_path: Path):
+    (tmp_path / "0000000001.journal").touch()
+    (tmp_path / "0000000002.journal").write_bytes(b"arjr")
+    (tmp_path / "0000000003.journal").write_bytes(b"arjrnl1\n" + bytes(4096))
+    recovered = recover(tmp_path, record=lambda _: None, price_interrupted=lambda _: 0)
+    assert recovered.damaged_files == 0
+    assert list(tmp_path.iterdir()) == []
