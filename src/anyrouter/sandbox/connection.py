@@ -7,7 +7,7 @@ of a body, and answer garbage. Bounded: head, body, pipelined requests, and the 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import cast
@@ -90,14 +90,15 @@ class Connection(asyncio.Protocol):
         if self._is_deaf:
             return
         self._head_size += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # a whole message was read; this server knows no other protocol, and says so by answering
-            self._is_deaf = True
-            if self._turns:
-                self._turns[-1] = replace(self._turns[-1], is_kept_alive=False)
-        except httptools.HttpParserError:
-            self._refuse(400, "The request is not HTTP/1.1.")
+        while data and not self._is_deaf:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = self._without_upgrade(data[upgrade.args[0] :])
+            except httptools.HttpParserError:
+                self._refuse(400, "The request is not HTTP/1.1.")
+            else:
+                break
         if not self._has_head and self._head_size > MAX_HEAD_BYTES:
             self._refuse(431, "The request's head is too large.")
         self._serve()
@@ -136,6 +137,22 @@ class Connection(asyncio.Protocol):
         self._turns.append(_Turn(request=self._request(), is_kept_alive=is_kept_alive, is_chunkable=is_current))
         self._body = []
         self._has_head, self._head_size = False, 0
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """A message that offered another protocol, to be read again without the offer: the parser skips such a message's body.
+
+        Some clients offer HTTP/2 in every request.
+        """
+        if self._is_deaf:
+            return b""
+        turn = self._turns.pop() if self._turns else None
+        if turn is None or turn.request.method == "CONNECT":
+            self._refuse(400, "This server is no proxy.")
+            return b""
+        self._parser = httptools.HttpRequestParser(self)
+        kept = [f"{name}: {value}" for name, value in turn.request.headers.items() if name not in {"connection", "upgrade"}]
+        head = "\r\n".join([f"{turn.request.method} {turn.request.target} HTTP/1.1", *kept, "", ""])
+        return head.encode("latin-1") + rest
 
     def shutdown(self) -> "asyncio.Task[None] | None":
         """End the connection now. What comes back is the task that was serving it, for the caller to cancel and await."""
