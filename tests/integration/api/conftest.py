@@ -55,10 +55,11 @@ def make_upstream(upstream_id: str, provider: str, models: dict[str, str], **fie
 SANDBOX_MODELS = {f"{vendor}/*": "" for vendor in sorted({model.vendor for model in CATALOGUE.models.values()})}
 SNAPSHOT = Snapshot(
     upstreams=(
-        make_upstream("openai", "openai", {"openai/*": ""}),
+        make_upstream("openai", "openai", {"openai/*": ""}, is_open=True),
         make_upstream("backup", "openai", {"openai/*": "", "own/llama": "llama"}, priority=1),
         make_upstream("anthropic", "anthropic", {"anthropic/*": ""}),
         make_upstream("sandbox", "sandbox", SANDBOX_MODELS, is_sandbox=True),
+        make_upstream("sandbox", "sandbox-anthropic", {"anthropic/*": ""}, is_sandbox=True),
     ),
     resolve=CATALOGUE.resolve,
     nearest=CATALOGUE.find_nearest,

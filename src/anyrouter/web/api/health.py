@@ -30,8 +30,9 @@ class HealthRoutes:
         principal = visit_of(request.scope).principal
         reply = HealthReply(status="ok", version=self._ports.version)
         if principal is not None and grants(principal.key.scopes, USAGE_READ):
-            serving = [upstream for upstream in self._ports.snapshot().upstreams if upstream.serves(principal.environment)]
-            reply.upstreams = [_describe(upstream, self._ports.stats.upstreams.get(upstream.id)) for upstream in serving]
+            # One that speaks two dialects is two rows of one id.
+            serving = {row.id: row for row in self._ports.snapshot().upstreams if row.serves(principal.environment)}
+            reply.upstreams = [_describe(row, self._ports.stats.upstreams.get(row.id)) for row in serving.values()]
         return json_reply(reply)
 
     async def show_liveness(self) -> Response:

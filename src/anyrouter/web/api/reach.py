@@ -47,12 +47,15 @@ class Reach:
         return tuple(seen for row in rows if (seen := _seen_by(principal, row)) is not None)
 
     def find(self, principal: Principal | None, name: str) -> ReachableModel | None:
-        """One of them, by any name that a request may use for it: found exactly when a request for it would find a target."""
+        """One of them, by any name that a request may use for it.
+
+        A name that nobody knows is not there, even where an upstream would be asked for it because it takes any name.
+        """
         environment = self._public_environment() if principal is None else principal.environment
-        if environment is None or not name or name.endswith("/*"):
-            return None
         snapshot = self._snapshot()
-        model = snapshot.resolve(name) or _unknown_model(name)
+        model = snapshot.resolve(name) or _named_model(snapshot, name)
+        if environment is None or model is None:
+            return None
         upstreams = tuple(find_candidates(snapshot, environment, model.id))
         if not upstreams:
             return None
@@ -70,8 +73,8 @@ class Reach:
 
 
 def _judge_all(snapshot: Snapshot, models: Mapping[str, Model], environment: Environment) -> tuple[ReachableModel, ...]:
-    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if not name.endswith("/*"))
-    unlisted = (snapshot.resolve(name) or _unknown_model(name) for name in named if name not in models)
+    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if name not in models)
+    unlisted = (model for name in named if (model := snapshot.resolve(name) or _named_model(snapshot, name)) is not None)
     rows = []
     for model in (*models.values(), *unlisted):
         upstreams = tuple(find_candidates(snapshot, environment, model.id))
@@ -90,6 +93,9 @@ def _seen_by(principal: Principal, row: ReachableModel) -> ReachableModel | None
     return replace(row, upstreams=upstreams) if upstreams else None
 
 
-def _unknown_model(name: str) -> Model:
+def _named_model(snapshot: Snapshot, name: str) -> Model | None:
+    """A model of which nothing is known but that an upstream has it."""
+    if name.endswith("/*") or not any(name in upstream.models for upstream in snapshot.upstreams):
+        return None
     vendor, _, rest = name.partition("/")
     return Model(id=name, vendor=vendor, upstream_name=rest or name, name=rest or name)

@@ -40,7 +40,7 @@ def make_upstream(upstream_id: str, provider: str, models: dict[str, str], **fie
 SNAPSHOT = Snapshot(
     upstreams=(
         make_upstream("second", "openai", {"openai/gpt-4o": "gpt-4o", "own/llama": "llama"}, priority=1),
-        make_upstream("first", "openai", {"openai/*": ""}),
+        make_upstream("first", "openai", {"openai/*": ""}, is_open=True),
         make_upstream("claude", "anthropic", {"anthropic/*": ""}, environments=frozenset({"other"})),
         make_upstream("sandbox", "sandbox", {"openai/*": "", "mistral/*": ""}, is_sandbox=True),
     ),
