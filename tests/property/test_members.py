@@ -1,0 +1,128 @@
+"""The law of spliced objects, against Python's own JSON decoder: what is sent is what was judged."""
+
+import json
+from collections import Counter
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from anyrouter.wire.members import Members
+
+
+class Nested(list):
+    """An object as a list of pairs: names may repeat."""
+
+
+NAMES = ("model", "stream", "messages", "usage", "a", "b", "", "ключ", "emoji \U0001f511", 'quote"d', "back\\slash", "new\nline", "ü")
+strings = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+names = st.sampled_from(NAMES) | strings
+scalars = st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False) | strings
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(names, inner), max_size=4).map(Nested),
+    max_leaves=8,
+)
+spaces = st.sampled_from(["", "", "", " ", "\n", "\t ", "\r\n  "])
+
+
+@st.composite
+def rendered(draw: st.DrawFn, value: object) -> str:
+    """JSON text of a value in any style: spaces, escapes, repeated names."""
+    gap = lambda: draw(spaces)  # noqa: E731 -- read like the grammar below
+    if isinstance(value, Nested):
+        inner = [f"{gap()}{draw(quoted(name))}{gap()}:{gap()}{draw(rendered(child))}{gap()}" for name, child in value]
+        return "{" + (",".join(inner) or gap()) + "}"
+    if isinstance(value, list):
+        return "[" + (",".join(f"{gap()}{draw(rendered(child))}{gap()}" for child in value) or gap()) + "]"
+    if isinstance(value, str):
+        return draw(quoted(value))
+    return json.dumps(value)
+
+
+@st.composite
+def quoted(draw: st.DrawFn, text: str) -> str:
+    """A JSON string of the text: plain, all that is not ASCII escaped, or each character escaped."""
+    style = draw(st.sampled_from(["plain", "plain", "ascii", "escaped"]))
+    if style == "escaped":
+        units = text.encode("utf-16-be")
+        return '"' + "".join(f"\\u{units[at]:02x}{units[at + 1]:02X}" for at in range(0, len(units), 2)) + '"'
+    return json.dumps(text, ensure_ascii=style == "ascii")
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, object]]]:
+    """An object's text, and its members in their order."""
+    members = Nested(draw(st.lists(st.tuples(names, values), max_size=7)))
+    text = f"{draw(spaces)}{draw(rendered(members))}{draw(spaces)}"
+    return text.encode(), json.loads(text, object_pairs_hook=list)
+
+
+@st.composite
+def edits(draw: st.DrawFn, present: list[str]) -> tuple[dict[str, bytes], set[str], dict[str, bytes]]:
+    """What a caller may ask for: no name in two of the three, and only new names at the end."""
+    chosen = st.sampled_from(present) if present else st.nothing()
+    replace = draw(st.sets(chosen | names, max_size=3))
+    remove = draw(st.sets(chosen | names, max_size=3)) - replace
+    append = {name for name in draw(st.sets(st.sampled_from(["provider", "zz", "stream_options"]), max_size=2)) if name not in present}
+    return dict.fromkeys(replace, b'"NEW"'), remove, dict.fromkeys(append - remove - replace, b'{"added":1}')
+
+
+@settings(deadline=None, max_examples=200)
+@given(objects(), st.data())
+def test_an_edited_object_decodes_to_what_was_judged(drawn: tuple[bytes, list[tuple[str, object]]], data: st.DataObject) -> None:
+    text, members = drawn
+    judged = dict(members)
+    replace, remove, append = data.draw(edits(list(judged)))
+    out = b"".join(Members(text).edit(replace, remove, append))
+    pairs = json.loads(out, object_pairs_hook=list)
+    expected = {name: "NEW" if name in replace else value for name, value in judged.items() if name not in remove}
+    expected |= {name: [("added", 1)] for name in append}
+    assert Counter(name for name, _ in pairs) == Counter(expected.keys())
+    assert dict(pairs) == expected
+
+
+@settings(deadline=None, max_examples=150)
+@given(objects(), st.data())
+def test_values_that_are_not_edited_keep_their_bytes(drawn: tuple[bytes, list[tuple[str, object]]], data: st.DataObject) -> None:
+    text, members = drawn
+    before = Members(text)
+    replace, remove, append = data.draw(edits([name for name, _ in members]))
+    after = Members(b"".join(before.edit(replace, remove, append)))
+    for name in before.values:
+        if name not in replace and name not in remove:
+            assert after.raw(name) == before.raw(name)
+
+
+@settings(deadline=None, max_examples=150)
+@given(objects(), st.data())
+def test_where_nothing_is_repeated_or_escaped_every_byte_outside_of_the_edits_stays(
+    drawn: tuple[bytes, list[tuple[str, object]]], data: st.DataObject
+) -> None:
+    text, members = drawn
+    present = [name for name, _ in members]
+    assume(present and len(present) == len(set(present)))
+    assume(all(b'"%s"' % name.encode() in text and '"' not in name and "\\" not in name for name in present))
+    assert b"".join(Members(text).edit({})) == text
+    replace, _, append = data.draw(edits(present))
+    out = b"".join(Members(text).edit(replace, (), append))
+    if append:
+        tail = b"".join(b',"%s":%s' % (name.encode(), value) for name, value in append.items())
+        assert tail in out
+        out = out.replace(tail, b"")
+    # Put the old values back, one after the other: the text is as it was.
+    restored = Members(out)
+    old = Members(text)
+    assert b"".join(restored.edit({name: bytes(old.values[name]) for name in replace if name in old.values})) == text
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.sampled_from(["model", "a", "b"]), min_size=2, max_size=6), st.data())
+def test_repetitions_of_the_same_length_are_never_taken_for_one_another(order: list[str], data: st.DataObject) -> None:
+    values_of_one_length = ['"aaaa"', '"bbbb"', '"aaab"', '"baaa"', "[1,23]", '{"":2}', "123456", " 12345", "12345 "]
+    chosen = [data.draw(st.sampled_from(values_of_one_length)) for _ in order]
+    text = "{" + ",".join(f'"{name}":{value}' for name, value in zip(order, chosen, strict=True)) + "}"
+    judged = dict(json.loads(text, object_pairs_hook=list))
+    out = b"".join(Members(text.encode()).edit({"model": b'"NEW"'}))
+    pairs = json.loads(out, object_pairs_hook=list)
+    assert Counter(name for name, _ in pairs) == Counter(judged.keys())
+    assert dict(pairs) == {name: "NEW" if name == "model" else value for name, value in judged.items()}
