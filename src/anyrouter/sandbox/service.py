@@ -25,6 +25,7 @@ from anyrouter.sandbox.staging import stage
 MODELS_PATH = "/v1/models"
 RETRY_AFTER_S = 1
 MAX_SHOWN_PATH = 256
+MAX_ELEMENTS = 500_000  # of a body: its commas and opening brackets, those in its texts included
 
 _BEARER = re.compile(r"bearer\s+\S", re.ASCII | re.IGNORECASE)
 
@@ -114,8 +115,11 @@ def _infer(endpoint: _Inference, request: Request, stamp: Stamp) -> Reply:
 
 
 def _read_object(request: Request, dialect: Dialect) -> dict[str, Any]:
+    body = request.body
+    if len(body) > MAX_ELEMENTS and sum(map(body.count, (b",", b"[", b"{"))) > MAX_ELEMENTS:
+        raise dialect.too_large()  # a small text can say a great many objects, each many times its size in memory
     try:
-        value = msgspec.json.decode(request.body)
+        value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError) as error:  # ValueError: bytes that are not UTF-8, integers of too many digits
         raise dialect.not_json(str(error)) from None
     if not isinstance(value, dict):

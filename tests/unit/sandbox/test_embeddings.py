@@ -75,6 +75,8 @@ def test_no_usage_says_nothing_of_usage(ask: Any) -> None:
         ({"input": [-1]}, "invalid_type"),
         ({"input": [True]}, "invalid_type"),
         ({"input": ["a"] * 2049}, "array_above_max_length"),
+        ({"input": [1] * 300_001}, "array_above_max_length"),
+        ({"input": [[1] * 150_001] * 2}, "array_above_max_length"),
         ({"dimensions": 0}, "integer_below_min_value"),
         ({"dimensions": 10**9}, "integer_above_max_value"),
         ({"encoding_format": "int8"}, "invalid_value"),

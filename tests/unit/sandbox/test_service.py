@@ -71,6 +71,17 @@ def test_a_body_that_is_no_json_object_is_refused(ask: Any, path: str, content: 
     assert reply.json["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("unit", [b"[],", b"{},", b"1,", b'"",'])
+def test_a_body_of_too_many_elements_is_refused_before_it_is_decoded(ask: Any, path: str, unit: bytes) -> None:
+    reply = ask(path, content=b'{"model":"m","messages":[' + unit * 600_000 + b"1]}")
+    assert reply.status == 413
+
+
+def test_a_large_body_of_few_elements_is_answered(ask: Any) -> None:
+    assert ask("/v1/chat/completions", **(BODY | {"messages": [{"role": "user", "content": "word, " * 400_000}]})).status == 200
+
+
 def test_the_last_of_a_repeated_member_counts(ask: Any) -> None:
     content = b'{"model":"server-error","messages":[{"role":"user","content":"x"}],"model":"echo"}'
     assert ask("/v1/chat/completions", content=content).status == 200

@@ -8,6 +8,7 @@ from anyrouter.sandbox.fields import FaultKind, Fields
 from anyrouter.sandbox.text import byte_count
 
 MAX_INPUTS = 2_048
+MAX_TOKENS = 300_000  # of one request's lists, as at the provider
 _EXPECTED = "one of a string, an array of strings, an array of integers, or an array of arrays of integers"
 
 
@@ -28,12 +29,17 @@ def read_inputs(fields: Fields, name: str) -> list[Input]:
         raise fields.fault(name, FaultKind.TYPE, _EXPECTED, value)
     if not value:
         raise fields.fault(name, FaultKind.EMPTY)
+    if len(value) > MAX_TOKENS:
+        raise fields.fault(name, FaultKind.TOO_LONG, MAX_TOKENS, len(value))
     if _is_tokens(value):
         return [_of_tokens(value)]
     if len(value) > MAX_INPUTS:
         raise fields.fault(name, FaultKind.TOO_LONG, MAX_INPUTS, len(value))
     if all(isinstance(one, str) for one in value):
         return [Input(text=one) for one in value]
+    count = sum(len(one) for one in value if isinstance(one, list))
+    if count > MAX_TOKENS:
+        raise fields.fault(name, FaultKind.TOO_LONG, MAX_TOKENS, count)
     if all(isinstance(one, list) and one and _is_tokens(one) for one in value):
         return [_of_tokens(one) for one in value]
     raise fields.fault(name, FaultKind.TYPE, _EXPECTED, value)
