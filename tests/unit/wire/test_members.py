@@ -38,6 +38,22 @@ def overlay(first: bytes, second: bytes, padding: int = 150) -> bytes:
     return b'{"messages":' + begin + between + pad + behind + numbers((length - 1) // 2) + b"}"
 
 
+def spaced_overlay(first: bytes, second: bytes) -> bytes:
+    """As `overlay`, for the lengths of a text with a space behind each comma and colon.
+
+    The space that the judged text's members do not have makes up for what is repeated; its keys stand, spaced, where the lengths
+    lead: inside of a nested object.
+    """
+    for count in range(200):
+        names = [b"k%03d" % number for number in range(count)]
+        front = b'{"a": 0,"model":%s,"model":%s,%s"pad":' % (first, second, b"".join(b'"%s":1,' % name for name in names))
+        nested = b'"model": %s, %s"pad": ' % (second, b"".join(b'"%s": 1, ' % name for name in names))
+        if len(nested) == len(front) - 3:
+            start = b'{"z":0,'
+            return front + start + nested + b'0},"a":"' + b"y" * (len(front) + len(start) - 10) + b'"}'
+    raise AssertionError("choose a first name of another parity")
+
+
 def test_values_are_replaced_and_nothing_else_changes() -> None:
     text = b'{"a":1.50,"model":"x","b":{"model":"y"},"c":"\xc3\xbc"}'
     assert edited(text, {"model": b'"new"'}) == b'{"a":1.50,"model":"new","b":{"model":"y"},"c":"\xc3\xbc"}'
@@ -114,16 +130,26 @@ def test_nested_repetitions_are_the_upstreams_to_judge_and_stay_as_they_are() ->
     assert edited(text, {"model": b'"n"'}) == b'{"a":{"x":1,"x":2},"model":"n"}'
 
 
-def test_the_overlay_is_json_in_which_the_last_of_each_name_was_judged() -> None:
-    text = overlay(b'"openai/dear1"', b'"openai/cheap"')
-    assert [name for name, _ in pairs(text)] == ["messages", "model", "model", "pad", "messages"]
+OVERLAYS = {
+    "walked": overlay(b'"openai/dear1"', b'"openai/cheap"'),
+    "walked, longer": overlay(b'"openai/dear1"', b'"openai/cheap"', 1000),
+    "spaced": spaced_overlay(b'"openai/dear"', b'"openai/cheap"'),
+}
+
+
+@pytest.mark.parametrize("text", OVERLAYS.values(), ids=OVERLAYS)
+def test_an_overlay_is_json_in_which_the_last_of_each_name_was_judged(text: bytes) -> None:
+    names = [name for name, _ in pairs(text)]
+    assert (names.count("model"), len(names) - len(set(names))) == (2, 2)
     assert Members(text).decode("model") == "openai/cheap"
 
 
-@pytest.mark.xfail(strict=True, reason="long values are compared at their ends only, and spaces can make up for a repetition's length")
-@pytest.mark.parametrize("padding", [150, 400, 1000])
-def test_a_text_that_can_be_walked_as_if_nothing_were_repeated_is_rebuilt_all_the_same(padding: int) -> None:
-    text = overlay(b'"openai/dear1"', b'"openai/cheap"', padding)
+@pytest.mark.xfail(
+    strict=True,
+    reason="where spaces make up for a repetition's length, it is taken for an object without one: values are not compared whole",
+)
+@pytest.mark.parametrize("text", OVERLAYS.values(), ids=OVERLAYS)
+def test_a_text_whose_lengths_agree_with_an_object_without_repetitions_is_rebuilt_all_the_same(text: bytes) -> None:
     for out in (edited(text, {"model": b'"cheap"'}), edited(text, {}, ("nothing",)), edited(text, {}, (), {"n": b"1"})):
         names = [name for name, _ in pairs(out)]
         assert len(names) == len(set(names))
