@@ -6,7 +6,8 @@ values alone. Where nothing is repeated, every byte outside of the edits stays a
 
 How the positions are found: msgspec validates the whole text and gives each value as a slice, but not where it lies. In a compact
 text they follow from the lengths: the text is as long as its distinct members exactly when nothing is repeated, escaped
-or spaced. Any other text is walked from key to key, each step checked against the name and the value that the decoder gave.
+or spaced. Any other text is walked from key to key, and at each step the name and the whole value that the decoder gave must stand
+there: such a walk from brace to brace is a parse of the text, JSON has only one, so it is the decoder's own, without repetitions.
 """
 
 import re
@@ -18,7 +19,6 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEY = re.compile(rb'[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
 _NEXT = re.compile(rb"[ \t\n\r]*([,}])")
 _OPEN = re.compile(rb"[ \t\n\r]*\{")
-_CHECKED_WHOLE = 512  # longer values are compared at both ends: comparing all of a long prompt costs more than finding it
 
 
 class NotJson(ValueError):
@@ -145,13 +145,14 @@ class Members:
         return spans
 
     def _find_spaced(self) -> dict[str, tuple[int, int, int]] | None:
-        """As Python's json.dumps writes it: one space behind each comma and colon. Positions follow from lengths, keys are checked."""
+        """A walk through a text as Python's json.dumps writes it, with one space behind each comma and colon."""
         text, spans, at = self.text, {}, -1
         for name, value in self.values.items():
             start = at + len(name) + 6
-            if not text.startswith(b'"%s": ' % name.encode(), at + 2):
+            view = memoryview(value)
+            if not text.startswith(b'"%s": ' % name.encode(), at + 2) or not text.startswith(view, start):
                 return None
-            end = start + memoryview(value).nbytes
+            end = start + view.nbytes
             spans[name] = (at, start, end)
             at = end
         if at + 1 != len(text) or not spans:
@@ -172,7 +173,7 @@ class Members:
                 return None
             end = key.end() + memoryview(value).nbytes
             following = _NEXT.match(text, end)
-            if following is None or not _is_same(text, key.end(), end, value):
+            if following is None or not text.startswith(memoryview(value), key.end()):
                 return None
             spans[name] = (start, key.end(), end)
             start, at = following.start(1), following.end()
@@ -182,14 +183,6 @@ class Members:
         encode = msgspec.json.encode
         members = [(name, replace.get(name) or bytes(value)) for name, value in self.values.items() if name not in remove]
         return b"{%s}" % b",".join(b"%s:%s" % (encode(name), value) for name, value in [*members, *append.items()])
-
-
-def _is_same(text: bytes, start: int, end: int, value: msgspec.Raw) -> bool:
-    view = memoryview(value)
-    if view.nbytes <= _CHECKED_WHOLE:
-        return text[start:end] == view
-    half = _CHECKED_WHOLE // 2
-    return text[start : start + half] == view[:half] and text[end - half : end] == view[-half:]
 
 
 def append_to_object(text: bytes, members: bytes) -> bytes:
