@@ -204,7 +204,7 @@ class _Search:
         return {key: value for key, value in schema.items() if key != word}
 
     def _spend(self, work: int, size: int = 0) -> None:
-        self.work, self.bytes = self.work + work, self.bytes + size
+        self.work, self.bytes = self.work + max(0, work), self.bytes + size  # a schema may say -1000000000
         if self.work > MAX_WORK or self.bytes > MAX_BYTES:
             raise SchemaRefused("the smallest instance takes more work than the sandbox does")
 

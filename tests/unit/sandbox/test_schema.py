@@ -142,6 +142,8 @@ def _nested(levels: int) -> dict[str, Any]:
         {**{f"x{index}": 0 for index in range(50_000)}, "anyOf": [{"const": index} for index in range(50_000)]},
         {"required": [f"x{index}" for index in range(200_000)]},
         {"allOf": [{"required": ["a"] * 100_000}] * 100},
+        {"type": "object", "properties": {"a": {"type": "array", "minItems": -(10**12)}, "b": _doubling(40)}, "required": ["a", "b"]}
+        | {"$defs": _doubling(40)["$defs"]},
     ],
 )
 def test_a_schema_made_to_take_long_is_refused_quickly(schema: Any) -> None:
