@@ -54,15 +54,16 @@ class HttpConnection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._transport = cast("asyncio.Transport", None)
 
-    @property
-    def is_made(self) -> bool:
-        """Whether it was connected, TLS included."""
-        return self._transport is not None
-
     def close(self) -> None:
         """Close the socket at once; `on_lost` follows."""
         self.is_usable = False
         self._transport.abort()
+
+    def abandon(self) -> None:
+        """Close the socket that there is, or that a late connection_made brings."""
+        self.is_usable = False
+        if self._transport is not None:
+            self._transport.abort()
 
     # Requests
 
@@ -113,6 +114,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, TLS established."""
         self._transport = cast("asyncio.Transport", transport)
+        if not self.is_usable:
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; bytes that nobody asked for end the connection."""

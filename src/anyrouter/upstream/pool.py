@@ -44,7 +44,7 @@ class Pool:
         self.forwarding = connector.find_forwarding(origin)
         self.idle: list[HttpConnection] = []
         self.busy: set[HttpConnection] = set()
-        self.open_count = 0
+        self._open: set[HttpConnection] = set()
         self._origin, self._connector, self._bounds = origin, connector, bounds
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._is_closed = False
@@ -52,7 +52,7 @@ class Pool:
     @property
     def is_needed(self) -> bool:
         """Whether anything is open, or about to be."""
-        return self.open_count > 0 or bool(self._waiters)
+        return bool(self._open) or bool(self._waiters)
 
     def take_idle(self, now_s: float) -> HttpConnection | None:
         """An idle connection, now busy; None when there is none, or others wait for one."""
@@ -68,8 +68,8 @@ class Pool:
                 while True:
                     if not must_be_new and (connection := self._pop_idle(self.loop.time())):
                         return connection
-                    if self._bounds.max_open is None or self.open_count < self._bounds.max_open:
-                        return await self._open()
+                    if self._bounds.max_open is None or len(self._open) < self._bounds.max_open:
+                        return await self._connect()
                     if must_be_new and self.idle:
                         self.idle.pop(0).close()
                     await self._wait_for_room()
@@ -87,7 +87,7 @@ class Pool:
 
     def statistics(self) -> PoolStatistics:
         """The counts of this moment."""
-        return PoolStatistics(open=self.open_count, idle=len(self.idle), busy=len(self.busy))
+        return PoolStatistics(open=len(self._open), idle=len(self.idle), busy=len(self.busy))
 
     async def close(self) -> None:
         """Close idle connections now and busy ones as their exchanges end; open no others. Returns when the idle ones are closed."""
@@ -109,16 +109,17 @@ class Pool:
             connection.close()
         return None
 
-    async def _open(self) -> HttpConnection:
+    async def _connect(self) -> HttpConnection:
         if self._is_closed:
             raise ConnectFailed(CLOSED)
         connection = HttpConnection(self.loop, on_free=self._take_back, on_lost=self._forget, stream_limit=self._bounds.stream_bytes)
-        self.open_count += 1
+        self._open.add(connection)
         try:
             await self._connector.connect(self._origin, connection)
         except BaseException:
-            if not connection.is_made:
-                self._count_closed()
+            # Cancelled at an unlucky moment, uvloop calls connection_made and never connection_lost.
+            connection.abandon()
+            self._forget(connection)
             raise
         if not connection.is_usable:
             raise ConnectFailed(UNREACHABLE, internal="closed right after connecting")
@@ -152,13 +153,10 @@ class Pool:
             self._wake_next()
 
     def _forget(self, connection: HttpConnection) -> None:
+        self._open.discard(connection)
         self.busy.discard(connection)
         if connection in self.idle:
             self.idle.remove(connection)
-        self._count_closed()
-
-    def _count_closed(self) -> None:
-        self.open_count -= 1
         self._wake_next()
 
     def _wake_next(self) -> None:

@@ -57,7 +57,7 @@ def test_no_shorter_part_counts_as_whole(coding: bytes, body: bytes, data: st.Da
 def test_gzip_members_follow_each_other(bodies: list[bytes], cuts: list[int]) -> None:
     inflater = Inflater(b"gzip")
     decoded = b""
-    for part in split_at(b"".join(gzip.compress(body) for body in bodies), cuts):
+    for part in split_at(b"".join(gzip.compress(body, mtime=0) for body in bodies), cuts):
         inflater.push(part)
         decoded += drain(inflater)
     assert decoded == b"".join(bodies)
@@ -78,7 +78,7 @@ def test_a_bomb_comes_out_in_small_pieces() -> None:
     ("coding", "coded"),
     [
         (b"gzip", b"not gzip at all"),
-        (b"gzip", gzip.compress(b"body") + b"rubbish"),
+        (b"gzip", gzip.compress(b"body", mtime=0) + b"rubbish"),
         (b"deflate", zlib.compress(b"body") + b"rubbish"),
         (b"deflate", b"\xff\xff\xff\xff"),
     ],

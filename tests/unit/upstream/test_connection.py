@@ -100,7 +100,7 @@ async def test_a_reader_that_waits_learns_of_a_cut_at_any_byte(make_line: MakeLi
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(body=st.binary(max_size=400), coding=st.sampled_from(["", "gzip", "deflate"]), size=st.integers(1, 50), step=st.integers(1, 80))
 def test_chunks_and_codings_of_any_size_give_the_body(make_line: MakeLine, body: bytes, coding: str, size: int, step: int) -> None:
-    coded = {"": body, "gzip": gzip.compress(body), "deflate": zlib.compress(body)}[coding]
+    coded = {"": body, "gzip": gzip.compress(body, mtime=0), "deflate": zlib.compress(body)}[coding]
     extra = f"Content-Encoding: {coding}\r\n".encode() if coding else b""
 
     async def run() -> None:
@@ -447,4 +447,13 @@ async def test_cancel_ends_a_reader_that_waits(make_line: MakeLine) -> None:
     exchange.cancel()
     with pytest.raises(UpstreamBroken):
         await reading
+    assert line.transport.is_aborted
+
+
+async def test_a_connection_that_is_made_after_it_was_abandoned_is_closed(make_line: MakeLine) -> None:
+    line = make_line()
+    line.connection.abandon()
+    assert line.transport.is_aborted
+    line.transport.is_aborted = False
+    line.connection.connection_made(line.transport)
     assert line.transport.is_aborted
