@@ -5,7 +5,6 @@ from enum import IntEnum
 from pathlib import Path
 
 from anyrouter.core.errors import ClientError, GatewayError, InternalError
-from anyrouter.settings import SettingsError
 
 
 class ExitCode(IntEnum):
@@ -47,16 +46,6 @@ def explain_failure(error: Exception) -> CommandFailed:
     match error:
         case CommandFailed():
             return error
-        case SettingsError():
-            lines = tuple(str(problem) for problem in error.problems)
-            count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-            return CommandFailed(
-                ExitCode.CONFIGURATION,
-                "configuration",
-                f"the configuration has {count}",
-                lines=lines,
-                cure="docs/configuration.md shows a working file",
-            )
         case ClientError():
             denied = error.denied
             return CommandFailed(_EXIT_CODES.get(denied.code, ExitCode.FAILED), denied.code, denied.message)

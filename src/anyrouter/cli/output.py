@@ -8,11 +8,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.box import HORIZONTALS
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from anyrouter.cli.failure import CommandFailed
+from anyrouter.cli.finding import Finding, State
+
+_STYLES = {State.OK: "green", State.WARNING: "bold yellow", State.FAILED: "bold red"}
 
 
 def print_json(value: Any) -> None:
@@ -52,6 +57,25 @@ def print_pairs(pairs: Iterable[tuple[str, object]]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for name, value in known:
         console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", _one_line(value)))
+
+
+def print_panel(title: str, text: str) -> None:
+    """Something to take away, such as a key: framed on a terminal, above and below so that a copied line holds nothing else."""
+    console = Console(highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        console.print(Panel(Text(text, style="bold cyan"), title=Text(title), box=HORIZONTALS, expand=False, padding=(1, 2)))
+    else:
+        print_lines([f"{title}:", text])
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """What was found of each part, and below it what to do."""
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in findings:
+        mark = Text(f"{finding.state.value:<8}", style=_STYLES[finding.state])
+        console.print(Text.assemble(mark, (f"{finding.check}: ", "bold"), _one_line(finding.text)))
+        if finding.cure is not None and finding.state is not State.OK:
+            console.print(Text(f"        → {_one_line(finding.cure)}"))
 
 
 def print_note(text: str) -> None:

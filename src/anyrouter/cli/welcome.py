@@ -9,22 +9,22 @@ from rich.console import Console
 from rich.text import Text
 
 from anyrouter.providers.anthropic import DIALECT as ANTHROPIC_DIALECT
-from anyrouter.providers.registry import find_provider
+from anyrouter.providers.registry import PROVIDERS, find_provider
 
 ECHO_MODEL = "sandbox/echo"
 
 
-def curl_line(base_url: str, key: str, model: str | None) -> str:
+def curl_line(base_url: str, key: str, model: str | None, *, root: str = "/api/v1") -> str:
     """A command for a POSIX shell that asks `model` for one answer, in its dialect; without a model, one that lists the models."""
     authorization = shlex.quote(f"Authorization: Bearer {key}")
     if model is None:
-        return f"curl {base_url}/api/v1/models -H {authorization}"
+        return f"curl {base_url}{root}/models -H {authorization}"
     provider = find_provider(model.partition("/")[0])
     is_anthropic = provider is not None and provider.dialect == ANTHROPIC_DIALECT
     path = "messages" if is_anthropic else "chat/completions"
     limit = {"max_tokens": 100} if is_anthropic else {}
     body = json.dumps({"model": model, **limit, "messages": [{"role": "user", "content": "Hello!"}]})
-    return f"curl {base_url}/api/v1/{path} -H {authorization} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
+    return f"curl {base_url}{root}/{path} -H {authorization} -H 'Content-Type: application/json' -d {shlex.quote(body)}"
 
 
 def welcome(
@@ -66,6 +66,11 @@ def welcome(
         text.append("Try it:\n\n")
         text.append(curl_line(base_url, first_key, ECHO_MODEL), style="cyan").append("\n")
     return text
+
+
+def list_live_variables() -> list[str]:
+    """The variables of the providers that have a file of their own, each of which makes a live upstream by itself."""
+    return [row.credential_variable for row in PROVIDERS.values() if row.credential_variable and row.base_url_variable]
 
 
 def print_welcome(text: Text) -> None:

@@ -56,6 +56,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _postgres_url(value: Secret) -> Secret:
+    if not value.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        raise ValueError("must start with postgresql://")
+    return value
+
+
 def _network(value: str) -> str:
     try:
         ipaddress.ip_network(value)
@@ -89,6 +95,7 @@ Count = Annotated[int, Strict(), Field(ge=1, le=1_000_000_000)]
 Rpm = Annotated[int, Strict(), Field(ge=0, le=1_000_000_000)]
 Seconds = Annotated[float, Strict(), Field(gt=0, le=86_400, allow_inf_nan=False)]
 SecondsOrOff = Annotated[float, Strict(), Field(ge=0, le=86_400, allow_inf_nan=False)]
+WholeSecondsOrOff = Annotated[int, Strict(), Field(ge=0, le=86_400)]
 HttpUrl = Annotated[Text, AfterValidator(_http_url)]
 Network = Annotated[Text, AfterValidator(_network)]
 Slug = Annotated[Text, AfterValidator(_slug)]
@@ -96,5 +103,6 @@ UpstreamId = Annotated[Text, AfterValidator(_upstream_id)]
 VariableName = Annotated[Text, AfterValidator(_variable_name)]
 SecretText = Annotated[Secret, BeforeValidator(_secret), WithJsonSchema({"type": "string", "format": "password"})]
 Token = Annotated[SecretText, AfterValidator(_token)]
+PostgresUrl = Annotated[SecretText, AfterValidator(_postgres_url)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]

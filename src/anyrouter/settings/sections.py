@@ -16,16 +16,17 @@ from anyrouter.settings.fields import (
     LogLevel,
     Network,
     Port,
+    PostgresUrl,
     Rpm,
     Seconds,
     SecondsOrOff,
-    SecretText,
     Section,
     Slug,
     Text,
     Token,
     UpstreamId,
     VariableName,
+    WholeSecondsOrOff,
 )
 
 
@@ -40,11 +41,9 @@ class ServerSettings(Section):
         description="PEM file with the certificate and its chain; a relative path starts at the configuration file's directory.",
     )
     tls_key: Text | None = Field(default=None, description="PEM file with the certificate's private key; paths as above.")
-    trusted_proxies: tuple[Network, ...] = Field(
-        default=(), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."
-    )
+    trusted_proxies: tuple[Network, ...] = Field(default=(), description="Addresses or networks whose `X-Forwarded-For` is believed.")
     head_bytes: Annotated[Count, Field(ge=1024, le=1_048_576)] = Field(
-        default=32_768, description="Largest request head (request line and headers), in bytes; beyond it: 431."
+        default=65_536, description="Largest request head (request line and headers), in bytes; beyond it: 431."
     )
     head_count: Annotated[Count, Field(ge=8, le=10_000)] = Field(default=100, description="Most headers of a request; beyond it: 431.")
     body_bytes: Annotated[Count, Field(ge=1024, le=1_073_741_824)] = Field(
@@ -53,11 +52,11 @@ class ServerSettings(Section):
     head_timeout_s: Seconds = Field(default=10.0, description="Seconds from a request's first byte to the end of its head; beyond it: 408.")
     body_timeout_s: Seconds = Field(default=60.0, description="Seconds from the end of the head to the end of the body; beyond it: 408.")
     keep_alive_s: Seconds = Field(default=75.0, description="Seconds that an idle connection is kept open.")
-    stream_comment_s: SecondsOrOff = Field(
-        default=15.0, description="Seconds of silence after which a stream gets a keep-alive comment. 0 sends none."
+    stream_comment_s: WholeSecondsOrOff = Field(
+        default=15, description="Seconds of silence after which a stream gets a keep-alive comment. 0 sends none."
     )
-    graceful_shutdown_s: SecondsOrOff = Field(
-        default=30.0, description="Seconds that running requests get to end when the gateway is stopped."
+    graceful_shutdown_s: WholeSecondsOrOff = Field(
+        default=30, description="Seconds that running requests get to end when the gateway is stopped."
     )
     max_connections: Count = Field(default=20_000, description="Most connections at once; beyond it: 503 and the connection is closed.")
     public_models: Boolean = Field(default=False, description="Whether `/models` and `/models/count` can be read without a key.")
@@ -83,7 +82,7 @@ class ServerSettings(Section):
 class StorageSettings(Section):
     """Where keys and the ledger are kept."""
 
-    database_url: SecretText | None = Field(
+    database_url: PostgresUrl | None = Field(
         default=None,
         description="`postgresql://user:password@host/name`, or unset: SQLite in the data directory. Better set by its variable.",
     )
@@ -114,7 +113,6 @@ class LoggingSettings(Section):
 
     level: LogLevel = Field(default="info", description="The least severe level that is written.")
     format: LogFormat = Field(default="console", description="`console` for people, `json` with one object a line for collectors.")
-    access: Boolean = Field(default=False, description="Whether every request is logged. The ledger has them anyway.")
 
 
 class EnvironmentSettings(Section):

@@ -41,6 +41,11 @@ class Upstream:
     environments: tuple[str, ...]
     is_implied: bool = False
 
+    def serves(self, model: str) -> bool:
+        """Whether a public model id is among its models."""
+        pattern = f"{model.partition('/')[0]}/*"
+        return any(served.public in {model, pattern} for served in self.models)
+
     @property
     def has_own_address(self) -> bool:
         """Whether it is a server of the operator's choice, which may have models that the catalogue does not know."""

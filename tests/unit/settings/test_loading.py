@@ -124,6 +124,7 @@ def test_all_mistakes_are_told_at_once(problems: Problems) -> None:
         ("[server]\npublic_url = 'ftp://x'", "server.public_url: must be a URL"),
         ("[server]\ntls_key = 'x'", "server: tls_certificate and tls_key belong together"),
         ("[server]\nmetrics_token = 'a b'", "server.metrics_token: must be printable ASCII without spaces"),
+        ("[storage]\ndatabase_url = 'mysql://u:MARKER@h/d'", "storage.database_url: must start with postgresql://"),
         ("[logging]\nlevel = 'loud'", "logging.level: must be 'debug', 'info', 'warning' or 'error'"),
         ("[retention]\nledger_days = 0", "retention.ledger_days: must be greater than or equal to 1"),
         ("environments = 1", "environments: must be an array of tables: [[environments]]"),

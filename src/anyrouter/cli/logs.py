@@ -1,0 +1,57 @@
+"""The serving process's log: structlog's and the standard library's as one, on standard error."""
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from anyrouter.core.keys import label_of
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from anyrouter.settings import LoggingSettings
+
+_KEY = re.compile(r"ar-[a-z][a-z0-9]{1,15}-[0-9A-Za-z]{45}", re.ASCII)
+_AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+\S+")
+
+
+def configure_logging(settings: "LoggingSettings") -> None:
+    """Write records of `settings.level` and above to standard error, as lines for people or as one JSON object each."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_secrets,
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    is_json = settings.format == "json"
+    renderer: Processor = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    # It tells at "info" what the welcome has told already.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def hide_secrets(_logger: "WrappedLogger", _method: str, event: "EventDict") -> "EventDict":
+    """Whatever text looks like one of our keys becomes its label, and a credential behind its scheme becomes dots."""
+    return {name: _hide(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _hide(text: str) -> str:
+    return _AUTHORIZATION.sub(r"\1 …", _KEY.sub(lambda match: f"{label_of(match[0])}…", text))

@@ -1,0 +1,71 @@
+"""`anyrouter serve`: the gateway itself."""
+
+import ipaddress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anyrouter.cli.configuration import read_settings
+from anyrouter.cli.options import DATA_DIR, Config, DataDir
+from anyrouter.cli.welcome import list_live_variables, print_welcome, welcome
+
+if TYPE_CHECKING:
+    from anyrouter.settings import ServerSettings
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port", metavar="PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.  [default: 8080]", show_default=False
+        ),
+    ] = None,
+    config: Config = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Start the gateway, and stop it with Ctrl-C.
+
+    The first start makes the data directory and prints a first key, this once. Without any configuration the `test` environment
+    works, offline; with the variable that a provider's own SDK reads the `live` environment reaches that provider.
+    """
+    settings = read_settings(data_dir, config, server__host=host, server__port=port)
+    from anyrouter import bootstrap  # noqa: PLC0415 -- brings everything: a second that the other commands do without
+    from anyrouter.cli.logs import configure_logging  # noqa: PLC0415 -- as above
+
+    configure_logging(settings.logging)
+
+    def tell(started: bootstrap.Started) -> None:
+        warnings = list_warnings(settings.server)
+        if started.interrupted:
+            warnings.append(f"the last run ended in the middle of {started.interrupted} requests: they are in the ledger as interrupted")
+        text = welcome(
+            base_url=settings.server.base_url(started.port),
+            data_dir=settings.data_dir,
+            config_path=settings.config_path,
+            first_key=started.first_key,
+            live_upstreams=[upstream.id for upstream in settings.upstreams],
+            live_variables=list_live_variables(),
+            warnings=warnings,
+        )
+        print_welcome(text)
+
+    bootstrap.run(settings, tell)
+
+
+def list_warnings(server: "ServerSettings") -> list[str]:
+    """What the operator should know about the address that the server listens on."""
+    is_public = server.public_url is not None and server.public_url.startswith("https://")
+    if is_loopback(server.host) or server.tls_certificate is not None or is_public:
+        return []
+    return ["other machines reach this over plain HTTP, and keys can be read on the way: set server.tls_certificate, or use a proxy"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,96 @@
+"""Keys of a data directory for one command: open, work, close. Whether a server runs beside it makes no difference."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyrouter.cli.failure import CommandFailed, ExitCode
+from anyrouter.control.environments import declare_environments
+from anyrouter.control.expiry import parse_expiry
+from anyrouter.control.keys import KeyService
+from anyrouter.core import keys
+from anyrouter.core.apikey import ApiKey
+
+if TYPE_CHECKING:
+    from anyrouter.settings import Settings
+
+T = TypeVar("T")
+_PAGE = 1000
+_SHOWN_MATCHES = 5
+
+
+class KeyDesk:
+    """The key service, with keys named as people name them: by id, by label, or by name. ClientError and CommandFailed say no."""
+
+    def __init__(self, service: KeyService) -> None:
+        self._service = service
+
+    async def create(
+        self, *, expires: str | None, scopes: Sequence[str], models: Sequence[str] | None, **fields: Any
+    ) -> tuple[ApiKey, str]:
+        """A new key and its text; `expires` as people write it."""
+        expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
+        return await self._service.create(expires_at=expires_at, scopes=scopes, models=models, **fields)
+
+    async def list(self, environment: str | None = None) -> list[ApiKey]:
+        """Every key that is not deleted, oldest first."""
+        found: list[ApiKey] = []
+        while True:
+            page = await self._service.list(environment=environment, limit=_PAGE, after_id=found[-1].id if found else None)
+            found += page
+            if len(page) < _PAGE:
+                return found
+
+    async def find(self, named: str) -> ApiKey:
+        """The one key that `named` means: an id, a label, a name, or the key's own text."""
+        well_formed = keys.inspect(named)
+        wanted = well_formed.label if isinstance(well_formed, keys.WellFormed) else named.rstrip("….")
+        if wanted.startswith("key_"):
+            return await self._service.show(wanted)
+        matches = [key for key in await self.list() if wanted == key.label or named == key.name]
+        if not matches:
+            raise CommandFailed(ExitCode.NOT_FOUND, "not_found", "no such key", cure="anyrouter keys list shows them")
+        if len(matches) > 1:
+            ids = tuple(f"{key.id}  {key.environment}  {key.label}…" for key in matches[:_SHOWN_MATCHES])
+            raise CommandFailed(ExitCode.CONFLICT, "ambiguous", f"{len(matches)} keys are called that; name one by its id", lines=ids)
+        return matches[0]
+
+    async def disable(self, named: str) -> ApiKey:
+        """Switch the key off."""
+        return await self._service.disable((await self.find(named)).id)
+
+    async def enable(self, named: str) -> ApiKey:
+        """Switch the key on."""
+        return await self._service.enable((await self.find(named)).id)
+
+    async def delete(self, named: str) -> ApiKey:
+        """End the key for good."""
+        return await self._service.delete((await self.find(named)).id)
+
+
+def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> T:
+    """What `work` returns. The environments that the configuration declares exist before it begins. StorageUnavailable, InternalError."""
+
+    async def run() -> T:
+        from anyrouter.storage.opening import open_storage  # noqa: PLC0415 -- the database library takes half a second; --help does without
+
+        url = settings.storage.database_url
+        storage = await open_storage(settings.data_dir, url.reveal() if url else None, environment=os.environ)
+        try:
+            await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
+            pepper = storage.peppers.current
+            service = KeyService(
+                store=storage.keys,
+                environments=storage.environments,
+                pepper=pepper.secret,
+                pepper_version=pepper.version,
+                clock=lambda: datetime.now(UTC),
+            )
+            return await work(KeyDesk(service))
+        finally:
+            await storage.aclose()
+
+    return asyncio.run(run())
