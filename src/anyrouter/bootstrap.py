@@ -23,11 +23,11 @@ from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.ledger import Intent
+from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Snapshot, Upstream
-from anyrouter.providers.provider import Provider
 from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from anyrouter.cli.finding import Finding, found_doubtful, found_failing, found_well
 from anyrouter.core.errors import GatewayError
-from anyrouter.providers.provider import Provider
+from anyrouter.core.provider import Provider
 from anyrouter.relay.ports import Origin, Timeouts
 from anyrouter.settings import Upstream
 from anyrouter.upstream.client import HttpUpstreamClient

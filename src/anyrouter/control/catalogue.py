@@ -18,7 +18,7 @@ from anyrouter.control.name_match import Predicate, compile_clause
 from anyrouter.control.price_data import PriceRow, read_price_data
 from anyrouter.control.tariffs import FREE, make_tariff, next_change, select_prices
 from anyrouter.core.catalogue import Model
-from anyrouter.providers.provider import Provider
+from anyrouter.core.provider import Provider
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.providers.sandbox import SANDBOX_MODELS
 from anyrouter.providers.sandbox import VENDOR as SANDBOX_VENDOR

@@ -10,9 +10,9 @@ from typing import Any
 
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
+from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.endpoints import ENDPOINTS
-from anyrouter.providers.provider import Provider
 
 _MAX_KEPT_ROUTES = 4096
 

@@ -3,7 +3,7 @@
 Source: docs.anthropic.com/en/api, and the environment variables of Anthropic's own SDKs (`ANTHROPIC_BASE_URL` is without /v1).
 """
 
-from anyrouter.providers.provider import Provider
+from anyrouter.core.provider import Provider
 
 DIALECT = "anthropic"
 

@@ -3,7 +3,7 @@
 Source: platform.openai.com/docs/api-reference, and the environment variables of OpenAI's own SDKs (`OPENAI_BASE_URL` ends in /v1).
 """
 
-from anyrouter.providers.provider import Provider
+from anyrouter.core.provider import Provider
 
 DIALECT = "openai"
 PATHS = {path: f"/{path}" for path in ("chat/completions", "completions", "embeddings")}

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from anyrouter.core.provider import Provider
 from anyrouter.providers.anthropic import ANTHROPIC
 from anyrouter.providers.openai import DIALECT, OPENAI, OPENAI_COMPATIBLE
-from anyrouter.providers.provider import Provider
 from anyrouter.providers.sandbox import ANY_VENDOR, SANDBOX, SANDBOX_ANTHROPIC
 
 

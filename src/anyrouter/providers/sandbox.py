@@ -6,9 +6,9 @@ make each of those ask which request it is. Both rows have the same address, kno
 
 from dataclasses import replace
 
+from anyrouter.core.provider import Provider
 from anyrouter.providers.anthropic import ANTHROPIC
 from anyrouter.providers.openai import OPENAI
-from anyrouter.providers.provider import Provider
 
 VENDOR = "sandbox"
 ANY_VENDOR = "*"  # every vendor that no other row of the same upstream names

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from anyrouter.core.ids import new_id
+from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
-from anyrouter.providers.provider import Provider
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.fields import Section
 from anyrouter.settings.problems import Origins, Problem, SettingsError, describe, explain, unknown_name

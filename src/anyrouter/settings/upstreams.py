@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from anyrouter.core.provider import Provider
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import EnvironmentKind
-from anyrouter.providers.provider import Provider
 from anyrouter.providers.sandbox import ANY_VENDOR
 from anyrouter.relay.ports import Timeouts
 from anyrouter.settings.fields import HttpUrl, is_header_safe

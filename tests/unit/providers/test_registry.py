@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 
 import anyrouter
+from anyrouter.core.provider import Provider
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.providers.anthropic import ANTHROPIC
 from anyrouter.providers.openai import OPENAI, OPENAI_COMPATIBLE
-from anyrouter.providers.provider import Provider
 from anyrouter.providers.registry import PROVIDERS, find_provider, select_rows
 from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from anyrouter.providers.provider import Provider
+from anyrouter.core.provider import Provider
 from anyrouter.settings import Settings, SettingsError, load_settings
 
 ALPHA = Provider(
