@@ -1,42 +1,31 @@
-"""The only place that builds things and hands them to each other: settings in, a running gateway out."""
+"""The gateway, put together and run until it is told to stop."""
 
 import asyncio
 import contextlib
 import gc
 import os
-import signal
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import structlog
-import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from anyrouter import __version__
-from anyrouter.control.catalogue import Catalogue, load_catalogue
+from anyrouter.bootstrap.prices import Prices
+from anyrouter.bootstrap.server import GatewayServer, configure_server
+from anyrouter.control.catalogue import Catalogue
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
 from anyrouter.core.errors import StorageUnavailable
-from anyrouter.core.ledger import Intent
-from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
-from anyrouter.core.usage import Usage, UsageSource
-from anyrouter.policy.price import price
-from anyrouter.policy.route import Snapshot, Upstream
-from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.relay import Relay
 from anyrouter.relay.stats import RelayStats
 from anyrouter.sandbox.server import SandboxServer
 from anyrouter.settings import Settings
-from anyrouter.settings.upstreams import SANDBOX_ID
-from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
 from anyrouter.storage.journal_ledger import JournalLedger
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
 from anyrouter.upstream.client import HttpUpstreamClient
@@ -44,15 +33,10 @@ from anyrouter.upstream.proxies import Proxies
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts, Measure
 from anyrouter.web.front.addresses import TrustedProxies
-from anyrouter.web.front.front import make_front
-from anyrouter.web.front.limits import FrontLimits
 
 FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
-# The simulated provider's `timeout` model never answers: this is how long a test of it takes.
-SANDBOX_FIRST_BYTE_S = 10.0
 _TICK_S = 1.0
-_RELOAD_SLACK_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -77,43 +61,6 @@ class JournalHealth:
             raise StorageUnavailable("The ledger's queue is full: the database has not taken entries for a while.")
 
 
-class Prices:
-    """The catalogue of the moment and what is made of it; replaced as a whole when an announced price change comes."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.catalogue = load_catalogue(datetime.now(UTC))
-        self._configured = tuple(_upstream(configured) for configured in settings.upstreams)
-        self._sandbox: tuple[Upstream, ...] = ()
-
-    def add_sandbox(self, port: int) -> None:
-        """The simulated provider has its port."""
-        named = {vendor for vendor in SANDBOX_ANTHROPIC.vendors if vendor not in SANDBOX.vendors}
-        others = {model.vendor for model in self.catalogue.models.values()} - named
-        self._sandbox = (
-            _sandbox_upstream(SANDBOX, port, frozenset(others)),
-            _sandbox_upstream(SANDBOX_ANTHROPIC, port, frozenset(SANDBOX_ANTHROPIC.vendors)),
-        )
-
-    def snapshot(self) -> Snapshot:
-        """What the data plane routes by."""
-        catalogue = self.catalogue
-        return Snapshot(upstreams=self._configured + self._sandbox, resolve=catalogue.resolve, nearest=catalogue.find_nearest)
-
-    def price_interrupted(self, intent: Intent) -> int:
-        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output."""
-        model = self.catalogue.resolve(intent.model)
-        if model is None or model.tariff is None or intent.upstream == SANDBOX_ID:
-            return 0
-        return price(model.tariff, Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED))
-
-    async def keep_current(self, replace: Callable[[Catalogue], None]) -> None:
-        """Load the catalogue anew whenever it says that a price changes, and hand it on."""
-        while (until := self.catalogue.valid_until) is not None:
-            await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + _RELOAD_SLACK_S)
-            self.catalogue = await asyncio.to_thread(load_catalogue, datetime.now(UTC))
-            replace(self.catalogue)
-
-
 class Environments:
     """The environments of the moment, by id; read again when something has changed."""
 
@@ -129,30 +76,6 @@ class Environments:
     def find_live(self) -> Environment | None:
         """The environment whose models the public sees."""
         return next((environment for environment in self.by_id.values() if environment.slug == "live"), None)
-
-
-class GatewayServer(uvicorn.Server):
-    """uvicorn's server, which says when it listens and leaves the end of the process to its caller."""
-
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[int], None]) -> None:
-        super().__init__(config)
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell the port."""
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_started(self.servers[0].sockets[0].getsockname()[1])
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop in order on SIGINT and SIGTERM. The signal is not raised again: what is open is still to be closed."""
-        kept = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in kept.items():
-                signal.signal(number, handler)
 
 
 def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
@@ -187,12 +110,22 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_internal_error=_report,
             keep_alive_s=int(settings.server.stream_comment_s),
         )
-        api = create_api(_api_ports(settings, prices, storage, environments, authenticator, limiter, relay))
+        api = create_api(
+            _api_ports(
+                settings=settings,
+                prices=prices,
+                storage=storage,
+                environments=environments,
+                authenticator=authenticator,
+                limiter=limiter,
+                relay=relay,
+            )
+        )
 
         def tell(port: int) -> None:
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
-        server = GatewayServer(_uvicorn_config(settings, relay, api), tell)
+        server = GatewayServer(configure_server(settings, relay, api), tell)
         async with _beside(storage, environments, authenticator, relay, prices):
             # What was built lives as long as the process: the collector need not look at it again and again.
             gc.collect()
@@ -202,6 +135,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
 
 
 def _api_ports(
+    *,
     settings: Settings,
     prices: Prices,
     storage: ServingStorage,
@@ -236,36 +170,6 @@ def _api_ports(
         public_url=server.public_url,
         is_catalogue_public=server.public_models,
         metrics_token=server.metrics_token,
-    )
-
-
-def _uvicorn_config(settings: Settings, relay: Relay, api: FastAPI) -> uvicorn.Config:
-    server = settings.server
-    limits = FrontLimits(
-        head_bytes=server.head_bytes,
-        head_count=server.head_count,
-        head_timeout_s=server.head_timeout_s,
-        body_bytes=server.body_bytes,
-        body_timeout_s=server.body_timeout_s,
-        keep_alive_s=server.keep_alive_s,
-        max_connections=server.max_connections,
-    )
-    return uvicorn.Config(
-        api,
-        host=server.host,
-        port=server.port,
-        http=make_front(relay, limits, trusted_proxies=server.trusted_proxies),  # type: ignore[arg-type]  # a factory serves as well
-        loop="none",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=int(server.graceful_shutdown_s),
-        ssl_certfile=settings.resolve_path(server.tls_certificate) if server.tls_certificate else None,
-        ssl_keyfile=settings.resolve_path(server.tls_key) if server.tls_key else None,
     )
 
 
@@ -352,44 +256,6 @@ async def _make_first_key(storage: ServingStorage) -> str | None:
     )
     _, text = await service.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT)
     return text
-
-
-def _upstream(configured: ConfiguredUpstream) -> Upstream:
-    address = urlsplit(configured.base_url)
-    deadlines = configured.timeouts
-    return Upstream(
-        id=configured.id,
-        provider=configured.provider,
-        scheme=address.scheme,
-        host=address.hostname or "",
-        port=address.port or (443 if address.scheme == "https" else 80),
-        base_path=address.path.rstrip("/"),
-        credential=configured.credential.reveal() if configured.credential is not None else "",
-        priority=configured.priority,
-        models={model.public: model.upstream_name or "" for model in configured.models},
-        environments=frozenset(configured.environments),
-        # A provider has new models before the catalogue knows them: what it does not serve, it says itself.
-        is_open=True,
-        connect_s=deadlines.connect_s,
-        first_byte_s=deadlines.first_byte_s,
-        idle_s=deadlines.idle_s,
-        total_s=deadlines.total_s,
-    )
-
-
-def _sandbox_upstream(provider: Provider, port: int, vendors: frozenset[str]) -> Upstream:
-    return Upstream(
-        id=SANDBOX_ID,
-        provider=provider,
-        scheme="http",
-        host="127.0.0.1",
-        port=port,
-        base_path="",
-        credential="sandbox",
-        models={f"{vendor}/*": "" for vendor in vendors},
-        is_sandbox=True,
-        first_byte_s=SANDBOX_FIRST_BYTE_S,
-    )
 
 
 def _report(request_id: str, error: BaseException) -> None:
