@@ -25,6 +25,7 @@ def configure_logging(settings: "LoggingSettings") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
         hide_secrets,
     ]
     structlog.configure(
@@ -34,7 +35,12 @@ def configure_logging(settings: "LoggingSettings") -> None:
         cache_logger_on_first_use=True,
     )
     is_json = settings.format == "json"
-    renderer: Processor = structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Plain tracebacks: the default ones show the values of local variables.
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if is_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
