@@ -26,7 +26,7 @@ from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.stats import RelayStats
 from anyrouter.storage.database import Database, locate
-from anyrouter.storage.ledger_rows import record
+from anyrouter.storage.ledger_rows import record_missing
 from anyrouter.storage.pepper import Pepper
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
@@ -115,7 +115,7 @@ class World:
 
     async def record(self, *entries: LedgerEntry) -> None:
         """Have entries in the database."""
-        await self.database.write(lambda connection: record(connection, entries))
+        await self.database.write(lambda connection: record_missing(connection, entries))
 
     def make_entry(self, key: ApiKey, **fields: Any) -> LedgerEntry:
         """A settled generation of a key."""
