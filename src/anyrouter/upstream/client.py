@@ -73,7 +73,7 @@ class HttpUpstreamClient(UpstreamClient):
                 if not connection.is_small:
                     await connection.write_parts(exchange, head, body)
                 await exchange.arrived
-            except asyncio.CancelledError:
+            except BaseException:
                 exchange.cancel()
                 raise
             failure = exchange.failure

@@ -190,14 +190,14 @@ class HttpExchange(Exchange):
         self._feed, self._limit, self._size = feed, limit, 0
         if self._content_length is not None and self._content_length > limit:
             self.fail(UpstreamBroken(TOO_LARGE, internal=f"{self._content_length} bytes"))
-        self._replay(early)
-        if not self._is_over:
-            self._end = self._loop.create_future()
-            try:
+        try:
+            self._replay(early)
+            if not self._is_over:
+                self._end = self._loop.create_future()
                 await self._end
-            except asyncio.CancelledError:
-                self.cancel()
-                raise
+        except BaseException:  # the task is cancelled, or the sink raised
+            self.cancel()
+            raise
         if self.failure is not None:
             raise self.failure
 
@@ -238,6 +238,8 @@ class HttpExchange(Exchange):
                     break
         except CodingError as error:
             self.fail(UpstreamBroken(MALFORMED, internal=str(error)))
+        except Exception as error:  # noqa: BLE001 -- a sink that raises, against its promise, must not leave its reader waiting
+            self.fail(error)
         if self._is_backlogged and not self._is_paused:
             self._loop.call_soon(self._go_on)
         elif self._is_received and not self._is_backlogged and not self._is_over:
@@ -250,10 +252,7 @@ class HttpExchange(Exchange):
     def _go_on(self) -> None:
         if self._is_backlogged and not self._is_paused and self._inflater is not None:
             self._is_moving = True
-            try:
-                self._inflate(self._inflater)
-            except Exception as error:  # noqa: BLE001 -- a sink that raises, against its promise, must not leave its reader waiting
-                self.fail(error)
+            self._inflate(self._inflater)
 
     def _regulate(self) -> None:
         """Stop or start the socket as the sink, the decoder and the unread part demand."""

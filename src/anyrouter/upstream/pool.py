@@ -46,7 +46,7 @@ class Pool:
         self.busy: set[HttpConnection] = set()
         self._open: set[HttpConnection] = set()
         self._origin, self._connector, self._bounds = origin, connector, bounds
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: deque[asyncio.Future[HttpConnection | None]] = deque()
         self._is_closed = False
 
     @property
@@ -65,14 +65,17 @@ class Pool:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while True:
-                    if not must_be_new and (connection := self._pop_idle(self.loop.time())):
-                        return connection
+                connection = None if must_be_new else self._pop_idle(self.loop.time())
+                while connection is None:
                     if self._bounds.max_open is None or len(self._open) < self._bounds.max_open:
                         return await self._connect()
                     if must_be_new and self.idle:
                         self.idle.pop(0).close()
-                    await self._wait_for_room()
+                    connection = await self._wait_for_turn()
+                    if connection is not None and (must_be_new or not connection.is_usable):
+                        connection.close()
+                        connection = None
+                return connection
         except TimeoutError as error:
             raise UpstreamTimeout(LATE, phase="connect") from error
 
@@ -96,7 +99,7 @@ class Pool:
         for connection in closing:
             connection.close()
         while self._waiters:
-            self._wake_next()
+            self._wake_next(None)
         for connection in closing:
             await connection.lost
 
@@ -126,20 +129,27 @@ class Pool:
         self.busy.add(connection)
         return connection
 
-    async def _wait_for_room(self) -> None:
-        waiter = self.loop.create_future()
+    async def _wait_for_turn(self) -> HttpConnection | None:
+        """A connection that another request is done with, or None: there may be room for a new one."""
+        waiter: asyncio.Future[HttpConnection | None] = self.loop.create_future()
         self._waiters.append(waiter)
         try:
-            await waiter
+            return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._wake_next()  # the turn that this one cannot take
+            if waiter.done() and not waiter.cancelled():  # the turn that this one cannot take
+                connection = waiter.result()
+                if connection is None:
+                    self._wake_next(None)
+                else:
+                    self._take_back(connection)
             raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
     def _take_back(self, connection: HttpConnection) -> None:
+        if self._waiters and self._wake_next(connection):
+            return
         self.busy.discard(connection)
         if self._is_closed or len(self.idle) >= self._bounds.max_idle:
             connection.close()
@@ -149,23 +159,18 @@ class Pool:
             patience_s = min(patience_s, connection.keep_alive_s - 1)
         connection.free_until_s = self.loop.time() + patience_s
         self.idle.append(connection)
-        if self._waiters:
-            self._wake_next()
 
     def _forget(self, connection: HttpConnection) -> None:
         self._open.discard(connection)
         self.busy.discard(connection)
         if connection in self.idle:
             self.idle.remove(connection)
-        self._wake_next()
+        self._wake_next(None)
 
-    def _wake_next(self) -> None:
-        while self._waiters and not _wake(self._waiters.popleft()):
-            pass
-
-
-def _wake(waiter: asyncio.Future[None]) -> bool:
-    if waiter.done():
+    def _wake_next(self, connection: HttpConnection | None) -> bool:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
+                return True
         return False
-    waiter.set_result(None)
-    return True

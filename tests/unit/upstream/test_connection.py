@@ -396,20 +396,25 @@ async def test_a_long_decoded_body_yields_to_others(make_line: MakeLine) -> None
     assert turns > 10
 
 
-async def test_a_sink_that_raises_ends_the_exchange_with_its_own_error(make_line: MakeLine) -> None:
-    class Faulty:
-        def feed(self, data: bytes) -> None:
-            raise LookupError(data)
+class Faulty:
+    def feed(self, data: bytes) -> None:
+        raise LookupError(len(data))
 
+
+@pytest.mark.parametrize("coding", ["plain", "gzip"])
+@pytest.mark.parametrize("arrived", ["nothing", "head", "a part", "everything"])
+async def test_a_sink_that_raises_ends_the_exchange_with_its_own_error(make_line: MakeLine, coding: str, arrived: str) -> None:
     line = make_line()
     exchange = line.start()
-    line.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    reply = REPLIES["chunked" if coding == "plain" else "gzip, chunked"]
+    early = {"nothing": 0, "head": reply.index(b"\r\n\r\n") + 4, "a part": len(reply) - 30, "everything": len(reply)}[arrived]
+    line.feed(reply[:early])
     reading = asyncio.create_task(exchange.stream_to(Faulty()))
     await asyncio.sleep(0)
-    line.feed(b"2\r\nab\r\n")
+    line.feed(reply[early:])
     with pytest.raises(LookupError):
         await reading
-    assert line.transport.is_aborted
+    assert line.transport.is_aborted or line.freed == [line.connection]
 
 
 async def test_a_small_sized_reply_is_announced_whole_and_an_event_stream_at_once(make_line: MakeLine) -> None:
