@@ -182,3 +182,14 @@ async def test_a_principal_of_an_inactive_environment_is_refused(world: Any) -> 
     world.environments["test"] = replace(world.environments["test"], is_active=False)
     world.authenticator.forget()
     assert (await world.get("/key", headers)).status_code == 401
+
+
+async def test_each_use_of_a_key_is_noted_and_no_refused_one(world: Any) -> None:
+    key, headers = await world.make_key(scopes=["models:read"])
+    noted: list[tuple[str, int, str, str | None]] = []
+    async with world.make_app(note_use=lambda *use: noted.append(use)) as client:
+        await client.get("/v1/models/count", headers=headers | {"User-Agent": "a" * 300})
+        await client.get("/v1/credits", headers=headers)
+        await client.get("/v1/models/count", headers={"Authorization": f"Bearer {keys.generate('live')}"})
+        await client.get("/health")
+    assert [(key_id, address, agent) for key_id, _, address, agent in noted] == [(key.id, "203.0.113.7", "a" * 200)]

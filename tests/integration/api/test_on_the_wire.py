@@ -4,6 +4,8 @@ import socket
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import anthropic
+import openai
 import pytest
 
 from support.gateway import GatewayProcess
@@ -100,3 +102,21 @@ def test_metrics_tell_of_the_ledger_and_need_no_key_on_this_machine(gateway: Gat
     assert b"anyrouter_ledger_queue" in body
     head, _ = exchange(gateway, "X-Forwarded-For: 127.0.0.1", target="/metrics")
     assert head.split(" ", 2)[1] == "403"
+
+
+def test_the_openai_sdk_lists_and_shows_models(gateway: GatewayProcess) -> None:
+    with openai.OpenAI(base_url=f"{gateway.base_url}/api/v1", api_key=gateway.first_key) as client:
+        listed = list(client.models.list())
+        assert "openai/gpt-4o" in {model.id for model in listed}
+        assert all(isinstance(model.created, int) and model.object == "model" for model in listed)
+        assert client.models.retrieve("openai/gpt-4o").owned_by == "openai"
+        with pytest.raises(openai.NotFoundError) as refusal:
+            client.models.retrieve("openai/nothing")
+        assert refusal.value.code == "model_not_found"
+    with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key="ar-live-MARKER") as client, pytest.raises(openai.AuthenticationError):
+        client.models.list()
+
+
+def test_the_anthropic_sdk_lists_models(gateway: GatewayProcess) -> None:
+    with anthropic.Anthropic(base_url=f"{gateway.base_url}/api", api_key=gateway.first_key) as client:
+        assert "anthropic/claude-sonnet-4-5" in {model.id for model in client.models.list().data}

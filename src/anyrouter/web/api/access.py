@@ -53,7 +53,10 @@ class Guard:
         outcome = self._ports.authenticator.authorize(head)
         if outcome is None:
             outcome = await self._ports.authenticator.find(head)
-        if not isinstance(outcome, Denied):
-            visit.principal = outcome
-        elif not self._is_lenient:
-            raise ClientError(outcome)
+        if isinstance(outcome, Denied):
+            if not self._is_lenient:
+                raise ClientError(outcome)
+            return
+        visit.principal = outcome
+        user_agent = head.headers.get(b"user-agent")
+        self._ports.note_use(outcome.key.id, head.now_ms, head.client_host, user_agent.decode("latin-1")[:200] if user_agent else None)

@@ -68,6 +68,7 @@ class CompletionUsage(msgspec.Struct, kw_only=True):
     cost: float
     is_byok: bool
     cost_details: CostDetails
+    shadow_cost: Annotated[float, Meta(description="What a sandbox reply would have cost")] | UnsetType = UNSET
     prompt_tokens_details: dict[str, Any] | UnsetType = UNSET
     completion_tokens_details: dict[str, Any] | UnsetType = UNSET
 

@@ -48,6 +48,10 @@ def peer_address(scope_client: tuple[str, int] | None, headers: dict[bytes, byte
     return scope_client[0] if scope_client else ""
 
 
+def note_nothing(key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
+    """Forget who used a key."""
+
+
 def no_measures() -> Sequence[Measure]:
     """Nothing to add."""
     return ()
@@ -59,8 +63,9 @@ class ApiPorts:
 
     `find_pending` finds a settled generation that is not yet in the database. `snapshot` and `catalogue` (models by id) give what
     holds at the moment, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
-    a key's rate limit at a monotonic time; nothing is counted. `client_address` gives the client's address behind trusted
-    proxies, from the socket's peer and the headers. `journal` fails when intents could not be written.
+    a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key (`relay.ports.KeyUse`).
+    `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers. `journal` fails
+    when intents could not be written.
     """
 
     authenticator: Authenticator
@@ -74,6 +79,7 @@ class ApiPorts:
     store: StoreHealth
     journal: StoreHealth
     version: str
+    note_use: Callable[[str, int, str, str | None], None] = note_nothing
     measures: Callable[[], Sequence[Measure]] = no_measures
     client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
     public_environment: Callable[[], Environment | None] = lambda: None

@@ -1,7 +1,7 @@
 """GET /generation and /activity: what was asked, what it took, what it cost."""
 
 from datetime import UTC
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from starlette.requests import Request
@@ -32,6 +32,25 @@ from anyrouter.web.api.visit import principal_of
 
 ACTIVITY_PARAMETERS = frozenset({"from", "to", "date", "group_by", "format"})
 _NO_GENERATION = Denied(code="not_found", message="There is no such generation, or this key may not see it.")
+# Members of the reply that stand for what this gateway does not do or count.
+_NOT_COUNTED: dict[str, Any] = dict.fromkeys(
+    (
+        "moderation_latency",
+        "native_tokens_completion_images",
+        "cache_discount",
+        "app_id",
+        "external_user",
+        "num_fetches",
+        "num_input_audio_prompt",
+        "num_media_completion",
+        "num_media_prompt",
+        "num_search_results",
+        "preset_id",
+        "router",
+        "service_tier",
+        "web_search_engine",
+    )
+)
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD, UTC", examples=["2026-11-01"])]
 Groups = Annotated[list[str] | None, Query(description="Any of date, key, model, provider, environment; repeated or separated by commas")]
@@ -112,6 +131,7 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
     """One entry of the ledger as its reader sees it. What this gateway does not count is null."""
     usage = entry.usage
     return Generation(
+        **_NOT_COUNTED,
         id=entry.generation_id,
         upstream_id=entry.upstream_id,
         request_id=entry.request_id,
@@ -134,12 +154,10 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
         generation_time=entry.generation_ms,
         time_to_first_token=entry.ttft_ms,
         overhead=entry.overhead_us / 1000,
-        moderation_latency=None,
         tokens_prompt=usage.input_tokens,
         tokens_completion=usage.output_tokens,
         native_tokens_prompt=usage.input_tokens,
         native_tokens_completion=usage.output_tokens,
-        native_tokens_completion_images=None,
         native_tokens_reasoning=usage.reasoning_tokens,
         native_tokens_cached=usage.cache_read_tokens,
         native_tokens_cache_write=usage.cache_write_tokens,
@@ -149,28 +167,16 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
         routing_fee=to_usd(entry.routing_fee_nanousd),
         upstream_inference_cost=to_usd(entry.upstream_cost_nanousd),
         shadow_cost=to_usd(entry.shadow_cost_nanousd),
-        cache_discount=None,
         is_byok=entry.is_byok,
         price_unknown=entry.is_price_unknown,
         trace_id=entry.trace_id,
         attempts=[_describe_attempt(attempt) for attempt in entry.attempts],
         provider_responses=[_describe_response(attempt, is_byok=entry.is_byok) for attempt in entry.attempts],
-        app_id=None,
         app_title=entry.app_title,
         http_referer=entry.http_referer,
         origin=entry.http_referer or "",
         user_agent=entry.user_agent,
-        external_user=None,
         data_region="global",
-        num_fetches=None,
-        num_input_audio_prompt=None,
-        num_media_completion=None,
-        num_media_prompt=None,
-        num_search_results=None,
-        preset_id=None,
-        router=None,
-        service_tier=None,
-        web_search_engine=None,
         workspace_id=entry.organisation_id,
     )
 
