@@ -17,6 +17,7 @@ from bench.processes import BenchError, Cores
 ROOT = installation.ROOT
 LATEST, PAGE = ROOT / "bench/results/latest.json", ROOT / "docs/performance.md"
 FULL = Plan(runs=5, load_s=3, rate_s=6, stream_rounds=3, memory_requests=100_000)
+LENGTHY = {"size", "rows"}
 QUICK = Plan(runs=1, load_s=1, rate_s=2, stream_rounds=2, memory_requests=20_000)
 
 
@@ -37,7 +38,12 @@ def parser() -> argparse.ArgumentParser:
         help="one short run of each measure, in under a minute: a check that it works, no figures to publish",
     )
     made.add_argument("--runs", type=int, metavar="N", help=f"interleaved runs (default {FULL.runs}, with --quick {QUICK.runs})")
-    made.add_argument("--only", default=",".join(MEASURES), metavar="A,B", help=f"some of {','.join(MEASURES)}; with --quick all but size")
+    made.add_argument(
+        "--only",
+        default=",".join(MEASURES),
+        metavar="A,B",
+        help=f"some of {','.join(MEASURES)} (default all, with --quick all but {' and '.join(sorted(LENGTHY))})",
+    )
     made.add_argument(
         "--peers",
         action="store_true",
@@ -113,7 +119,7 @@ def chosen(only: str, *, is_quick: bool) -> list[str]:
     if unknown := names - set(MEASURES):
         raise BenchError(f"unknown measure {', '.join(sorted(unknown))}: there are {', '.join(MEASURES)}")
     if is_quick and names == set(MEASURES):
-        names.discard("size")
+        names -= LENGTHY
     return [name for name in MEASURES if name in names]
 
 

@@ -35,6 +35,7 @@ class Plan:
     streams: int = 100
     stream_rounds: int
     memory_requests: int
+    ledger_rows: int = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)

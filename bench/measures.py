@@ -9,6 +9,7 @@ from bench.installation import installed_size_mb
 from bench.lineup import Bench, Program
 from bench.processes import Launch, resolve, running, wait_for_answer
 from bench.results import DIRECT, GATEWAY, LoadRun, Memory, RateRun, StreamRun
+from bench.rows import measure_rows
 
 SHORT, LONG = SIZES["0.3 KB"], SIZES["181 KB"]
 LONGEST_MEMORY_S = 40  # a slow peer does not get to its 100,000 requests
@@ -160,4 +161,5 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "stream": measure_stream,
     "memory": measure_memory,
     "size": measure_size,
+    "rows": measure_rows,
 }

@@ -214,7 +214,7 @@ def wait_for_answer(launch: Launch, process: Process, body: bytes) -> float:
         if not process.is_running:
             raise BenchError(f"{launch.name} ended at once:\n{process.tail()}")
         try:
-            status, reply = ask(launch, body, timeout_s=5)
+            status, reply = ask(launch, body, timeout_s=15)
         except (OSError, http.client.HTTPException) as error:
             last = repr(error)
         else:

@@ -134,12 +134,15 @@ def results(document: Document) -> str:
         parts.append(stream_table(document))
     if document.memory or document.start_s or document.size_mb:
         parts.append(footprint_table(document))
+    if document.pages_ms:
+        rows = [(page, spread(Spread.of(readings))) for page, readings in document.pages_ms.items()]
+        parts.append(table((f"ms with {document.ledger_rows:,} ledger rows", GATEWAY), rows))
     if document.ledger:
-        rows = sum(check.rows for check in document.ledger)
+        entries = sum(check.rows for check in document.ledger)
         replies = sum(check.replies for check in document.ledger)
         parts.append(
             f"Every reply was a 200. After each measure the ledger was compared with what clients counted: {replies:,} whole replies, "
-            f"{rows:,} entries (the end of a load run cuts up to 32 requests off, which are on record too)."
+            f"{entries:,} entries (the end of a load run cuts up to 32 requests off, which are on record too)."
         )
     parts += [f"{name}: not measured ({reason})." for name, reason in document.not_measured.items()]
     return "\n\n".join(parts)

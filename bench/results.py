@@ -79,6 +79,8 @@ class Document(msgspec.Struct, kw_only=True):
     memory: dict[str, Memory] = {}
     start_s: dict[str, list[float]] = {}
     size_mb: dict[str, float] = {}
+    ledger_rows: int = 0
+    pages_ms: dict[str, list[float]] = {}  # by page, with so many rows in the ledger
     ledger: list[LedgerCheck] = []
     not_measured: dict[str, str] = {}  # program or measure: why
 

@@ -1,0 +1,108 @@
+"""How long the reading pages take when the ledger has very many rows."""
+
+import http.client
+import shutil
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from statistics import median
+
+from bench.bodies import chat_body
+from bench.gateway import PROGRAM
+from bench.lineup import Bench
+from bench.processes import BenchError, Launch, clean_environment, running, wait_for_answer
+from bench.results import GATEWAY
+
+PAGES = {
+    "usage by day, model and provider": "/api/v1/activity",
+    "usage by key and environment": "/api/v1/activity?group_by=key&group_by=environment",
+    "a key with its totals": "/api/v1/key",
+}
+KEY_LIST = "list of keys (command line, what the rows add)"
+READINGS = 20
+LISTINGS = 9
+DAYS = 30
+
+
+def measure_rows(bench: Bench) -> None:
+    """The pages read over HTTP, and the list of keys by the command line, with `Plan.ledger_rows` entries of the last 30 days."""
+    document, wanted = bench.document, bench.plan.ledger_rows
+    with bench.upstream(is_streaming=False) as upstream:
+        launch = bench.entrants[GATEWAY](upstream.port, bench.workplace(GATEWAY), is_streaming=False)
+        serve(bench, launch, {})
+        if launch.ledger is None:
+            raise BenchError(f"{launch.name} has no ledger")
+        small = bench.workplace("small ledger") / "data"
+        shutil.copytree(launch.ledger.parent, small)
+        fill(launch.ledger, wanted)
+        document.ledger_rows = wanted
+        serve(bench, launch, document.pages_ms)
+        pairs = [(list_keys_ms(small), list_keys_ms(launch.ledger.parent)) for _ in range(LISTINGS)]
+    document.pages_ms[KEY_LIST] = [max(0.0, many - few) for few, many in pairs]
+    for page, readings in document.pages_ms.items():
+        bench.log(f"rows: {page}: {median(readings):.1f} ms, {max(readings):.1f} at most")
+
+
+def serve(bench: Bench, launch: Launch, readings: dict[str, list[float]]) -> None:
+    """Start the gateway, let it answer once, and read every page `READINGS` times."""
+    with running(launch, bench.cores.measured, bench.workplace(launch.name) / "log") as process:
+        wait_for_answer(launch, process, chat_body(300, launch.model))
+        connection = http.client.HTTPConnection("127.0.0.1", launch.port, timeout=60)
+        for page, path in PAGES.items():
+            readings[page] = [read_ms(connection, path, launch) for _ in range(READINGS)]
+        connection.close()
+
+
+def read_ms(connection: http.client.HTTPConnection, path: str, launch: Launch) -> float:
+    begun = time.perf_counter()
+    connection.request("GET", path, headers=dict(launch.headers))
+    response = connection.getresponse()
+    body = response.read()
+    took = (time.perf_counter() - begun) * 1000
+    if response.status != 200:
+        raise BenchError(f"GET {path} answered {response.status}: {body[:300]!r}")
+    return took
+
+
+def list_keys_ms(data: Path) -> float:
+    command = (str(PROGRAM), "keys", "list", "--json", "--data-dir", str(data))
+    begun = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=clean_environment({}))
+    if done.returncode != 0:
+        raise BenchError(f"anyrouter keys list ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return (time.perf_counter() - begun) * 1000
+
+
+def fill(database: Path, wanted: int) -> None:
+    """Copies of the ledger's one entry, spread over days and models, with the sums by day that belong to them."""
+    connection = sqlite3.connect(database)
+    try:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(ledger)")]
+        changed = {
+            "generation_id": "'gen-bench-' || n",
+            "created_at_ms": f"created_at_ms - (n % {DAYS}) * 86400000",
+            "model": "'openai/bench-' || (n % 20)",
+        }
+        values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
+        names = ", ".join(f'"{name}"' for name in columns)
+        copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
+        connection.execute(copies, (wanted,))
+        connection.execute("DELETE FROM usage_daily")
+        connection.execute(SUM_BY_DAY)
+        connection.commit()
+    finally:
+        connection.close()
+
+
+NUMBERS = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < ?), one AS (SELECT * FROM ledger LIMIT 1)
+"""
+SUM_BY_DAY = """
+INSERT INTO usage_daily (organisation_id, day, environment_id, api_key_id, rotation_group, model, provider, environment,
+  requests, errors, input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cost_nanousd, upstream_cost_nanousd)
+SELECT organisation_id, created_at_ms / 86400000, environment_id, api_key_id, rotation_group, model, provider, environment,
+  count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
+  sum(cost_nanousd), sum(upstream_cost_nanousd)
+FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""
