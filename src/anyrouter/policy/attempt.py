@@ -117,7 +117,7 @@ def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any
     name, status = target.upstream.provider.name, error.status
     secrets = (target.upstream.credential,)
     said, code_said, param = read_failure(error.body)
-    said = scrub(said, secrets) if said else None
+    said, param = scrub(said, secrets) if said else None, scrub(param, secrets) if param else None
     metadata |= {
         "provider_status": status,
         "raw": scrub(error.body[: 4 * MAX_RAW_CHARACTERS].decode("utf-8", "replace"), secrets)[:MAX_RAW_CHARACTERS],

@@ -20,19 +20,28 @@ _ANTHROPIC_TYPES = {
     "service_unavailable": "overloaded_error",
     "conflict_error": "invalid_request_error",
 }
-# Texts that look like a key of anybody's: an upstream's error may quote what it was sent.
+# Texts that look like a key of anybody's: an upstream's error may quote what it was sent. A letter before the prefix makes it a
+# part of a word (parallel_tool_calls, task-…), unless that letter belongs to an escape of JSON.
 _SECRETS = re.compile(
-    r"(?:sk|pk|rk|ar|xai|gsk|hf|ghp|glpat|AIza|AKIA|eyJ)[-_]?[0-9A-Za-z*_\-.]{12,}|(?i:bearer)\s+[^\s\"',}]{8,}|(?i:[?&](?:key|api_key|access_token)=)[^&\s\"']+"
+    r"(?:(?<![A-Za-z])|(?<=\\[nrtbf]))(?:"
+    r"(?:sk|pk|rk|ar|csk|gsk|hf|gh[opsur]|github_pat|glpat|xai|pplx|nvapi|r8|tgp|fw)[-_]|ya29\.|AIza|AKIA|ASIA|eyJ)[0-9A-Za-z*_\-.]{12,}"
+    r"|(?i:bearer)\s+[^\s\"',}]{8,}|(?i:[?&](?:key|api_key|access_token)=)[^&\s\"']+"
 )
 MAX_RAW_CHARACTERS = 4096
+MAX_MESSAGE_CHARACTERS = 2000
 
 
 def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """The text without anything that is, or looks like, a credential."""
+    """The text without anything that is, or looks like, a credential. `secrets` are known in every spelling of JSON and URLs."""
     for secret in secrets:
         if secret:
-            text = text.replace(secret, "[redacted]")
+            text = re.sub(_spellings(secret), "[redacted]", text)
     return _SECRETS.sub("[redacted]", text)
+
+
+def _spellings(secret: str) -> str:
+    """A pattern: each character as it is, behind a backslash, as a JSON escape or percent-encoded."""
+    return "".join(rf"(?:\\?{re.escape(letter)}|(?i:\\u{ord(letter):04x}|%{ord(letter):02x}))" for letter in secret)
 
 
 def error_object(denied: Denied, request_id: str) -> dict[str, Any]:
@@ -94,4 +103,8 @@ def read_failure(body: bytes) -> tuple[str | None, str | None, str | None]:
 
 
 def _text(value: Any) -> str | None:
-    return value[:2000] if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    if len(value) <= MAX_MESSAGE_CHARACTERS:
+        return value
+    return value[:MAX_MESSAGE_CHARACTERS].rpartition(" ")[0] or None  # between words: half a key would not be known as one
