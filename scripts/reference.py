@@ -71,6 +71,8 @@ def write_settings() -> str:
         lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
     lines += ["", "### timeouts of an upstream", "", *_docstring(TimeoutSettings), ""]
     lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(TimeoutSettings)])
+    lines += ["", "## Other variables", ""]
+    lines += _table(("variable", "what"), [(f"`{name}`", text) for name, text in OTHER_VARIABLES.items()])
     lines += [
         "",
         "## Providers",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anyrouter.cli.configuration import read_settings
+from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.cli.options import DATA_DIR, Config, DataDir
 from anyrouter.cli.welcome import list_live_variables, print_welcome, welcome
 
@@ -52,7 +53,12 @@ def serve(
         )
         print_welcome(text)
 
-    bootstrap.run(settings, tell)
+    try:
+        bootstrap.run(settings, tell)
+    except SystemExit:  # the server library ends the process when it cannot listen; its line in the log says why
+        where = f"{settings.server.host} port {settings.server.port}"
+        cure = "another process may have it: --port takes another, 0 a free one"
+        raise CommandFailed(ExitCode.FAILED, "not_listening", f"cannot listen on {where}", cure=cure) from None
 
 
 def list_warnings(server: "ServerSettings") -> list[str]:

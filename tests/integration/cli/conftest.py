@@ -60,9 +60,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the program as a process of its own; what is left of it at the end is killed."""
+    directory = tmp_path_factory.mktemp("programs")
     started: list[subprocess.Popen[str]] = []
 
     def start(*arguments: str, **changes: str) -> subprocess.Popen[str]:
@@ -72,7 +73,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            cwd=tmp_path,
+            cwd=directory,
             env=os.environ | changes,
         )
         started.append(process)
