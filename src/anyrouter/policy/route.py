@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.provider import Provider
@@ -65,12 +67,22 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where one attempt goes: a model of an upstream, and what it costs there (None: nobody knows)."""
+    """Where one attempt goes: a model of an upstream, and what it costs there (None: nobody knows).
+
+    The names that every request and reply carries are kept as JSON strings too.
+    """
 
     upstream: Upstream
     model: str
     upstream_model: str
     tariff: Tariff | None
+    model_json: bytes = field(init=False, repr=False, compare=False)
+    upstream_model_json: bytes = field(init=False, repr=False, compare=False)
+    provider_json: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, text in (("model", self.model), ("upstream_model", self.upstream_model), ("provider", self.upstream.provider.name)):
+            object.__setattr__(self, f"{name}_json", msgspec.json.encode(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from anyrouter.policy.limit import LimitState
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Target
 from anyrouter.relay.call import Principal, RequestHead
-from anyrouter.relay.ports import Downstream
-from anyrouter.wire.dialect import Dialect, Naming
-from anyrouter.wire.reply import CostFields, ReplyFacts
+from anyrouter.relay.ports import Downstream, Exchange
+from anyrouter.wire.dialect import Dialect
+from anyrouter.wire.reply import CostFields, Naming, ReplyFacts
 from anyrouter.wire.request import InferenceRequest
 
 
@@ -33,6 +33,7 @@ class Generation(msgspec.Struct, kw_only=True):
     attempts: Attempts
     target: Target
     record: dict[str, Any] = {}  # the last intent's fields
+    exchange: Exchange | None = None  # the one under way
     upstream_s: float = 0.0  # time spent waiting for upstreams
     first_byte_s: float | None = None  # monotonic
     is_asked: bool = False  # whether an upstream may have seen the request
@@ -43,7 +44,18 @@ class Generation(msgspec.Struct, kw_only=True):
 
     def naming(self) -> Naming:
         """What the reply is called."""
-        return Naming(generation_id=self.id, model=self.target.model, provider=self.target.upstream.provider.name)
+        target = self.target
+        return Naming(b'"%s"' % self.id.encode(), target.model_json, target.provider_json)
+
+    def pause(self) -> None:
+        """The client is slow: stop reading from the upstream."""
+        if self.exchange is not None:
+            self.exchange.pause()
+
+    def resume(self) -> None:
+        """The client takes bytes again."""
+        if self.exchange is not None:
+            self.exchange.resume()
 
     def is_sandboxed(self) -> bool:
         """Whether nothing is billed."""
@@ -56,7 +68,11 @@ class Generation(msgspec.Struct, kw_only=True):
 
     def cost_fields(self, usage: Usage) -> CostFields:
         """The cost block for the client."""
-        amount = to_usd_string(self.price(usage)).encode()
+        return self.show_cost(self.price(usage))
+
+    def show_cost(self, cost_nanousd: int) -> CostFields:
+        """The cost block for the client, of a price that is known already."""
+        amount = to_usd_string(cost_nanousd).encode()
         return CostFields(cost=b"0", shadow_cost=amount) if self.is_sandboxed() else CostFields(cost=amount)
 
     def overhead_s(self, now_s: float) -> float:
@@ -91,10 +107,10 @@ class Generation(msgspec.Struct, kw_only=True):
         }
         return Intent(**self.record)
 
-    def entry(self, state: EntryState, status: int, usage: Usage = NO_USAGE, error_code: str | None = None) -> LedgerEntry:
-        """The record of how the attempt ended whose intent was made last."""
+    def entry(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> LedgerEntry:
+        """The record of how the attempt ended whose intent was made last. `cost` is the price of `usage` in nano-USD."""
         now_s = time.monotonic()
-        facts, cost = self.facts, self.price(usage)
+        facts = self.facts
         started_s, first_byte_s, is_sandboxed = self.head.started_s, self.first_byte_s, self.is_sandboxed()
         return LedgerEntry(
             **self.record,

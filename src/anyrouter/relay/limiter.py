@@ -1,11 +1,12 @@
 """The counters behind the limits: state of the one event loop, bounded in size, checked all before any is changed."""
 
 from anyrouter.core.errors import Denied
-from anyrouter.policy.limit import LimitState, RateLimit, make_limit
+from anyrouter.policy.limit import EXACT_UP_TO, LimitState, RateLimit, make_limit
 from anyrouter.relay.call import Principal
 
 DEFAULT_CEILING_RPM = 6_000_000
 _MAX_COUNTERS = 100_000
+_SWEEP_EVERY_S = 1.0
 
 
 class RateLimiter:
@@ -13,7 +14,8 @@ class RateLimiter:
 
     def __init__(self, ceiling_rpm: int = DEFAULT_CEILING_RPM) -> None:
         self._ceiling = make_limit(ceiling_rpm)
-        self._counters: dict[str, RateLimit] = {}
+        self._counters: dict[tuple[str, bool], RateLimit] = {}  # by owner and whether the limit is exact
+        self._swept_s = -_SWEEP_EVERY_S
 
     def admit(self, principal: Principal, now_s: float) -> LimitState | Denied:
         """Count a request against every limit that applies, or none of them. The state is that of the narrowest owner's limit."""
@@ -24,36 +26,45 @@ class RateLimiter:
                 return _refused(state, "server", "This server")
             self._ceiling.take(now_s)
             return state
-        limits = self._limits(principal, now_s)
-        states = [limit.peek(now_s) for _, _, limit in limits]
-        for (owner, shown, _), state in zip(limits, states, strict=True):
-            if state.retry_after_s is not None:
-                return _refused(state, owner, shown)
+        limits = self._limits(principal)
+        refusing: tuple[LimitState, str, str] | None = None
+        longest_s = -1.0
+        for owner, shown, limit in limits:
+            state = limit.peek(now_s)
+            if state.retry_after_s is not None and state.retry_after_s > longest_s:
+                refusing, longest_s = (state, owner, shown), state.retry_after_s
+        if refusing is not None:
+            return _refused(*refusing)
         for _, _, limit in limits:
             limit.take(now_s)
+        if len(self._counters) > _MAX_COUNTERS and now_s - self._swept_s >= _SWEEP_EVERY_S:
+            self._swept_s = now_s
+            self._counters = {owner: counter for owner, counter in self._counters.items() if not counter.is_idle(now_s)}
         return limits[0][2].peek(now_s)
 
     def peek(self, principal: Principal, now_s: float) -> LimitState:
         """The state that a reply's headers show; nothing is counted."""
-        return self._limits(principal, now_s)[0][2].peek(now_s)
+        return self._limits(principal)[0][2].peek(now_s)
 
-    def _limits(self, principal: Principal, now_s: float) -> list[tuple[str, str, RateLimit]]:
+    def _limits(self, principal: Principal) -> list[tuple[str, str, RateLimit]]:
         key, environment = principal.key, principal.environment
         limits = []
         if key.rate_limit_rpm is not None:
-            limits.append(("key", "This API key", self._counter(key.rotation_group, key.rate_limit_rpm, now_s)))
+            limits.append(("key", "This API key", self._counter(key.rotation_group, key.rate_limit_rpm)))
         if environment.rate_limit_rpm is not None:
             name = f"The environment {environment.slug}"
-            limits.append(("environment", name, self._counter(environment.id, environment.rate_limit_rpm, now_s)))
+            limits.append(("environment", name, self._counter(environment.id, environment.rate_limit_rpm)))
         limits.append(("server", "This server", self._ceiling))
         return limits
 
-    def _counter(self, owner: str, limit: int, now_s: float) -> RateLimit:
-        counter = self._counters.get(owner)
-        if counter is None or counter.limit != limit:
-            if len(self._counters) >= _MAX_COUNTERS:
-                self._counters = {name: kept for name, kept in self._counters.items() if not kept.is_idle(now_s)}
-            counter = self._counters[owner] = make_limit(limit)
+    def _counter(self, owner: str, limit: int) -> RateLimit:
+        """The owner's counter. It survives a change of the limit, or keys of one group under two limits would never be limited."""
+        name = (owner, limit <= EXACT_UP_TO)
+        counter = self._counters.get(name)
+        if counter is None:
+            counter = self._counters[name] = make_limit(limit)
+        elif counter.limit != limit:
+            counter.resize(limit)
         return counter
 
 

@@ -13,9 +13,7 @@ Nothing here knows HTTP's framing, a database or a framework. Whatever happens, 
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
+from typing import cast
 
 from anyrouter.core.errors import (
     ClientError,
@@ -26,7 +24,7 @@ from anyrouter.core.errors import (
     UpstreamStatus,
 )
 from anyrouter.core.ids import generation_id_of
-from anyrouter.core.ledger import EntryState
+from anyrouter.core.ledger import EntryState, LedgerEntry
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import Attempts, judge
 from anyrouter.policy.authorize import expiry_notice, judge_model
@@ -150,35 +148,29 @@ class Relay:
         attempts, downstream = generation.attempts, generation.downstream
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        current: list[Exchange] = []
-        downstream.watch(
-            on_close=lambda: _cancel(task),
-            on_pause=lambda: current[-1].pause() if current else None,
-            on_resume=lambda: current[-1].resume() if current else None,
-        )
+        downstream.watch(on_close=cast("Callable[[], None]", task.cancel), on_pause=generation.pause, on_resume=generation.resume)
         while (target := attempts.next()) is not None:
             generation.target = target
             self._ledger.intend(generation.intent())
             generation.is_asked = True
             asked_s = time.monotonic()
             try:
-                exchange = await self._send(generation)
+                generation.exchange = exchange = await self._send(generation)
                 generation.upstream_s += time.monotonic() - asked_s
-                current.append(exchange)
                 await self._receive(generation, exchange, asked_s)
             except UpstreamError as error:
                 failed_s = time.monotonic()
-                if not current:
+                if generation.exchange is None:
                     generation.upstream_s += failed_s - asked_s
-                current.clear()
+                generation.exchange = None
                 attempts.fail(target, error, int((failed_s - asked_s) * 1000))
                 self.stats.count_attempt(target.upstream.id, attempts.records[-1].error)
                 if generation.is_begun or generation.is_settled:
                     self._break_off(generation, error)
                     return
             except asyncio.CancelledError:
-                if current:
-                    current[-1].cancel()
+                if generation.exchange is not None:
+                    generation.exchange.cancel()
                 raise
             else:
                 return
@@ -190,9 +182,7 @@ class Relay:
         upstream_head = self._heads.get(known)
         if upstream_head is None:
             upstream_head = self._heads[known] = UpstreamHead(target.upstream, endpoint)
-        parts = generation.request.encode(
-            msgspec.json.encode(target.upstream_model), is_asking_usage=target.upstream.provider.is_asking_usage
-        )
+        parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
         lines = upstream_head.render(generation.head.headers, sum(map(len, parts)))
         return await self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
 
@@ -215,15 +205,16 @@ class Relay:
         generation.upstream_s += received_s - waited_s
         head, target = generation.head, generation.target
         try:
-            members, facts = generation.dialect.read_reply(head.endpoint, body)
+            read, facts = generation.dialect.read_reply(head.endpoint, body)
         except InvalidReply as error:
             raise UpstreamBroken(str(error)) from None
         generation.facts = facts
         usage = facts.usage or _estimate(generation, facts)
-        reply = generation.dialect.render_reply(head.endpoint, members, generation.naming(), usage, generation.cost_fields(usage))
+        cost = generation.price(usage)
+        reply = generation.dialect.render_reply(head.endpoint, read, generation.naming(), usage, generation.show_cost(cost))
         generation.attempts.succeed(target, exchange.status, int((received_s - asked_s) * 1000))
         self.stats.count_attempt(target.upstream.id, None)
-        self._settle(generation, EntryState.SETTLED, 200, usage)
+        self._record(generation, generation.entry(EntryState.SETTLED, 200, usage, cost))
         generation.is_begun = True
         generation.downstream.reply(200, self._reply_head(generation, JSON_HEAD), reply)
 
@@ -300,8 +291,10 @@ class Relay:
             downstream.abort()
 
     def _settle(self, generation: Generation, state: EntryState, status: int, usage: Usage, error_code: str | None = None) -> None:
+        self._record(generation, generation.entry(state, status, usage, generation.price(usage), error_code))
+
+    def _record(self, generation: Generation, entry: LedgerEntry) -> None:
         generation.is_settled = True
-        entry = generation.entry(state, status, usage, error_code)
         self._ledger.settle(entry)
         self.stats.count(entry)
 
@@ -319,12 +312,12 @@ class Relay:
 
     def _reply_head(self, generation: Generation, kind: bytes) -> bytes:
         head = generation.head
-        return b"%sX-Generation-Id: %s\r\nX-AnyRouter-Served-By: %s; attempt=%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n%s%s" % (
+        return b"%sX-Generation-Id: %s\r\nX-AnyRouter-Served-By: %s; attempt=%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
             kind,
             generation.id.encode(),
             generation.target.upstream.id.encode(),
             max(1, len(generation.attempts.records) + (0 if generation.is_settled else 1)),
-            generation.overhead_s(time.monotonic()) * 1000,
+            *divmod(int(generation.overhead_s(time.monotonic()) * 1_000_000), 1000),
             self._common_lines(head, generation.principal),
             limit_lines(generation.limit, generation.dialect.name, head.now_ms),
         )
@@ -368,7 +361,3 @@ def _is_trace_id(value: bytes) -> bool:
 
 def _latin(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
-
-
-def _cancel(task: asyncio.Task[Any]) -> None:
-    task.cancel()

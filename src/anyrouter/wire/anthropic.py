@@ -8,8 +8,7 @@ import msgspec
 
 from anyrouter.core.usage import Usage, UsageSource, estimate_tokens
 from anyrouter.wire.members import Members, NotJson
-from anyrouter.wire.openai import read_text
-from anyrouter.wire.reply import InvalidReply, ReplyFacts
+from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
 from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input, need, read_flag, read_members, read_model
 from anyrouter.wire.sse import EventSplitter, EventTooLarge, data_of, split_events
 
@@ -87,21 +86,21 @@ def read_reply(endpoint: str, body: bytes) -> tuple[Members, ReplyFacts]:
         return members, ReplyFacts(usage=Usage(source=UsageSource.NONE))
     if not members.starts_with("content", b"["):
         raise InvalidReply("the reply has no content")
-    native = read_text(members, "stop_reason")
+    native = members.text_of("stop_reason")
     return members, ReplyFacts(
         usage=read_usage(members.raw("usage")),
-        upstream_id=read_text(members, "id"),
+        upstream_id=members.text_of("id"),
         finish_reason=FINISH_REASONS.get(native, native) if native else None,
         native_finish_reason=native,
         output_bytes=members.size("content"),
     )
 
 
-def render_reply(endpoint: str, members: Members, *, provider: str) -> list[bytes | memoryview]:
+def render_reply(endpoint: str, members: Members, naming: Naming, _usage: Usage, _cost: CostFields) -> list[bytes | memoryview]:
     """The reply for the client: as it came, with `provider` where that is free."""
     if endpoint == "messages/count_tokens" or "provider" in members.values:
         return [members.text]
-    return members.edit({}, (), {"provider": msgspec.json.encode(provider)})
+    return members.edit({}, (), {"provider": naming.provider})
 
 
 def read_usage(raw: bytes | None) -> Usage | None:

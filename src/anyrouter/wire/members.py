@@ -55,6 +55,11 @@ class Members:
         value = self.values.get(name)
         return None if value is None else msgspec.json.decode(value)
 
+    def text_of(self, name: str) -> str | None:
+        """A member that is a string, decoded; None when it is absent or something else."""
+        value = self.decode(name)
+        return value if isinstance(value, str) else None
+
     def raw_is_missing(self, name: str) -> bool:
         """Whether a member is absent or null."""
         value = self.values.get(name)
@@ -113,23 +118,6 @@ class Members:
         if self._spans is None:
             self._spans = self._find_compact() or self._find_spaced() or self._walk()
         return self._spans
-
-    def splice(self, replace: Mapping[str, bytes], append: bytes) -> bytes | None:
-        """As `edit`, in one piece, for a short text of a peer that is trusted not to repeat members: by looking for the values.
-
-        `append` is `,"name":value…`. None when a value does not stand there exactly once behind its name, or the text does not end
-        with its brace: then `edit` has to be asked.
-        """
-        text = self.text
-        for name, value in replace.items():
-            raw = bytes(self.values[name])
-            old = b'"%s":%s' % (name.encode(), raw)
-            if text.count(old) != 1:
-                old = b'"%s": %s' % (name.encode(), raw)
-                if text.count(old) != 1:
-                    return None
-            text = text.replace(old, b'"%s":%s' % (name.encode(), value))
-        return b"%s%s}" % (text[:-1], append) if text.endswith(b"}") else None
 
     def _find_compact(self) -> dict[str, tuple[int, int, int]] | None:
         spans, at = {}, 0

@@ -12,8 +12,8 @@ import msgspec
 
 from anyrouter.core.usage import Usage, UsageSource, estimate_tokens
 from anyrouter.wire.members import Members, NotJson
-from anyrouter.wire.openai import read_text, read_usage, render_usage
-from anyrouter.wire.reply import InvalidReply, Pricer, ReplyFacts
+from anyrouter.wire.openai_usage import read_usage, render_usage
+from anyrouter.wire.reply import InvalidReply, Naming, Pricer, ReplyFacts
 from anyrouter.wire.sse import EventSplitter, EventTooLarge, data_of, split_events
 
 DONE = b"data: [DONE]\n\n"
@@ -31,9 +31,7 @@ class OpenAIStream:
         self,
         *,
         endpoint: str,
-        generation_id: str,
-        model: str,
-        provider: str,
+        naming: Naming,
         is_usage_wanted: bool,
         estimated_input_tokens: int,
         pricer: Pricer,
@@ -41,8 +39,8 @@ class OpenAIStream:
         self.facts = ReplyFacts()
         self.is_done, self.is_begun = False, False
         self.failure: bytes | None = None
-        self._id, self._model = b'"%s"' % generation_id.encode(), msgspec.json.encode(model)
-        self._provider, self._is_usage_wanted, self._pricer = msgspec.json.encode(provider), is_usage_wanted, pricer
+        self._id, self._model, self._provider = naming.generation_id, naming.model, naming.provider
+        self._is_usage_wanted, self._pricer = is_usage_wanted, pricer
         self._estimated_input_tokens, self._endpoint = estimated_input_tokens, endpoint
         self._splitter = EventSplitter()
         self._usage_event: Members | None = None
@@ -145,7 +143,7 @@ class OpenAIStream:
 
     def _learn(self, event: bytes, members: Members) -> None:
         """Remember how this upstream spells its id and model; without both, every event is parsed."""
-        self.facts.upstream_id = read_text(members, "id")
+        self.facts.upstream_id = members.text_of("id")
         self._created = members.raw("created") or b"0"
         old_id, old_model = members.raw("id"), members.raw("model")
         if not old_id or not old_model or old_id == b'""' or old_model == b'""':

@@ -18,6 +18,14 @@ class ReplyFacts(msgspec.Struct, kw_only=True):
     output_bytes: int = 0
 
 
+class Naming(msgspec.Struct, frozen=True):
+    """What a reply to the client is called, as JSON strings: the generation's id, the public model really used, the provider's name."""
+
+    generation_id: bytes
+    model: bytes
+    provider: bytes
+
+
 class CostFields(msgspec.Struct, frozen=True, kw_only=True):
     """The cost block as the client sees it: JSON numbers in USD, already rendered."""
 
