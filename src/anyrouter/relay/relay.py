@@ -12,7 +12,7 @@ Nothing here knows HTTP's framing, a database or a framework. Whatever happens, 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from anyrouter.core.errors import (
@@ -157,7 +157,10 @@ class Relay:
             try:
                 generation.exchange = exchange = await self._send(generation)
                 generation.upstream_s += time.monotonic() - asked_s
-                await self._receive(generation, exchange, asked_s)
+                if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
+                    body = await exchange.read(MAX_ERROR_BYTES)
+                    raise UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=_retry_after_s(exchange))
+                await (self._stream if generation.request.is_streamed else self._deliver)(generation, exchange, asked_s)
             except UpstreamError as error:
                 failed_s = time.monotonic()
                 if generation.exchange is None:
@@ -176,7 +179,7 @@ class Relay:
                 return
         self._fail(generation.head, generation.principal, downstream, generation, attempts.refusal())
 
-    async def _send(self, generation: Generation) -> Exchange:
+    def _send(self, generation: Generation) -> Awaitable[Exchange]:
         target, endpoint = generation.target, generation.head.endpoint
         known = (target.upstream.id, endpoint)
         upstream_head = self._heads.get(known)
@@ -184,17 +187,7 @@ class Relay:
             upstream_head = self._heads[known] = UpstreamHead(target.upstream, endpoint)
         parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
         lines = upstream_head.render(generation.head.headers, sum(map(len, parts)))
-        return await self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
-
-    async def _receive(self, generation: Generation, exchange: Exchange, asked_s: float) -> None:
-        """One upstream's reply, of which the head has come."""
-        if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-            body = await exchange.read(MAX_ERROR_BYTES)
-            raise UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=_retry_after_s(exchange))
-        if generation.request.is_streamed:
-            await self._stream(generation, exchange, asked_s)
-        else:
-            await self._deliver(generation, exchange, asked_s)
+        return self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
 
     async def _deliver(self, generation: Generation, exchange: Exchange, asked_s: float) -> None:
         """A whole reply: read, billed, delivered."""
