@@ -88,8 +88,8 @@ def test_every_endpoint_is_documented() -> None:
 def test_every_dependency_is_explained() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *(item for extra in project["optional-dependencies"].values() for item in extra)]
-    for name in ("build.in", "dev.in"):
-        wanted += [line for line in (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    for page in (ROOT / "requirements").glob("*.in"):
+        wanted += [line for line in page.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
     cells = {
         name for line in read("dependencies.md").splitlines() if line.startswith("| ") for name in line.split(" | ")[0][2:].split(", ")
     }

@@ -62,9 +62,8 @@ def run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=list(arguments), prog_name="anyrouter", standalone_mode=False)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has seen enough; Python would complain once more at exit
-        return ExitCode.FAILED
+    except typer.Abort:
+        return ExitCode.INTERRUPTED
     except typer.TyperException as error:
         return _end(_usage_failure(error), as_json=as_json)
     except Exception as error:

@@ -1,3 +1,5 @@
+import contextlib
+import io
 import re
 import sqlite3
 from collections.abc import Callable
@@ -116,6 +118,33 @@ def test_delete_ends_a_key_and_frees_its_name(command: Command, key: dict[str, A
     assert command("keys", "create", "--name", "app", "--env", "test").code == 0
 
 
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("\n", 1), ("", 130), ("y\n", 0)])
+def test_a_person_is_asked_before_a_key_is_deleted(
+    command: Command, key: dict[str, Any], monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert command("keys", "delete", "app").code == code
+    assert len(command("keys", "list", "--json").json["data"]) == (1 if code else 0)
+
+
+def test_a_person_is_warned_when_the_key_is_in_use(
+    command: Command, key: dict[str, Any], monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    with contextlib.closing(sqlite3.connect(data_dir / "anyrouter.db")) as connection, connection:
+        connection.execute("UPDATE api_keys SET last_used_at_ms = ?", (int(datetime.now(UTC).timestamp() * 1000),))
+    asked: list[str] = []
+    monkeypatch.setattr("typer.confirm", lambda question: asked.append(question) or False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert command("keys", "delete", "app").code == 1
+    assert "was used in the last 24 hours" in asked[0]
+    assert command("keys", "delete", "app", "--yes").code == 0
+    assert len(asked) == 1
+
+
 def test_a_name_that_is_taken_is_a_conflict(command: Command, key: dict[str, Any]) -> None:
     refused = command("keys", "create", "--name", "app", "--env", "test", "--json")
     assert (refused.code, refused.out) == (5, "")
@@ -198,6 +227,5 @@ def test_names_arrive_and_leave_unharmed(command: Command, data_dir: Path) -> No
     made = command("keys", "create", "--name", name, "--env", "test", "--json").json["data"]
     assert made["name"] == name
     assert command("keys", "show", name, "--json").json["data"] == made
-    with sqlite3.connect(data_dir / "anyrouter.db") as connection:
+    with contextlib.closing(sqlite3.connect(data_dir / "anyrouter.db")) as connection:
         assert connection.execute("SELECT name FROM api_keys").fetchall() == [(name,)]
-    connection.close()
