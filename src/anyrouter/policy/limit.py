@@ -42,12 +42,18 @@ class SlidingLog:
             times.popleft()
         remaining = self.limit - len(times)
         reset_s = times[0] + WINDOW_S - now_s if times else 0.0
-        retry = None if remaining > 0 else (reset_s if times else WINDOW_S)
+        retry: float | None = None
+        if remaining <= 0:  # below 0 after the limit was lowered: then more than one has to leave
+            reset_s = retry = times[-remaining] + WINDOW_S - now_s if self.limit else WINDOW_S
         return LimitState(limit=self.limit, remaining=max(0, remaining), reset_s=reset_s, retry_after_s=retry)
 
     def take(self, now_s: float) -> None:
         """Count one request. The caller has looked first."""
         self._times.append(now_s)
+
+    def resize(self, limit: int) -> None:
+        """Go on under another limit; what was taken stays taken."""
+        self.limit = limit
 
     def is_idle(self, now_s: float) -> bool:
         """Whether nothing would be lost by forgetting this log."""
@@ -60,9 +66,7 @@ class Gcra:
     __slots__ = ("_arrival_s", "_interval_s", "_tolerance_s", "limit")
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._interval_s = WINDOW_S / limit
-        self._tolerance_s = self._interval_s * (limit // _BURST_DIVISOR - 1)
+        self.resize(limit)
         self._arrival_s = -math.inf  # the theoretical arrival time of the next request
 
     def peek(self, now_s: float) -> LimitState:
@@ -75,6 +79,12 @@ class Gcra:
     def take(self, now_s: float) -> None:
         """Count one request. The caller has looked first."""
         self._arrival_s = max(self._arrival_s, now_s) + self._interval_s
+
+    def resize(self, limit: int) -> None:
+        """Go on under another limit; what was taken stays taken."""
+        self.limit = limit
+        self._interval_s = WINDOW_S / limit
+        self._tolerance_s = self._interval_s * (limit // _BURST_DIVISOR - 1)
 
     def is_idle(self, now_s: float) -> bool:
         """Whether nothing would be lost by forgetting this state."""

@@ -12,8 +12,8 @@ _SWEEP_EVERY_S = 1.0
 class RateLimiter:
     """Requests per minute of a key's rotation group, of its environment, and of the server."""
 
-    def __init__(self, ceiling_rpm: int = DEFAULT_CEILING_RPM) -> None:
-        self._ceiling = make_limit(ceiling_rpm)
+    def __init__(self, ceiling_rpm: int = DEFAULT_CEILING_RPM, *, max_counters: int = _MAX_COUNTERS) -> None:
+        self._ceiling, self._max_counters = make_limit(ceiling_rpm), max_counters
         self._counters: dict[tuple[str, bool], RateLimit] = {}  # by owner and whether the limit is exact
         self._swept_s = -_SWEEP_EVERY_S
 
@@ -37,7 +37,7 @@ class RateLimiter:
             return _refused(*refusing)
         for _, _, limit in limits:
             limit.take(now_s)
-        if len(self._counters) > _MAX_COUNTERS and now_s - self._swept_s >= _SWEEP_EVERY_S:
+        if len(self._counters) > self._max_counters and now_s - self._swept_s >= _SWEEP_EVERY_S:
             self._swept_s = now_s
             self._counters = {owner: counter for owner, counter in self._counters.items() if not counter.is_idle(now_s)}
         return limits[0][2].peek(now_s)
