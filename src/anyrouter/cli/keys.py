@@ -2,7 +2,7 @@
 
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from anyrouter.cli.store import KeyDesk, with_keys
 from anyrouter.cli.welcome import ECHO_MODEL, curl_line
 from anyrouter.core import scopes
 from anyrouter.core.apikey import ApiKey
+
+if TYPE_CHECKING:
+    from anyrouter.settings import Settings
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -85,12 +88,7 @@ def create(
     if as_json:
         print_json({"data": key_object(key, _now()), "key": text})
         return
-    is_sandbox = any(item.slug == key.environment and item.kind == "sandbox" for item in settings.environments)
-    print_panel(f"The key {key.name!r} of the environment {key.environment!r}, shown this once", text)
-    named = next((item for item in key.models or () if not item.endswith("/*")), ECHO_MODEL if is_sandbox and key.models is None else None)
-    print_lines(["", curl_line(settings.server.base_url(), text, named)])
-    if not is_sandbox and not any(key.environment in upstream.environments for upstream in settings.upstreams):
-        print_note(f"No upstream serves the environment {key.environment!r} yet: docs/configuration.md shows how to add one.")
+    _print_new_key(settings, key, text)
 
 
 @commands.command("list")
@@ -149,6 +147,15 @@ def delete(
         print_json({"deleted": True, "data": key_object(deleted, _now())})
     else:
         print_lines([f"deleted {deleted.label}… ({deleted.name})"])
+
+
+def _print_new_key(settings: "Settings", key: ApiKey, text: str) -> None:
+    is_sandbox = any(item.slug == key.environment and item.kind == "sandbox" for item in settings.environments)
+    print_panel(f"The key {key.name!r} of the environment {key.environment!r}, shown this once", text)
+    named = next((item for item in key.models or () if not item.endswith("/*")), ECHO_MODEL if is_sandbox and key.models is None else None)
+    print_lines(["", curl_line(settings.server.base_url(), text, named)])
+    if not is_sandbox and not any(key.environment in upstream.environments for upstream in settings.upstreams):
+        print_note(f"No upstream serves the environment {key.environment!r} yet: docs/configuration.md shows how to add one.")
 
 
 def _print_key(key: ApiKey, *, as_json: bool) -> None:
