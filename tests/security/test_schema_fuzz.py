@@ -36,6 +36,11 @@ def document(gateway: GatewayProcess) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def schema(document: dict[str, Any]) -> Any:
+    return schemathesis.openapi.from_dict(document)
+
+
+@pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
     with requests.Session() as kept:
         yield kept
@@ -52,10 +57,8 @@ CASES = [(path, GenerationMode.POSITIVE) for path in ENDPOINTS] + [(path, Genera
 
 
 @pytest.mark.parametrize(("path", "mode"), CASES, ids=lambda value: getattr(value, "value", value))
-def test_no_input_makes_a_5xx(
-    gateway: GatewayProcess, document: dict[str, Any], session: requests.Session, path: str, mode: GenerationMode
-) -> None:
-    operation = schemathesis.openapi.from_dict(document)[f"/api/v1/{path}"][method_of(path)]
+def test_no_input_makes_a_5xx(gateway: GatewayProcess, schema: Any, session: requests.Session, path: str, mode: GenerationMode) -> None:
+    operation = schema[f"/api/v1/{path}"][method_of(path)]
 
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode))
