@@ -10,7 +10,8 @@ Every caller comes through here: inference and reading alike.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied
@@ -19,6 +20,7 @@ from anyrouter.core.tenancy import Environment
 from anyrouter.policy.endpoints import Endpoint
 
 EXPIRY_NOTICE_S = 14 * 24 * 3600
+_MAPPED_PREFIX = 96  # bits of ::ffff:0:0, before the IPv4 address
 
 _MISSING = Denied(
     code="missing_api_key",
@@ -114,8 +116,21 @@ def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
         judged = ip_address(address)
     except ValueError:
         return False
-    mapped = getattr(judged, "ipv4_mapped", None)
-    return any((mapped or judged) in ip_network(network, strict=False) for network in networks)
+    judged = getattr(judged, "ipv4_mapped", None) or judged
+    return any(network is not None and judged in network for network in map(_read_network, networks))
+
+
+@lru_cache(maxsize=4096)
+def _read_network(text: str) -> IPv4Network | IPv6Network | None:
+    """A network as it is compared: one of mapped addresses is that of their IPv4 addresses. None for a text that is none."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < _MAPPED_PREFIX:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
 
 
 def _rfc3339(moment: datetime) -> str:

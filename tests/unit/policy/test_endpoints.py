@@ -1,0 +1,28 @@
+from anyrouter.core.scopes import ALL_SCOPES
+from anyrouter.policy.endpoints import ENDPOINTS, INFERENCE_PATHS
+from anyrouter.wire.dialect import DIALECTS
+
+
+def test_every_endpoint_is_public_or_has_a_scope_or_is_about_the_key_itself() -> None:
+    for path, row in ENDPOINTS.items():
+        assert row.path == path
+        assert row.scope is None or row.scope in ALL_SCOPES
+        assert row.scope is not None or row.is_public or path in ("key", "auth/key")
+        assert not (row.is_public and (row.scope or row.is_inference))
+        assert row.dialect in DIALECTS
+
+
+def test_what_costs_money_needs_a_scope_that_writes() -> None:
+    for row in ENDPOINTS.values():
+        assert row.is_inference == (row.scope is not None and row.scope.endswith(":write"))
+
+
+def test_public_endpoints_are_the_contracts_and_no_more() -> None:
+    assert {path for path, row in ENDPOINTS.items() if row.is_public} == {"health", "livez", "readyz", "openapi.json", "metrics"}
+
+
+def test_inference_paths_are_served_under_both_roots() -> None:
+    assert INFERENCE_PATHS[b"/api/v1/chat/completions"] == INFERENCE_PATHS[b"/v1/chat/completions"] == "chat/completions"
+    assert len(INFERENCE_PATHS) == 2 * sum(row.is_inference for row in ENDPOINTS.values())
+    assert not any(path.endswith(b"/") for path in INFERENCE_PATHS)
+    assert {ENDPOINTS[path].dialect for path in INFERENCE_PATHS.values() if path.startswith("messages")} == {"anthropic"}
