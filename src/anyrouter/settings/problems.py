@@ -104,7 +104,7 @@ def describe(path: Sequence[object], tables: Sequence[Any] = ()) -> str:
             name = (table.get("id") or table.get("slug")) if isinstance(table, Mapping) else None
             parts[-1] += f'["{name}"]' if isinstance(name, str) and UPSTREAM_ID.fullmatch(name) else f"[{step}]"
         else:
-            parts.append(str(step))
+            parts.append(str(step) if str(step).isprintable() else ascii(step))
     return ".".join(parts)
 
 

@@ -147,14 +147,15 @@ def _credential(table: UpstreamSettings, environ: Mapping[str, str], directory: 
 
 
 def _read(path: Path) -> str:
+    if "\0" in str(path):
+        raise UnusableUpstreamError("credential_file", "is not a path")
     try:
         with path.open("rb") as file:
             return file.read(_MAX_CREDENTIAL_BYTES).decode("ascii").strip()
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UnusableUpstreamError(
-            "credential_file", f"cannot be read ({reason}); relative paths start at the configuration file's directory"
-        ) from None
+        where = "relative paths start at the configuration file's directory"
+        raise UnusableUpstreamError("credential_file", f"cannot be read ({reason}); {where}") from None
     except UnicodeDecodeError:
         raise UnusableUpstreamError("credential_file", "holds non-ASCII characters, which no credential has") from None
 
