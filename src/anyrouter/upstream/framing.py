@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from anyrouter.core.errors import UpstreamBroken
 
@@ -12,7 +13,7 @@ _JOINED = frozenset((b"transfer-encoding", b"content-encoding"))  # where a repe
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout=(\d{1,6})", re.IGNORECASE)
 
 
-class Framing(NamedTuple):
+class Framing(msgspec.Struct, frozen=True, gc=False):
     """The body's extent. `length` None: chunked, or `is_until_close`. `coding` is gzip, deflate or empty.
 
     `keep_alive_s` is how long the server says that it keeps an idle connection.

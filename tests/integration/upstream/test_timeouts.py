@@ -129,6 +129,18 @@ async def test_a_request_that_the_upstream_does_not_read_has_a_deadline(make_pee
     assert caught.value.phase == "idle"
 
 
+async def test_after_a_long_request_the_first_byte_has_its_own_deadline(make_peer: Make, client: Any, post: Make) -> None:
+    async def script(wire: Any) -> None:
+        await wire.head()
+        await wire.reader.readexactly(2 << 20)
+        await asyncio.sleep(0.5)
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    peer = await make_peer(script)
+    exchange = await post(client, peer.origin, [bytes(2 << 20)], idle_s=0.1, first_byte_s=5)
+    assert await exchange.read(10) == b"ok"
+
+
 async def test_while_the_sink_pauses_the_idle_deadline_stands_still(make_peer: Make, client: Any, post: Make) -> None:
     async def script(wire: Any) -> None:
         await wire.request()
