@@ -101,26 +101,30 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_database() -> Iterator[str]:
+    """A database of this worker's own."""
     given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        yield given
+    server = None if given else PostgresServer()
+    url = given or server.url
+    name = f"anyrouter_test_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    base, _, query = url.partition("?")
+    yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+    if server is not None:
+        server.stop()
         return
-    server = PostgresServer()
-    yield server.url
-    server.stop()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh, empty database."""
-    name = f"anyrouter_test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    base, _, query = postgres_server.partition("?")
-    yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def postgres_url(postgres_database: str) -> str:
+    """The database, empty."""
+    with psycopg.connect(postgres_database, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgres_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 
 from anyrouter.core.ledger import EntryState
@@ -16,7 +15,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
 from anyrouter.storage.schema import ledger, usage_daily
 
-ROUNDS = 4
+ROUNDS = 3
 
 # Says `I id` when an intent is on record and `S id cost` when a settlement is; never stops by itself before a million of them.
 GATEWAY = """
@@ -59,7 +58,7 @@ def run_until_killed(directory: Path, url: str | None, intended: set[str], settl
     command = [sys.executable, "-c", GATEWAY, str(directory), url or ""]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as gateway:
         assert gateway.stdout is not None
-        patience = random.randint(1, 4_000)  # noqa: S311 -- a moment, not a secret
+        patience = random.randint(1, 4_000)
         for number, line in enumerate(gateway.stdout):
             if number == patience:
                 gateway.send_signal(signal.SIGKILL)
@@ -95,8 +94,7 @@ async def test_killed_at_random_moments_every_acknowledged_settlement_is_in_the_
     await storage.aclose()
 
 
-@pytest.mark.parametrize("workers", [3])
-def test_processes_that_open_a_new_directory_at_once_agree(tmp_path: Path, database_url: str | None, workers: int):
+def test_processes_that_open_a_new_directory_at_once_agree(tmp_path: Path, database_url: str | None):
     code = """
 import asyncio, sys
 from pathlib import Path
@@ -110,9 +108,9 @@ async def main():
 asyncio.run(main())
 """
     command = [sys.executable, "-c", code, str(tmp_path / "new"), database_url or ""]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(workers)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     answers = [process.communicate(timeout=60) for process in started]
-    assert [process.returncode for process in started] == [0] * workers, answers
+    assert [process.returncode for process in started] == [0, 0], answers
     assert len({answer for answer, _ in answers}) == 1
 
 

@@ -151,10 +151,6 @@ async def test_changes_are_announced_when_they_are_made(storage: AnyStorage, mak
     await storage.keys.update_key(replace(key, is_disabled=True))
     await storage.environments.put_environment((await storage.environments.list_environments(DEFAULT_ORGANISATION_ID))[0])
     assert len(heard) >= 3
-    heard.clear()
-    with pytest.raises(ClientError):
-        await make_key(name=key.name)
-    assert heard == []
 
 
 async def test_the_last_use_of_a_key_is_kept(storage: AnyStorage, make_key: MakeKey):

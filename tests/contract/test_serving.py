@@ -58,7 +58,7 @@ async def test_a_settled_entry_can_be_read_at_every_moment(serving: ServingStora
     assert await serving.reader.find_entry(ORG, "env_live", "msg_1") == entry
 
 
-async def test_another_process_notices_a_change_within_a_quarter_of_a_second(serving: ServingStorage, database_url: str | None, make_key):
+async def test_another_process_notices_a_change_within_a_second(serving: ServingStorage, database_url: str | None, make_key):
     heard: asyncio.Queue[frozenset[str]] = asyncio.Queue()
     command = await open_storage(serving.directory.path, database_url, environment={})
     serving.watch.subscribe(heard.put_nowait)
@@ -69,8 +69,8 @@ async def test_another_process_notices_a_change_within_a_quarter_of_a_second(ser
     await command.keys.update_key(replace(key, is_disabled=True))
     started = time.monotonic()
     assert await asyncio.wait_for(heard.get(), 5) == frozenset({ORG})
-    assert time.monotonic() - started < 0.5
-    assert serving.watch.confirmed_at > started - 0.5
+    assert time.monotonic() - started < 1
+    assert serving.watch.confirmed_at > started - 1
     found = await serving.keys.find_key(ORG, key.id)
     assert found is not None
     assert found.is_disabled

@@ -67,7 +67,7 @@ def write(directory: Path, history: list[Intent | LedgerEntry], segment_bytes: i
 
 
 class Database:
-    """Stores what it does not know, and counts that, as `ledger_rows.record` does; dies before the entry number `patience`."""
+    """Stores what it does not know, and counts that, as `record_group` does; dies before the entry number `patience`."""
 
     def __init__(self) -> None:
         self.entries: dict[tuple[str, int], LedgerEntry] = {}

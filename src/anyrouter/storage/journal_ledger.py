@@ -23,13 +23,13 @@ from anyrouter.core.errors import InternalError, StorageUnavailable
 from anyrouter.core.ledger import Intent, LedgerEntry
 from anyrouter.storage.database import Database
 from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, SETTLEMENT, Journal, Position, Segment
-from anyrouter.storage.ledger_rows import record
+from anyrouter.storage.ledger_rows import record_missing, record_new
 
 _log = structlog.get_logger(__name__)
 
 QUEUE_BOUND = 10_000
 GROUP_BOUND = 500
-GROUP_INTERVAL_S = 0.005
+GROUP_INTERVAL_S = 0.01
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _KEPT_SEGMENTS = 4  # beyond these, intents are copied forward
@@ -261,17 +261,25 @@ class JournalLedger:
 def record_group(database: Database, entries: list[LedgerEntry]) -> list[LedgerEntry]:
     """Commit the entries, on the writer's thread; returns those that the database can never take. StorageUnavailable as a whole.
 
-    One bad entry must not keep the others: when the group is refused, they are committed one by one.
+    Entries that it has already (after a recovery that died) and entries that it refuses must not keep the others.
     """
     try:
-        database.transact(lambda connection: record(connection, entries))
+        database.transact(lambda connection: record_new(connection, entries))
     except StorageUnavailable:
         raise
     except (InternalError, *_UNWRITABLE):
-        if len(entries) == 1:
-            return entries
-        return [entry for single in entries for entry in record_group(database, [single])]
+        return [entry for entry in entries if not _record_one(database, entry)]
     return []
+
+
+def _record_one(database: Database, entry: LedgerEntry) -> bool:
+    try:
+        database.transact(lambda connection: record_missing(connection, [entry]))
+    except StorageUnavailable:
+        raise
+    except (InternalError, *_UNWRITABLE):
+        return False
+    return True
 
 
 def _report(happening: str, **details: object) -> None:

@@ -172,16 +172,17 @@ Index("ix_ledger_organisation_id_created", ledger.c.organisation_id, ledger.c.cr
 Index("ix_ledger_upstream_id", ledger.c.upstream_id)
 
 # What was used, by day: written in the transaction of the entries it counts, and kept when retention deletes them.
+# The key's order is that of `/activity`'s usual groups, which are then read without sorting.
 usage_daily = Table(
     "usage_daily",
     metadata,
     Column("organisation_id", Id, primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
     Column("environment_id", Id, primary_key=True),
     Column("api_key_id", Id, primary_key=True),
     Column("rotation_group", Id, primary_key=True),
-    Column("model", Text, primary_key=True),
-    Column("provider", Text, primary_key=True),
     Column("environment", String(16), nullable=False),
     Column("requests", BigInteger, nullable=False),
     Column("errors", BigInteger, nullable=False),
@@ -191,6 +192,5 @@ usage_daily = Table(
     Column("cache_read_tokens", BigInteger, nullable=False),
     Column("cost_nanousd", BigInteger, nullable=False),
     Column("upstream_cost_nanousd", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
 Index("ix_usage_daily_rotation_group", usage_daily.c.organisation_id, usage_daily.c.rotation_group, usage_daily.c.day)

@@ -13,8 +13,7 @@ from anyrouter.core.ledger import Intent, LedgerEntry
 from anyrouter.storage import journal_ledger
 from anyrouter.storage.database import Database
 from anyrouter.storage.journal import Journal, list_segments
-from anyrouter.storage.journal_ledger import QUEUE_BOUND, JournalLedger
-from anyrouter.storage.ledger_rows import record
+from anyrouter.storage.journal_ledger import QUEUE_BOUND, JournalLedger, record_group
 from anyrouter.storage.recovery import Recovered, recover
 from anyrouter.storage.rejected import RejectedEntries
 from anyrouter.storage.schema import ledger as table
@@ -44,7 +43,7 @@ async def recover_copy(database: Database, ledger: JournalLedger) -> Recovered:
     """What a start would recover now, were the process killed."""
 
     def keep(entries: list[LedgerEntry]) -> None:
-        database.transact(lambda connection: record(connection, entries))
+        assert record_group(database, entries) == []
 
     def work() -> Recovered:
         with tempfile.TemporaryDirectory() as name:

@@ -154,11 +154,11 @@ def _create_usage() -> None:
         "usage_daily",
         sa.Column("organisation_id", _ID, primary_key=True),
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("model", sa.Text, primary_key=True),
+        sa.Column("provider", sa.Text, primary_key=True),
         sa.Column("environment_id", _ID, primary_key=True),
         sa.Column("api_key_id", _ID, primary_key=True),
         sa.Column("rotation_group", _ID, primary_key=True),
-        sa.Column("model", sa.Text, primary_key=True),
-        sa.Column("provider", sa.Text, primary_key=True),
         sa.Column("environment", sa.String(16), nullable=False),
         sa.Column("requests", sa.BigInteger, nullable=False),
         sa.Column("errors", sa.BigInteger, nullable=False),
@@ -168,6 +168,5 @@ def _create_usage() -> None:
         sa.Column("cache_read_tokens", sa.BigInteger, nullable=False),
         sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
         sa.Column("upstream_cost_nanousd", sa.BigInteger, nullable=False),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_usage_daily_rotation_group", "usage_daily", ["organisation_id", "rotation_group", "day"])
