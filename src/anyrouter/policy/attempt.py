@@ -47,9 +47,11 @@ class Attempts:
 
     def next(self) -> Target | None:
         """The target to try now; None when it is over."""
+        tried = len(self.records)
+        if tried > len(self._failures):  # one succeeded or was abandoned
+            return None
         if self._failures and not self._failures[-1].is_fallback_allowed:
             return None
-        tried = len(self.records)
         return self._targets[tried] if tried < len(self._targets) else None
 
     @property
