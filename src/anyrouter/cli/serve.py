@@ -1,6 +1,7 @@
 """`anyrouter serve`: the gateway itself."""
 
 import ipaddress
+import resource
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,6 +38,7 @@ def serve(
     from anyrouter.cli.logs import configure_logging  # noqa: PLC0415 -- as above
 
     configure_logging(settings.logging)
+    raise_file_limit(2 * settings.server.max_connections)
 
     def tell(started: bootstrap.Started) -> None:
         warnings = list_warnings(settings.server)
@@ -67,6 +69,13 @@ def list_warnings(server: "ServerSettings") -> list[str]:
     if is_loopback(server.host) or server.tls_certificate is not None or is_public:
         return []
     return ["other machines reach this over plain HTTP, and keys can be read on the way: set server.tls_certificate, or use a proxy"]
+
+
+def raise_file_limit(wanted: int) -> None:
+    """Let the process open `wanted` files, or as many as the system lets it: each connection, to either side, is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def is_loopback(host: str) -> bool:

@@ -137,6 +137,19 @@ def test_the_first_key_works_at_once(gateway: Gateway) -> None:
     assert ask(gateway.address, gateway.key) == 200
 
 
+def test_the_server_may_open_as_many_files_as_its_connections_need() -> None:
+    code = """
+import resource
+from anyrouter.cli.serve import raise_file_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 256))
+for wanted in (32, 128, 40_000):
+    raise_file_limit(wanted)
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.splitlines() == ["64 256", "128 256", "256 256"]
+
+
 def test_the_curl_line_of_the_first_start_works_in_a_shell(gateway: Gateway) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
