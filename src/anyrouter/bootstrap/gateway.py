@@ -157,6 +157,7 @@ def _api_ports(
         keys=storage.keys,
         ledger=storage.reader,
         find_pending=storage.ledger.find_pending,
+        note_use=storage.key_use.note,
         snapshot=lambda: relay.snapshot,
         catalogue=lambda: prices.catalogue.models,
         stats=relay.stats,

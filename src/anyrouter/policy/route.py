@@ -54,10 +54,12 @@ class Upstream:
 
     def upstream_name(self, model: str, known: Model | None) -> str | None:
         """This upstream's own name of a public model id; None when it does not serve it. `known` is the catalogue's row of it."""
+        vendor, _, name = model.partition("/")
+        if name == "*":
+            return None  # a pattern, not a model
         own = self.models.get(model)
         if own is not None:
             return own
-        vendor, _, name = model.partition("/")
         if f"{vendor}/*" not in self.models:
             return None
         if known is not None:
