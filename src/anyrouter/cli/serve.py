@@ -2,6 +2,8 @@
 
 import ipaddress
 import resource
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from anyrouter.cli.configuration import read_settings
 from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.cli.options import DATA_DIR, Config, DataDir
-from anyrouter.cli.welcome import list_live_variables, print_welcome, welcome
+from anyrouter.cli.welcome import find_program, list_live_variables, print_welcome, welcome
 
 if TYPE_CHECKING:
     from anyrouter.settings import ServerSettings
@@ -52,6 +54,8 @@ def serve(
             live_upstreams=[upstream.id for upstream in settings.upstreams],
             live_variables=list_live_variables(),
             warnings=warnings,
+            program=find_program(),
+            options=_options(data_dir, config),
         )
         print_welcome(text)
 
@@ -61,6 +65,12 @@ def serve(
         where = f"{settings.server.host} port {settings.server.port}"
         cure = "another process may have it: --port takes another, 0 a free one"
         raise CommandFailed(ExitCode.FAILED, "not_listening", f"cannot listen on {where}", cure=cure) from None
+
+
+def _options(data_dir: Path, config: Path | None) -> str:
+    """What a key command has to be told to work on the same data. Relative paths stay so: they are for the same shell."""
+    named = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir != DATA_DIR else ""
+    return named + (f" --config {shlex.quote(str(config))}" if config is not None else "")
 
 
 def list_warnings(server: "ServerSettings") -> list[str]:

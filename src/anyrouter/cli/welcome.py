@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,11 +38,14 @@ def welcome(
     config_path: Path | None = None,
     live_variables: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    program: str = "anyrouter",
+    options: str = "",
 ) -> Text:
     """What `serve` says when it listens, as text with styles.
 
     `base_url` is where clients reach it, without a path. `first_key` is the text of the key made on the very first start, shown
-    this once. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some.
+    this once. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some. `program` is
+    how the shell finds this program, `options` what its commands need to find the same data.
     """
     text = Text()
     text.append("AnyRouter is listening\n\n", style="bold green")
@@ -58,8 +63,9 @@ def welcome(
     text.append("\n")
     if first_key is None:
         text.append("A key for your program:\n\n")
-        text.append("  anyrouter keys create --name my-app --env test", style="cyan").append("   offline, simulated answers\n")
-        text.append("  anyrouter keys create --name my-app", style="cyan").append("              real providers\n")
+        create = f"{program} keys create --name my-app{options}"
+        text.append(f"  {create}", style="cyan").append("              reaches your upstreams\n")
+        text.append(f"  {create} --env test", style="cyan").append("   simulated answers, offline\n")
     else:
         text.append("Your first key, shown this once. It reaches the built-in simulated provider and costs nothing:\n\n")
         text.append(f"  {first_key}\n\n", style="bold cyan")
@@ -71,6 +77,15 @@ def welcome(
 def list_live_variables() -> list[str]:
     """The variables of the providers that have a file of their own, each of which makes a live upstream by itself."""
     return [row.credential_variable for row in PROVIDERS.values() if row.credential_variable and row.base_url_variable]
+
+
+def find_program() -> str:
+    """How a shell that stands where this process was started finds the program."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m anyrouter"
+    found = shutil.which(started.name)
+    return started.name if found is not None and Path(found).resolve() == started.resolve() else shlex.quote(str(started))
 
 
 def print_welcome(text: Text) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anyrouter.cli.welcome import curl_line, print_welcome, welcome
+from anyrouter.cli.welcome import curl_line, find_program, print_welcome, welcome
 
 KEY = "ar-test-MARKER"
 BASE = "http://127.0.0.1:8080"
@@ -25,6 +25,24 @@ def test_a_later_start_shows_no_key_and_how_to_make_one() -> None:
     text = say()
     assert "keys create" in text
     assert "curl" not in text
+
+
+def test_the_commands_to_copy_find_the_program_and_the_data() -> None:
+    text = say(program=".venv/bin/anyrouter", options=" --data-dir elsewhere")
+    assert "  .venv/bin/anyrouter keys create --name my-app --data-dir elsewhere --env test " in text
+
+
+def test_the_program_is_named_as_the_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin dir" / "anyrouter"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(program), "serve"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert find_program() == shlex.quote(str(program))
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_program() == "anyrouter"
+    monkeypatch.setattr("sys.argv", ["/somewhere/anyrouter/__main__.py"])
+    assert find_program().endswith(" -m anyrouter")
 
 
 def test_both_kinds_of_clients_get_their_base_url() -> None:
