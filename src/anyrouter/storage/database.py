@@ -1,4 +1,4 @@
-"""The database behind threads: one that writes, two that read, so that the event loop never waits for a disk or a server.
+"""The database behind threads (one that writes, two that read, one that watches): the event loop never waits for a disk or server.
 
 Whatever goes wrong leaves here as StorageUnavailable or InternalError, without SQL text and without values.
 """

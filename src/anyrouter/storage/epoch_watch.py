@@ -11,7 +11,6 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Connection, select
 
-from anyrouter.core.errors import InternalError
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import latest_epoch, organisations
 
@@ -69,9 +68,9 @@ class EpochWatch:
             await asyncio.sleep(INTERVAL_S)
             try:
                 await self.look()
-            except InternalError as error:
+            except Exception as error:  # noqa: BLE001 -- whatever it is, a subscriber's mistake included: revocations must be noticed
                 if not self._is_failing:
-                    _log.warning("changes_not_confirmed", reason=error.internal)
+                    _log.warning("changes_not_confirmed", reason=f"{type(error).__name__}: {error}")
                 self._is_failing = True
             else:
                 self._is_failing = False

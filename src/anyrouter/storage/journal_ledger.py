@@ -146,7 +146,7 @@ class JournalLedger:
         self._report_trouble()
         self._journal.close()
         if self._queue or self._open:
-            _report("journal_kept", queued=len(self._queue), unsettled=len(self._open))
+            _report(_log.error, "journal_kept", queued=len(self._queue), unsettled=len(self._open))
 
     async def _keep_delivering(self) -> None:
         pause_s = _FIRST_PAUSE_S
@@ -163,17 +163,17 @@ class JournalLedger:
                 if self._is_closing:
                     return
                 if pause_s == _FIRST_PAUSE_S:
-                    _report("ledger_waits_for_database", queued=len(self._queue), reason=str(error))
+                    _report(_log.error, "ledger_waits_for_database", queued=len(self._queue), reason=str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 if pause_s != _FIRST_PAUSE_S:
-                    _report("ledger_reaches_database", queued=len(self._queue))
+                    _report(_log.info, "ledger_reaches_database", queued=len(self._queue))
                 pause_s = _FIRST_PAUSE_S
 
     def _report_trouble(self) -> None:
         if self._trouble:
-            _report("settlements_not_in_journal", failures=self.journal_failures, last=self._trouble)
+            _report(_log.error, "settlements_not_in_journal", failures=self.journal_failures, last=self._trouble)
             self._trouble = ""
 
     async def _deliver(self) -> None:
@@ -282,10 +282,10 @@ def _record_one(database: Database, entry: LedgerEntry) -> bool:
     return True
 
 
-def _report(happening: str, **details: object) -> None:
+def _report(log: Callable[..., object], happening: str, **details: object) -> None:
     """Log, and go on when the log cannot be written: it may be on the disk that is full."""
     with suppress(OSError):
-        _log.error(happening, **details)
+        log(happening, **details)
 
 
 def _unlink(paths: Sequence[Path]) -> None:
@@ -293,4 +293,4 @@ def _unlink(paths: Sequence[Path]) -> None:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:  # the next start offers its records again: the database has them
-            _report("journal_file_not_deleted", path=str(path), reason=str(error))
+            _report(_log.error, "journal_file_not_deleted", path=str(path), reason=str(error))
