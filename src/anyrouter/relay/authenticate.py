@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import IPv6Address
 from typing import TypeVar
 
 from anyrouter.core import keys
@@ -81,7 +82,7 @@ class Authenticator:
         if isinstance(text, Denied):
             return text
         if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):
-            return _flooded(self._failures[head.client_host], head.started_s)
+            return _flooded(self._failures[_source_of(head.client_host)], head.started_s)
         digests = [keys.digest(pepper, text) for pepper in self._peppers]
         version = self._version
         self._lookups += 1
@@ -96,13 +97,22 @@ class Authenticator:
         finally:
             self._lookups -= 1
         is_current = version == self._version
-        if key is None:
-            if is_current:
-                _keep(self._unknown, digests[0], None, _MAX_UNKNOWN)
-            return self._count_failure(head)
         if is_current:
-            _keep(self._known, digests[0], key, _MAX_KNOWN)
+            self._remember(digests[0], key)
+        if key is None:
+            return self._count_failure(head)
         return self._judge(key, head, digests[0] if is_current else None)
+
+    def _remember(self, digest: bytes, key: ApiKey | None) -> None:
+        """Keep what was found in the place of what was found before, also where that had not been confirmed for long."""
+        for endpoint in ENDPOINTS:
+            self._lasting.pop((digest, endpoint), None)
+        if key is None:
+            self._known.pop(digest, None)
+            _keep(self._unknown, digest, None, _MAX_UNKNOWN)
+        else:
+            self._unknown.pop(digest, None)
+            _keep(self._known, digest, key, _MAX_KNOWN)
 
     def _judge(self, key: ApiKey, head: RequestHead, digest: bytes | None) -> Principal | Denied:
         environment = self._environments().get(key.environment_id)
@@ -118,19 +128,32 @@ class Authenticator:
         return principal
 
     def _is_flooding(self, head: RequestHead) -> bool:
-        failures = self._failures.get(head.client_host)
+        failures = self._failures.get(_source_of(head.client_host))
         return failures is not None and failures.peek(head.started_s).retry_after_s is not None
 
     def _count_failure(self, head: RequestHead) -> Denied:
         """401, or 429 once an address has presented too many well-formed keys that nobody issued. Known keys are not affected."""
-        failures = self._failures.get(head.client_host)
+        source = _source_of(head.client_host)
+        failures = self._failures.get(source)
         if failures is None:
             failures = SlidingLog(self._failures_per_minute)
-            _keep(self._failures, head.client_host, failures, _MAX_ADDRESSES)
+            _keep(self._failures, source, failures, _MAX_ADDRESSES)
+        self._failures.move_to_end(source)  # so that many addresses do not push out one that goes on
         if failures.peek(head.started_s).retry_after_s is not None:
             return _flooded(failures, head.started_s)
         failures.take(head.started_s)
         return UNKNOWN_KEY
+
+
+def _source_of(address: str) -> str:
+    """What failures are counted by: an IPv4 address, or the /64 that whoever has one IPv6 address has whole."""
+    if ":" not in address:
+        return address
+    try:
+        number = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(number.ipv4_mapped or int(number) >> 64)
 
 
 def _flooded(failures: SlidingLog, now_s: float) -> Denied:
