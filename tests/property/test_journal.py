@@ -106,7 +106,7 @@ def test_a_changed_byte_loses_one_record_at_most(entries: list[LedgerEntry], dat
         [(_, path)] = list_segments(Path(name))
         whole = bytearray(path.read_bytes())
         journal.close()
-    place = data.draw(st.integers(8, len(whole) - 1))
+    place = data.draw(st.integers(8, ends[-1] - 1))
     whole[place] ^= data.draw(st.integers(1, 255))
     found = scan(bytes(whole))
     hit = next(index for index, end in enumerate(ends) if place < end)

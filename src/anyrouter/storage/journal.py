@@ -1,7 +1,8 @@
 """The journal: what the ledger was told, in files, until the database has it.
 
-A record is on its way once one `write` has returned: the kernel has it, so it survives the death of this process by any signal.
-There is no fsync. A crash of the machine (power, kernel) may lose the last seconds before it.
+A segment's blocks are reserved when it is made, and records are copied into its mapping: no system call for each, and no moment
+in which another thread takes the interpreter. What is in a shared mapping is the kernel's: it survives the death of this process
+by any signal. There is no fsync. A crash of the machine (power, kernel) may lose the last seconds before it.
 
 Compatibility law: a segment is a file `<number of ten digits>.journal`. It begins with `MAGIC`, then come records: length and
 CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at least one byte long: a letter for the kind, then
@@ -10,10 +11,13 @@ CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at l
     S   a LedgerEntry as a msgpack map by field name
     C   two little-endian unsigned 64 bit numbers: settlements up to this segment and offset are in the database
 
-Kinds and fields are added, never changed. A record that is cut short ends its segment: the process died while writing it.
-Whatever else is unreadable is damage: it is passed over, to the next record whose checksum is right.
+Kinds and fields are added, never changed. Zeros may follow the last record: reserved and not used. A record that is cut short
+ends its segment: the process died while writing it. Whatever else is unreadable is damage: it is passed over, to the next record
+whose checksum is right.
 """
 
+import contextlib
+import mmap
 import os
 import struct
 import zlib
@@ -54,16 +58,16 @@ class Scan:
 
 
 class Journal:
-    """Appends records to the current segment. For one thread; OSError when the file system refuses."""
+    """Appends records to the current segment. For one thread; OSError when the file system has no room for the next segment."""
 
     def __init__(self, directory: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         self._directory, self._segment_bytes = directory, segment_bytes
         self._number = max((int(path.stem) for path in directory.iterdir() if path.stem.isdecimal()), default=0)
         self._descriptor = -1
         self._size = 0
-        self._is_torn = False
+        self._room: mmap.mmap | None = None
         self.segments: deque[Segment] = deque()
-        self._rotate()
+        self._rotate(0)
 
     @property
     def current(self) -> Segment:
@@ -76,18 +80,16 @@ class Journal:
         return self._number, self._size
 
     def append(self, kind: bytes, content: bytes) -> Position:
-        """Write one record with one system call; returns the position behind it. After OSError nothing of it counts."""
+        """Write one record; returns the position behind it. After OSError nothing of it counts."""
         payload = kind + content
         frame = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
-        size = len(frame)
-        if self._size + size > self._segment_bytes or self._is_torn:
-            self._make_room()
-        written = os.write(self._descriptor, frame)
-        if written != size:
-            self._mend()
-            raise OSError(f"the disk took {written} of {size} bytes")
-        self._size += size
-        return self._number, self._size
+        end = self._size + len(frame)
+        if self._room is None or end > len(self._room):
+            self._rotate(len(frame))
+            end = self._size + len(frame)
+        self._room[self._size : end] = frame  # type: ignore[index]  # room by now
+        self._size = end
+        return self._number, end
 
     def take_finished(self) -> list[Path]:
         """The files of the oldest segments that hold nothing any more, taken off the list; the current one never."""
@@ -98,43 +100,37 @@ class Journal:
 
     def close(self) -> None:
         """Close the current file, and delete what holds nothing: after a clean end no segment is left."""
-        if self._descriptor < 0:
-            return
-        os.close(self._descriptor)
-        self._descriptor = -1
+        self._leave()
         while self.segments and self.segments[0].held == 0:
             self.segments.popleft().path.unlink(missing_ok=True)
 
-    def _make_room(self) -> None:
-        try:
-            self._rotate()
-        except OSError:
-            # A segment that is longer than wished is better than a refusal; behind a torn record nothing could be read back.
-            if self._is_torn:
-                self._mend()
-            if self._is_torn:
-                raise
-
-    def _rotate(self) -> None:
+    def _rotate(self, needed: int) -> None:
+        """Begin a segment with room for a record of `needed` bytes."""
         path = self._directory / f"{self._number + 1:010d}{SUFFIX}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        if os.write(descriptor, MAGIC) != len(MAGIC):
+        size = max(self._segment_bytes, len(MAGIC) + needed)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, size)  # without it a full disk would show as SIGBUS in the middle of a copy
+            room = mmap.mmap(descriptor, size)
+        except BaseException:
             os.close(descriptor)
             path.unlink()
-            raise OSError("the disk is full")
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-        self._descriptor, self._size, self._is_torn = descriptor, len(MAGIC), False
+            raise
+        self._leave()
+        room[: len(MAGIC)] = MAGIC
+        self._descriptor, self._room, self._size = descriptor, room, len(MAGIC)
         self._number += 1
         self.segments.append(Segment(self._number, path))
 
-    def _mend(self) -> None:
-        """Cut the torn record off, or remember that nothing may follow it."""
-        try:
+    def _leave(self) -> None:
+        """Close the current file and give back what it did not use."""
+        if self._room is None:
+            return
+        self._room.close()
+        self._room = None
+        with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self._size)
-            self._is_torn = False
-        except OSError:
-            self._is_torn = True
+        os.close(self._descriptor)
 
 
 def list_segments(directory: Path) -> list[tuple[int, Path]]:

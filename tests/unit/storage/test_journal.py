@@ -58,27 +58,31 @@ def test_numbers_go_on_behind_what_is_in_the_directory(tmp_path: Path):
     assert list_segments(tmp_path) == []
 
 
-def test_a_record_that_the_disk_takes_half_of_is_taken_back(tmp_path: Path, full_disk: Callable[[int], Any]):
-    journal = Journal(tmp_path)
-    journal.append(INTENT, b"first")
-    size = journal.current.path.stat().st_size
-    with full_disk(size + 20):
-        with pytest.raises(OSError, match="20 of 110 bytes"):
-            journal.append(INTENT, b"x" * 101)
-        assert journal.current.path.stat().st_size == size
-        journal.append(INTENT, b"short")
-        with pytest.raises(OSError, match="6 of 14 bytes"):
-            journal.append(INTENT, b"short")
-    journal.append(INTENT, b"last")
-    assert contents(tmp_path) == [b"first", b"short", b"last"]
+def test_a_record_that_is_longer_than_a_segment_gets_one_of_its_own_size(tmp_path: Path):
+    journal = Journal(tmp_path, segment_bytes=30)
+    journal.append(INTENT, b"x")
+    journal.append(INTENT, b"y" * 400)
+    assert contents(tmp_path) == [b"x", b"y" * 400]
     journal.close()
 
 
-def test_where_no_segment_can_be_added_the_current_one_grows(tmp_path: Path):
-    journal = Journal(tmp_path / ".", segment_bytes=30)
+def test_what_a_segment_reserved_and_did_not_use_is_given_back(tmp_path: Path):
+    journal = Journal(tmp_path, segment_bytes=4096)
+    first = journal.current
+    first.held = 1
+    _, end = journal.append(INTENT, b"x" * 3000)
+    assert first.path.stat().st_size == 4096
+    journal.append(INTENT, b"y" * 3000)
+    assert first.path.stat().st_size == end
+    journal.close()
+
+
+@pytest.mark.parametrize("room", [0, 3])
+def test_a_segment_that_could_not_be_begun_is_begun_later(tmp_path: Path, full_disk: Callable[[int], Any], room: int):
+    journal = Journal(tmp_path, segment_bytes=30)
     journal.append(INTENT, b"x")
-    (tmp_path / "0000000002.journal").touch()  # the next name is taken: the file system refuses
-    journal.append(INTENT, b"y" * 40)
-    assert len(journal.segments) == 1
-    assert contents(tmp_path) == [b"x", b"y" * 40]
+    with full_disk(room), pytest.raises(OSError, match="too large"):
+        journal.append(INTENT, b"y" * 20)
+    assert [path.name for path in tmp_path.iterdir()] == ["0000000001.journal"]
+    assert journal.append(INTENT, b"z" * 20) == (2, 37)
     journal.close()

@@ -100,6 +100,13 @@ async def test_room_ends_at_the_bound_and_comes_back(ledger: JournalLedger, make
     assert ledger.has_room()
 
 
+def use_up(ledger: JournalLedger) -> None:
+    """Leave no room in the current segment: the next record needs another."""
+    room = ledger._journal._room
+    assert room is not None
+    ledger._journal._size = len(room)
+
+
 async def test_a_full_disk_refuses_the_intent_and_not_the_settlement(
     database: Database,
     ledger: JournalLedger,
@@ -110,7 +117,8 @@ async def test_a_full_disk_refuses_the_intent_and_not_the_settlement(
     refused, lost, kept = make_entry(), make_entry(), make_entry()
     ledger.intend(intent_of(lost))
     ledger.intend(intent_of(kept))
-    with full_disk(ledger._journal.current.path.stat().st_size):
+    use_up(ledger)
+    with full_disk(0):
         with pytest.raises(StorageUnavailable) as caught:
             ledger.intend(intent_of(refused))
         assert caught.value.public == "Usage cannot be recorded now."
@@ -133,7 +141,8 @@ async def test_settlements_that_reached_the_journal_late_are_not_taken_for_commi
 ):
     monkeypatch.setattr(journal_ledger, "GROUP_BOUND", 1)
     first, second = make_entry(), make_entry()
-    with full_disk(ledger._journal.current.path.stat().st_size):
+    use_up(ledger)
+    with full_disk(0):
         ledger.settle(first)
     ledger.settle(second)
     ledger._write_unwritten()  # now the first stands behind the second
