@@ -40,8 +40,8 @@ def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
 
 
 def _spellings(secret: str) -> str:
-    """A pattern: each character as it is, behind a backslash, as a JSON escape or percent-encoded."""
-    return "".join(rf"(?:\\?{re.escape(letter)}|(?i:\\u{ord(letter):04x}|%{ord(letter):02x}))" for letter in secret)
+    """A pattern: each character as it is, behind backslashes, as an escape of JSON (of JSON within JSON, too) or percent-encoded."""
+    return "".join(rf"(?:\\{{0,4}}{re.escape(letter)}|(?i:\\{{1,4}}u{ord(letter):04x}|%{ord(letter):02x}))" for letter in secret)
 
 
 def error_object(denied: Denied, request_id: str) -> dict[str, Any]:

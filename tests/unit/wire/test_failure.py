@@ -1,6 +1,7 @@
 """Failures as clients see them, and texts of others from which keys are taken out."""
 
 import json
+import time
 
 import pytest
 
@@ -184,6 +185,15 @@ def test_our_own_credential_is_taken_out_whatever_its_shape() -> None:
 )
 def test_our_own_credential_is_known_in_every_spelling_of_json_and_urls(spelt: str) -> None:
     assert scrub(f'{{"message":"you sent {spelt}."}}', ("MARKER/pass+word=x",)) == '{"message":"you sent [redacted]."}'
+
+
+@pytest.mark.parametrize(
+    "text", ["\\" * 64_000, "bearer" + " " * 64_000, "sk-" * 20_000, "M" * 64_000, "MARKER/" * 9000, "?key=" * 12_000, "%4d" * 20_000]
+)
+def test_no_text_takes_long_to_clean(text: str) -> None:
+    began = time.process_time()
+    scrub(text, ("MARKER/pass+word=x",))
+    assert time.process_time() - began < 0.5
 
 
 def test_a_long_message_is_cut_between_words_so_that_no_half_of_a_key_is_left() -> None:

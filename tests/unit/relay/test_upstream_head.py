@@ -1,0 +1,124 @@
+"""What leaves for an upstream: an allow-list."""
+
+import pytest
+
+from anyrouter.policy.route import Upstream
+from anyrouter.providers.registry import PROVIDERS
+from anyrouter.relay.ports import Origin, Timeouts
+from anyrouter.relay.upstream_head import UpstreamHead
+
+CLIENT = {
+    name.encode(): b"MARKER"
+    for name in (
+        "authorization",
+        "x-api-key",
+        "api-key",
+        "x-goog-api-key",
+        "xi-api-key",
+        "cookie",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "expect",
+        "te",
+        "upgrade",
+        "accept-encoding",
+        "user-agent",
+        "referer",
+        "http-referer",
+        "x-title",
+        "origin",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-real-ip",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "openai-organization",
+        "openai-project",
+        "x-stainless-lang",
+        "x-anyrouter-provider",
+        "x-anyrouter-trace-id",
+        "idempotency-key",
+        "proxy-authorization",
+    )
+}
+
+
+def upstream(provider: str = "openai", **changes: object) -> Upstream:
+    values: dict[str, object] = {
+        "id": "a",
+        "provider": PROVIDERS[provider],
+        "scheme": "https",
+        "host": "upstream.test",
+        "port": 443,
+        "base_path": "/v1",
+        "credential": "the-credential",
+        **changes,
+    }
+    return Upstream(**values)  # type: ignore[arg-type]
+
+
+def lines_of(head: bytes) -> list[str]:
+    assert head.endswith(b"\r\n")
+    assert b"\r\n\r\n" not in head
+    return head.decode("latin-1").split("\r\n")[:-1]
+
+
+@pytest.mark.parametrize(("provider", "endpoint"), [(name, path) for name, row in PROVIDERS.items() for path in row.paths])
+def test_nothing_of_the_clients_reaches_any_provider_but_what_its_row_names(provider: str, endpoint: str) -> None:
+    row = PROVIDERS[provider]
+    head = UpstreamHead(upstream(provider), endpoint).render(CLIENT, 5)
+    assert b"MARKER" not in head
+    names = [line.split(": ")[0].lower() for line in lines_of(head)[1:]]
+    assert len(names) == len(set(names))
+    assert names.count(row.credential_header.lower()) == 1
+    assert f"{row.credential_header}: {row.credential_prefix}the-credential" in lines_of(head)
+
+
+def test_the_clients_own_headers_pass_where_the_row_says_so_and_have_defaults() -> None:
+    head = UpstreamHead(upstream("anthropic", base_path=""), "messages")
+    plain = lines_of(head.render({}, 5))
+    assert "anthropic-version: 2023-06-01" in plain
+    assert not any(line.startswith("anthropic-beta") for line in plain)
+    named = lines_of(head.render({b"anthropic-version": b"2030-01-01", b"anthropic-beta": b"a, b"}, 5))
+    assert {"anthropic-version: 2030-01-01", "anthropic-beta: a, b"} <= set(named)
+    assert "anthropic-version: 2023-06-01" not in named
+    assert "anthropic-version: 2023-06-01" in lines_of(head.render({b"anthropic-version": b""}, 5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "host"),
+    [
+        ({}, "upstream.test"),
+        ({"port": 8443}, "upstream.test:8443"),
+        ({"scheme": "http", "port": 80}, "upstream.test"),
+        ({"scheme": "http", "port": 443}, "upstream.test:443"),
+        ({"port": 80}, "upstream.test:80"),
+        ({"host": "2001:db8::1"}, "[2001:db8::1]"),
+        ({"host": "::1", "scheme": "http", "port": 8080}, "[::1]:8080"),
+    ],
+)
+def test_the_host_is_named_as_the_url_would(changes: dict[str, object], host: str) -> None:
+    assert f"Host: {host}" in lines_of(UpstreamHead(upstream(**changes), "embeddings").render({}, 0))
+
+
+def test_the_request_line_and_the_length() -> None:
+    lines = lines_of(UpstreamHead(upstream(base_path="/gateway/v1"), "chat/completions").render({}, 12345))
+    assert lines[0] == "POST /gateway/v1/chat/completions HTTP/1.1"
+    assert lines[-1] == "Content-Length: 12345"
+    assert "Accept-Encoding: identity" in lines
+
+
+def test_an_upstream_without_credential_gets_none() -> None:
+    assert "authorization" not in UpstreamHead(upstream(credential=""), "embeddings").render(CLIENT, 5).decode().lower()
+
+
+def test_origin_and_deadlines_are_the_upstreams() -> None:
+    head = UpstreamHead(
+        upstream(host="::1", port=1, scheme="http", connect_s=1.0, first_byte_s=2.0, idle_s=3.0, total_s=None), "embeddings"
+    )
+    assert head.origin == Origin(scheme="http", host="::1", port=1)
+    assert head.timeouts == Timeouts(connect_s=1.0, first_byte_s=2.0, idle_s=3.0, total_s=None)
