@@ -193,4 +193,12 @@ usage_daily = Table(
     Column("cost_nanousd", BigInteger, nullable=False),
     Column("upstream_cost_nanousd", BigInteger, nullable=False),
 )
-Index("ix_usage_daily_rotation_group", usage_daily.c.organisation_id, usage_daily.c.rotation_group, usage_daily.c.day)
+# It covers the sums of costs: the rows of one key are far apart, one for each day and model.
+Index(
+    "ix_usage_daily_rotation_group",
+    usage_daily.c.organisation_id,
+    usage_daily.c.rotation_group,
+    usage_daily.c.day,
+    usage_daily.c.cost_nanousd,
+    usage_daily.c.upstream_cost_nanousd,
+)

@@ -1,18 +1,15 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from anyrouter.core.errors import InternalError, StorageUnavailable
-from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage import database as module
 from anyrouter.storage.database import Database, locate
 from anyrouter.storage.schema import api_keys, ledger
-from anyrouter.storage.sql_ledger import SqlLedgerReader
 
 
 def test_urls_of_postgresql_get_the_driver(tmp_path: Path):
@@ -78,31 +75,6 @@ async def test_a_database_that_does_not_answer_is_given_up(database: Database, m
     monkeypatch.undo()
     release.set()
     assert await database.write(lambda _: 1) == 1
-
-
-async def test_lookups_use_their_index(database: Database, make_entry: Callable[..., LedgerEntry]):
-    plans: list[str] = []
-
-    def explain(connection: sa.Connection, statement: str, parameters: object) -> None:
-        plans.extend(row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
-
-    seen: list[tuple[str, object]] = []
-    sa.event.listen(database._read_engine, "before_cursor_execute", lambda *given: seen.append((given[2], given[3])))
-    reader = SqlLedgerReader(database)
-    await reader.find_entry("org_default", "env", "msg_1")
-    await reader.list_entries("org_default")
-    by_digest = sa.select(api_keys).where(api_keys.c.digest.in_([b"1", b"2"]))
-    await database.read(lambda connection: connection.execute(by_digest).all())
-    statements = list(seen)
-    for statement, parameters in statements:
-        await database.read(lambda connection, s=statement, p=parameters: explain(connection, s, p))
-    searches = [plan for plan in plans if plan.startswith(("SEARCH", "SCAN"))]
-    assert searches == [
-        "SEARCH ledger USING INDEX sqlite_autoindex_ledger_1 (generation_id=?)",
-        "SEARCH ledger USING INDEX ix_ledger_upstream_id (upstream_id=?)",
-        "SEARCH ledger USING INDEX ix_ledger_organisation_id_created (organisation_id=?)",
-        "SEARCH api_keys USING INDEX ix_api_keys_digest (digest=?)",
-    ]
 
 
 def test_neither_a_new_nor_a_current_database_loads_alembic_or_a_driver_it_does_not_need(tmp_path: Path):

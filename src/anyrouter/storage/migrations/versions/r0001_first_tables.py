@@ -169,4 +169,8 @@ def _create_usage() -> None:
         sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
         sa.Column("upstream_cost_nanousd", sa.BigInteger, nullable=False),
     )
-    op.create_index("ix_usage_daily_rotation_group", "usage_daily", ["organisation_id", "rotation_group", "day"])
+    op.create_index(
+        "ix_usage_daily_rotation_group",
+        "usage_daily",
+        ["organisation_id", "rotation_group", "day", "cost_nanousd", "upstream_cost_nanousd"],
+    )
