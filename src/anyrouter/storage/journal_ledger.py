@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 QUEUE_BOUND = 10_000
 GROUP_BOUND = 500
-GROUP_INTERVAL_S = 0.01
+GROUP_INTERVAL_S = 0.02
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _KEPT_SEGMENTS = 4  # beyond these, intents are copied forward

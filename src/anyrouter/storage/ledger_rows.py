@@ -5,6 +5,7 @@ An entry's key is (`generation_id`, `attempt`): recording it twice changes nothi
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -43,6 +44,7 @@ _ATTEMPTS = _COLUMNS.index("attempts")
 _encode = msgspec.json.Encoder().encode
 _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
 _PLAIN_FIELDS = tuple(name for name in LedgerEntry.__struct_fields__ if name not in {"state", "usage", "attempts"})
+_LARGEST_INSERT = 128  # rows; a power of two, so that few different statements are ever prepared
 _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
@@ -73,8 +75,14 @@ def row_to_entry(row: Mapping[Any, Any]) -> LedgerEntry:
 
 def record_new(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     """Store entries and count them; IntegrityError when one is stored already, then nothing may be committed."""
-    add, _, count = _statements(connection.dialect.paramstyle)
-    connection.exec_driver_sql(add, [entry_to_row(entry) for entry in entries])
+    paramstyle, rows = connection.dialect.paramstyle, [entry_to_row(entry) for entry in entries]
+    _, _, count = _statements(paramstyle)
+    at = 0
+    while at < len(rows):
+        size = min(_LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)
+        values = tuple(chain.from_iterable(rows[at : at + size]))
+        connection.exec_driver_sql(_insert(ledger, paramstyle, size), values)
+        at += size
     connection.exec_driver_sql(count, _sums(entries))
 
 
@@ -130,7 +138,9 @@ def _statements(paramstyle: str) -> tuple[str, str, str]:
     return add, f"{add} ON CONFLICT DO NOTHING", count
 
 
-def _insert(table: Table, paramstyle: str) -> str:
+@cache
+def _insert(table: Table, paramstyle: str, size: int = 1) -> str:
+    """A statement that adds `size` rows. One statement is one step of the database, and one change of threads, for all its rows."""
     names = [column.name for column in table.columns]
-    marks = ["?" if paramstyle == "qmark" else "%s"] * len(names)
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join(marks)})"  # noqa: S608 -- names of the schema
+    marks = f"({', '.join(['?' if paramstyle == 'qmark' else '%s'] * len(names))})"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([marks] * size)}"  # noqa: S608 -- names of the schema
