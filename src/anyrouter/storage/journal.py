@@ -2,7 +2,8 @@
 
 A segment's blocks are reserved when it is made, and records are copied into its mapping: no system call for each, and no moment
 in which another thread takes the interpreter. What is in a shared mapping is the kernel's: it survives the death of this process
-by any signal. There is no fsync. A crash of the machine (power, kernel) may lose the last seconds before it.
+by any signal. There is no fsync. A crash of the machine (power, kernel) may lose the last seconds before it. A disk that breaks
+under the mapping, or somebody who truncates the file, ends the process (SIGBUS); the next start recovers what can be read.
 
 Compatibility law: a segment is a file `<number of ten digits>.journal`. It begins with `MAGIC`, then come records: length and
 CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at least one byte long: a letter for the kind, then
@@ -17,6 +18,7 @@ whose checksum is right.
 """
 
 import contextlib
+import errno
 import mmap
 import os
 import struct
@@ -110,7 +112,7 @@ class Journal:
         size = max(self._segment_bytes, len(MAGIC) + needed)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, size)  # without it a full disk would show as SIGBUS in the middle of a copy
+            _reserve(descriptor, size)  # without it a full disk would show as SIGBUS in the middle of a copy
             room = mmap.mmap(descriptor, size)
         except BaseException:
             os.close(descriptor)
@@ -131,6 +133,14 @@ class Journal:
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, self._size)
         os.close(self._descriptor)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Have the file's blocks allocated; OSError when the disk has not so many."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    elif os.write(descriptor, bytes(size)) != size:  # macOS
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def list_segments(directory: Path) -> list[tuple[int, Path]]:

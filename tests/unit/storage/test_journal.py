@@ -1,5 +1,6 @@
 """Files: rotation, a disk that is full, what is left at the end. (What is read back: tests/property/test_journal.py.)"""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,4 +86,15 @@ def test_a_segment_that_could_not_be_begun_is_begun_later(tmp_path: Path, full_d
         journal.append(INTENT, b"y" * 20)
     assert [path.name for path in tmp_path.iterdir()] == ["0000000001.journal"]
     assert journal.append(INTENT, b"z" * 20) == (2, 37)
+    journal.close()
+
+
+def test_where_blocks_cannot_be_reserved_they_are_written(tmp_path: Path, full_disk: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    journal = Journal(tmp_path, segment_bytes=100)
+    journal.append(INTENT, b"x" * 50)
+    with full_disk(60), pytest.raises(OSError, match="No space left"):
+        journal.append(INTENT, b"y" * 50)
+    journal.append(INTENT, b"z" * 50)
+    assert contents(tmp_path) == [b"x" * 50, b"z" * 50]
     journal.close()
