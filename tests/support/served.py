@@ -65,6 +65,7 @@ def answer_in_its_dialect(received: Received) -> Answer:
 def message_events(text: str) -> list[bytes]:
     """A stream of a message as Anthropic sends it: 100 tokens in, one a word out."""
     words = text.split()
+    counts = {"input_tokens": 100, "output_tokens": len(words)}
     start = {**MESSAGE, "id": "msg_stream", "content": [], "stop_reason": None, "usage": {"input_tokens": 100, "output_tokens": 1}}
     return [
         named_event("message_start", message=start),
@@ -72,7 +73,7 @@ def message_events(text: str) -> list[bytes]:
         named_event("ping"),
         *(named_event("content_block_delta", index=0, delta={"type": "text_delta", "text": word + " "}) for word in words),
         named_event("content_block_stop", index=0),
-        named_event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": len(words)}),
+        named_event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage=counts),
         named_event("message_stop"),
     ]
 
