@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import attrgetter
+from sqlite3 import sqlite_version_info
 from typing import Any
 
 import msgspec
@@ -44,7 +45,8 @@ _ATTEMPTS = _COLUMNS.index("attempts")
 _encode = msgspec.json.Encoder().encode
 _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
 _PLAIN_FIELDS = tuple(name for name in LedgerEntry.__struct_fields__ if name not in {"state", "usage", "attempts"})
-_LARGEST_INSERT = 128  # rows; a power of two, so that few different statements are ever prepared
+# Rows; a power of two, so that few different statements are ever prepared. Before 3.32 SQLite takes no more than 999 parameters.
+_LARGEST_INSERT = 128 if sqlite_version_info >= (3, 32) else 16
 _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
