@@ -7,9 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 
 from anyrouter.core.usage import Usage
-from anyrouter.wire.anthropic import AnthropicStream
-from anyrouter.wire.openai_stream import OpenAIStream
-from anyrouter.wire.reply import CostFields, StreamRewriter
+from anyrouter.wire.dialect import DIALECTS
+from anyrouter.wire.reply import CostFields, Naming, StreamRewriter
 
 GENERATION_ID, MODEL, PROVIDER = "gen-018bcfe5687b00000000000000000000", "openai/gpt-4o", "OpenAI"
 USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110, "prompt_tokens_details": {"cached_tokens": 64}}
@@ -170,22 +169,24 @@ def price_it(usage: Usage) -> CostFields:
     return CostFields(cost=b"%d" % (usage.input_tokens * 1000 + usage.output_tokens))
 
 
-def open_openai(endpoint: str = "chat/completions", *, is_usage_wanted: bool = False) -> OpenAIStream:
+NAMING = Naming(*(json.dumps(name).encode() for name in (GENERATION_ID, MODEL, PROVIDER)))
+PROMPT = [{"content": "x" * 14}]  # 30 bytes of JSON: an estimate of 7 tokens
+
+
+def _open(dialect: str, endpoint: str, **asked: object) -> StreamRewriter:
+    body = {"model": MODEL, "stream": True, "messages": PROMPT, "prompt": PROMPT, **asked}
+    request = DIALECTS[dialect].read_request(endpoint, json.dumps(body, separators=_COMPACT).encode())
+    return DIALECTS[dialect].open_stream(endpoint, request, NAMING, price_it)
+
+
+def open_openai(endpoint: str = "chat/completions", *, is_usage_wanted: bool = False) -> StreamRewriter:
     """A rewriter with the names that the oracle expects."""
-    return OpenAIStream(
-        endpoint=endpoint,
-        generation_id=GENERATION_ID,
-        model=MODEL,
-        provider=PROVIDER,
-        is_usage_wanted=is_usage_wanted,
-        estimated_input_tokens=7,
-        pricer=price_it,
-    )
+    return _open("openai", endpoint, stream_options={"include_usage": is_usage_wanted})
 
 
-def open_anthropic() -> AnthropicStream:
+def open_anthropic() -> StreamRewriter:
     """A rewriter of the Anthropic dialect."""
-    return AnthropicStream(estimated_input_tokens=7)
+    return _open("anthropic", "messages")
 
 
 def run(make: Callable[[], StreamRewriter], pieces: Sequence[bytes]) -> tuple[bytes, StreamRewriter]:

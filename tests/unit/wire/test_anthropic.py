@@ -1,5 +1,6 @@
 """The Anthropic dialect: streams are read and not changed, replies get their provider, requests are judged."""
 
+import contextlib
 import json
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from anyrouter.core.errors import ClientError
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
 from anyrouter.wire import anthropic
-from anyrouter.wire.reply import InvalidReply
+from anyrouter.wire.dialect import DIALECTS
+from anyrouter.wire.reply import CostFields, InvalidReply, Naming
 from support.streams import HOSTILE, MESSAGE, MESSAGE_STREAMS, START, cut, event, open_anthropic, run
 
 FAILURE = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
@@ -18,6 +20,11 @@ BODY = {"model": "anthropic/claude-x", "max_tokens": 5, "messages": [{"role": "u
 
 def encode(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def render(endpoint: str, reply: object) -> list[bytes | memoryview]:
+    naming = Naming(b'"gen-1"', b'"anthropic/claude-x"', b'"A\\"b"')
+    return DIALECTS["anthropic"].render_reply(endpoint, reply, naming, NO_USAGE, CostFields(cost=b"0"))
 
 
 def byte_by_byte(stream: bytes) -> list[bytes]:
@@ -229,6 +236,12 @@ def test_a_body_without_content_is_not_a_message(text: bytes) -> None:
         anthropic.read_reply("messages", text)
 
 
+@pytest.mark.parametrize("name", ["id", "stop_reason"])
+def test_numbers_beyond_all_bounds_are_no_mistake_of_ours(name: str) -> None:
+    with contextlib.suppress(InvalidReply):
+        anthropic.read_reply("messages", b'{"content":[],"%s":1e999}' % name.encode())
+
+
 @pytest.mark.parametrize("text", [b"{}", b'{"input_tokens":null}', b"[]", b""])
 def test_a_count_without_a_number_is_no_count(text: bytes) -> None:
     with pytest.raises(InvalidReply):
@@ -238,16 +251,16 @@ def test_a_count_without_a_number_is_no_count(text: bytes) -> None:
 def test_a_count_of_tokens_uses_nothing_and_passes_as_it_came() -> None:
     members, facts = anthropic.read_reply("messages/count_tokens", b'{ "input_tokens": 7 }')
     assert facts.usage == NO_USAGE
-    assert b"".join(anthropic.render_reply("messages/count_tokens", members, provider="Anthropic")) == b'{ "input_tokens": 7 }'
+    assert b"".join(render("messages/count_tokens", members)) == b'{ "input_tokens": 7 }'
 
 
 def test_a_message_keeps_its_bytes_but_for_the_provider() -> None:
     text = b'{"id":"msg_1","content":[{"type":"text","text":"1.50"}], "stop_reason": null ,"usage":{"input_tokens":1,"output_tokens":2}}'
     members, facts = anthropic.read_reply("messages", text)
-    assert b"".join(anthropic.render_reply("messages", members, provider='A"b')) == text[:-1] + b',"provider":"A\\"b"}'
+    assert b"".join(render("messages", members)) == text[:-1] + b',"provider":"A\\"b"}'
     assert (facts.finish_reason, facts.native_finish_reason, facts.upstream_id) == (None, None, "msg_1")
     own = b'{"content":[],"provider":"theirs"}'
-    assert b"".join(anthropic.render_reply("messages", anthropic.read_reply("messages", own)[0], provider="ours")) == own
+    assert b"".join(render("messages", anthropic.read_reply("messages", own)[0])) == own
 
 
 def test_a_request_keeps_its_bytes_but_for_the_model_and_our_own_members() -> None:

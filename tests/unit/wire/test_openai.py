@@ -1,4 +1,4 @@
-"""The OpenAI dialect: requests judged and spliced, whole replies read and named."""
+"""The OpenAI dialect's requests: judged, and spliced for the upstream."""
 
 import contextlib
 import json
@@ -6,27 +6,13 @@ import json
 import pytest
 
 from anyrouter.core.errors import ClientError
-from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.wire import openai
-from anyrouter.wire.reply import CostFields, InvalidReply
 
 CHAT = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-USAGE = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
-DETAILS = {"prompt_tokens_details": {"cached_tokens": 64}, "completion_tokens_details": {"reasoning_tokens": 3}}
-REPLY = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1700000000,
-    "model": "gpt-4o-x",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": 'the "id":"chatcmpl-1" of it'}, "finish_reason": "stop"}],
-    "usage": {**USAGE, **DETAILS},
-}
-COST = CostFields(cost=b"0.00035")
-STYLES = {"compact": {"separators": (",", ":")}, "spaced": {}, "indented": {"indent": 2}}
 
 
-def encode(value: object, **style: object) -> bytes:
-    return json.dumps(value, **(style or {"separators": (",", ":")})).encode()
+def encode(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def sent(body: object, *, is_asking_usage: bool = True, endpoint: str = "chat/completions") -> dict[str, object]:
@@ -34,17 +20,6 @@ def sent(body: object, *, is_asking_usage: bool = True, endpoint: str = "chat/co
     pairs = json.loads(b"".join(request.encode(b'"upstream"', is_asking_usage=is_asking_usage)), object_pairs_hook=list)
     assert len(pairs) == len({name for name, _ in pairs})
     return json.loads(b"".join(request.encode(b'"upstream"', is_asking_usage=is_asking_usage)))
-
-
-def rendered(text: bytes, endpoint: str = "chat/completions") -> dict[str, object]:
-    members, facts = openai.read_reply(endpoint, text)
-    usage = facts.usage or Usage(input_tokens=7, output_tokens=2, source=UsageSource.ESTIMATED)
-    out = b"".join(
-        openai.render_reply(endpoint, members, generation_id="gen-1", model="openai/gpt-4o", provider="OpenAI", usage=usage, cost=COST)
-    )
-    names = [name for name, _ in json.loads(out, object_pairs_hook=list)]
-    assert len(names) == len(set(names))
-    return json.loads(out)
 
 
 def refusal(body: object, endpoint: str = "chat/completions") -> tuple[str, str | None]:
@@ -175,9 +150,6 @@ def test_a_refused_member_is_found_however_it_is_spelt_and_wherever_it_stands() 
     assert sent({**CHAT, "metadata": {"api_base": "x", "api_key": "y"}})["metadata"] == {"api_base": "x", "api_key": "y"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="numbers that no float or integer holds raise msgspec.ValidationError where a member is decoded: a 500"
-)
 @pytest.mark.parametrize(
     "text",
     [
@@ -206,162 +178,3 @@ def test_nesting_near_the_decoders_depth_is_refused_or_travels(depth: int) -> No
         text = b'{"model":"a/b","messages":[],"stream":true,"%s":{"x":%s%s}}' % (name, b"[" * depth, b"]" * depth)
         with contextlib.suppress(ClientError):
             b"".join(openai.read_request("chat/completions", text).encode(b'"x"'))
-
-
-@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"provider": "theirs"},
-        {"system_fingerprint": "fp"},
-        {"id": None, "model": None},
-        {"id": ""},
-        {"x": {"id": "chatcmpl-1", "model": "gpt-4o-x", "usage": {**USAGE, **DETAILS}}},
-        {"choices": [{"id": "chatcmpl-1", "finish_reason": "stop"}]},
-        {"usage": None},
-        {"usage": USAGE},
-        {"usage": {**USAGE, "cost": 9, "is_byok": True, "cost_details": {"x": 1}}},
-        {"usage": {**USAGE, **DETAILS, "cost": 9}},
-        {"usage": {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None}},
-        {"long": "y" * 40_000},
-    ],
-)
-def test_a_reply_gets_our_names_and_cost_and_keeps_the_rest(changes: dict[str, object], style: dict[str, object]) -> None:
-    reply = {**REPLY, **changes}
-    answer = rendered(encode(reply, **style))
-    usage = answer.pop("usage")
-    told = reply.pop("usage")
-    assert answer == {"system_fingerprint": None, **reply, "id": "gen-1", "model": "openai/gpt-4o", "provider": "OpenAI"}
-    expected = told or {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-    assert {name: usage[name] for name in USAGE} == {name: expected[name] for name in USAGE}
-    assert (usage["cost"], usage["is_byok"]) == (0.00035, False)
-    assert usage["cost_details"]["upstream_inference_cost"] == 0
-    assert isinstance(usage["prompt_tokens_details"]["cached_tokens"], int)
-    assert isinstance(usage["completion_tokens_details"]["reasoning_tokens"], int)
-
-
-@pytest.mark.parametrize("absent", [("id",), ("model",), ("usage",), ("id", "model", "usage", "object")])
-@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
-def test_names_that_the_upstream_left_out_are_added(absent: tuple[str, ...], style: dict[str, object]) -> None:
-    answer = rendered(encode({name: value for name, value in REPLY.items() if name not in absent}, **style))
-    assert (answer["id"], answer["model"], answer["provider"]) == ("gen-1", "openai/gpt-4o", "OpenAI")
-    assert answer["usage"]["total_tokens"] in (9, 110)
-
-
-LOOKED_FOR = pytest.mark.xfail(strict=True, reason="short replies are spliced by looking for the values, which may stand elsewhere too")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(b'{"id":"a","id":"b","model":"x","choices":[],"usage":null}', marks=LOOKED_FOR),
-        pytest.param(b'{"id" : "a", "choices":[{"id":"a"}],"model":"m","usage":null}', marks=LOOKED_FOR),
-        pytest.param(b'{"id": 1,"choices":[],"x":{"id":12},"model":"m","usage":null}', marks=LOOKED_FOR),
-        b'{"id":"a","model":"a","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}\n',
-    ],
-)
-def test_odd_spellings_of_a_reply_still_get_our_names_once(text: bytes) -> None:
-    answer = rendered(text)
-    assert (answer["id"], answer["model"]) == ("gen-1", "openai/gpt-4o")
-
-
-@pytest.mark.parametrize(
-    "usage", [{"prompt_tokens": 5, "total_tokens": 5}, {"prompt_tokens": 5}, {"completion_tokens": 5}, {**USAGE, "total_tokens": None}]
-)
-@pytest.mark.parametrize("name", ["prompt_tokens", "total_tokens"])
-def test_counts_that_the_upstream_left_out_are_numbers(usage: dict[str, object], name: str) -> None:
-    assert isinstance(rendered(encode({**REPLY, "usage": usage}))["usage"][name], int)
-
-
-@pytest.mark.xfail(strict=True, reason="a count that is absent is put nowhere; only one that is null is replaced")
-def test_completion_tokens_that_the_upstream_left_out_are_a_number() -> None:
-    assert rendered(encode({**REPLY, "usage": {"prompt_tokens": 5, "total_tokens": 5}}))["usage"]["completion_tokens"] == 0
-
-
-@pytest.mark.xfail(strict=True, reason="a null within the details reaches the client")
-@pytest.mark.parametrize(
-    "details", [{"prompt_tokens_details": {"cached_tokens": None}}, {"completion_tokens_details": {"reasoning_tokens": None}}]
-)
-def test_counts_within_the_details_are_numbers_never_null(details: dict[str, object]) -> None:
-    usage = rendered(encode({**REPLY, "usage": {**USAGE, **details}}))["usage"]
-    assert None not in [*usage["prompt_tokens_details"].values(), *usage["completion_tokens_details"].values()]
-
-
-@pytest.mark.parametrize(
-    ("told", "usage"),
-    [
-        (USAGE, Usage(input_tokens=100, output_tokens=10)),
-        ({**USAGE, **DETAILS}, Usage(input_tokens=100, output_tokens=10, cache_read_tokens=64, reasoning_tokens=3)),
-        ({**USAGE, "prompt_tokens_details": {"cache_write_tokens": 5}}, Usage(input_tokens=100, output_tokens=10, cache_write_tokens=5)),
-        ({"prompt_tokens": -5, "completion_tokens": -1}, Usage()),
-        ({"prompt_tokens": None, "completion_tokens": 3}, Usage(output_tokens=3)),
-        ({"prompt_tokens": None, "completion_tokens": None}, None),
-        ({"prompt_tokens": "5"}, None),
-        ({"prompt_tokens": 2.5}, None),
-        ({"prompt_tokens": True}, None),
-        ({}, None),
-        (None, None),
-        (5, None),
-        ([], None),
-    ],
-)
-def test_usage_is_read_or_not_believed(told: object, usage: Usage | None) -> None:
-    assert openai.read_reply("chat/completions", encode({**REPLY, "usage": told}))[1].usage == usage
-
-
-@pytest.mark.xfail(strict=True, reason="counts that no 64-bit column or journal holds are believed")
-@pytest.mark.parametrize("count", [2**63, 10**30])
-def test_a_count_beyond_reason_is_not_believed(count: int) -> None:
-    usage = openai.read_reply("chat/completions", encode({**REPLY, "usage": {**USAGE, "prompt_tokens": count}}))[1].usage
-    assert usage is None or usage.input_tokens < 2**53
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "text"),
-    [
-        ("chat/completions", b""),
-        ("chat/completions", b"[]"),
-        ("chat/completions", b"{}"),
-        ("chat/completions", b'{"choices":null}'),
-        ("chat/completions", b'{"choices":{}}'),
-        ("chat/completions", b'{"choices":[5]}'),
-        ("chat/completions", b'{"choices":[{"finish_reason":5}]}'),
-        ("chat/completions", b'{"error":{"message":"x"}}'),
-        ("chat/completions", b"<html>"),
-        ("chat/completions", b'{"choices":["\xff"]}'),
-        ("chat/completions", b'{"choices":[' + b"[" * 100_000),
-        ("completions", b'{"data":[]}'),
-        ("embeddings", b'{"choices":[]}'),
-        ("embeddings", b'{"data":null}'),
-    ],
-)
-def test_what_is_not_a_reply_of_the_endpoint_is_invalid(endpoint: str, text: bytes) -> None:
-    with pytest.raises(InvalidReply):
-        openai.read_reply(endpoint, text)
-
-
-def test_what_is_read_off_a_reply() -> None:
-    _, facts = openai.read_reply("chat/completions", encode(REPLY))
-    assert (facts.upstream_id, facts.finish_reason, facts.output_bytes) == ("chatcmpl-1", "stop", len(encode(REPLY["choices"])))
-    _, facts = openai.read_reply("chat/completions", b'{"choices":[],"id":5}')
-    assert (facts.upstream_id, facts.finish_reason, facts.usage) == (None, None, None)
-
-
-def test_embeddings_keep_their_vectors_bytes_and_have_no_completion_details() -> None:
-    text = b'{"object":"list","data":[{"embedding":[1.50,-0.0,1e-7]}],"model":"m","usage":{"prompt_tokens":3,"total_tokens":3}}'
-    members, facts = openai.read_reply("embeddings", text)
-    assert facts.usage is not None
-    out = b"".join(
-        openai.render_reply("embeddings", members, generation_id="gen-1", model="o/m", provider="P", usage=facts.usage, cost=COST)
-    )
-    assert b'"data":[{"embedding":[1.50,-0.0,1e-7]}]' in out
-    answer = json.loads(out)
-    assert (answer["id"], answer["model"], "system_fingerprint" in answer) == ("gen-1", "o/m", False)
-    assert "completion_tokens_details" not in answer["usage"]
-
-
-def test_what_a_sandbox_generation_would_have_cost_is_told_apart() -> None:
-    cost = CostFields(cost=b"0", shadow_cost=b"0.5", is_byok=True)
-    usage = json.loads(openai.render_usage(encode(USAGE), Usage(input_tokens=100, output_tokens=10), cost))
-    assert (usage["cost"], usage["shadow_cost"], usage["is_byok"]) == (0, 0.5, True)

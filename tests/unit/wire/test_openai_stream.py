@@ -1,5 +1,6 @@
 """Streams of the OpenAI dialect: what the client gets, what is read off, and what is not a stream."""
 
+import contextlib
 import json
 
 import pytest
@@ -177,6 +178,14 @@ def test_an_event_without_end_is_refused_at_eight_megabytes() -> None:
     assert fed == [b""] * 7
     with pytest.raises(InvalidReply, match="too large"):
         rewriter.feed(part)
+
+
+@pytest.mark.parametrize("name", [b"id", b"created", b"model"])
+def test_numbers_beyond_all_bounds_are_no_mistake_of_ours(name: bytes) -> None:
+    values = {b"id": b'"x"', b"model": b'"m"', b"created": b"1", name: b"1e999"}
+    data = b",".join(b'"%s":%s' % item for item in values.items())
+    with contextlib.suppress(InvalidReply):
+        run(open_openai, [b'data: {%s,"choices":[]}\n\n' % data, event(FINISH) + DONE])
 
 
 @pytest.mark.xfail(strict=True, reason="choices that are not a list are passed on; whole replies refuse them")
