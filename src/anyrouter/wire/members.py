@@ -15,6 +15,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+MAX_MEMBERS = 1000
+_UNCOUNTED_BYTES = 32_768  # a text of that size holds too few members to matter
+_TOO_MANY = f"the body has more than {MAX_MEMBERS} members at its top level"
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _KEY = re.compile(rb'[ \t\n\r]*"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
 _NEXT = re.compile(rb"[ \t\n\r]*([,}])")
@@ -25,23 +28,51 @@ class NotJson(ValueError):
     """The text is not a JSON object in UTF-8, or it is nested deeper than the decoder goes. The message is fit for the caller."""
 
 
+class _Name(str):
+    """A member's name, of a class of its own so that the decoder asks for each."""
+
+    __slots__ = ()
+
+
+class _TooManyMembersError(Exception):
+    pass
+
+
+def _decode_counted(text: bytes) -> dict[str, msgspec.Raw]:
+    """As `_decode_members`, but it ends at the member that is one too many: a body of millions would hold everybody up for seconds."""
+    count = 0
+
+    def take(_: type, name: str) -> _Name:
+        nonlocal count
+        count += 1
+        if count > MAX_MEMBERS:
+            raise _TooManyMembersError
+        return _Name(name)
+
+    return {str(name): value for name, value in msgspec.json.decode(text, type=dict[_Name, msgspec.Raw], dec_hook=take).items()}
+
+
 class Members:
-    """A JSON object's text with its members found."""
+    """A JSON object's text with its members found, at most `MAX_MEMBERS` of them."""
 
     __slots__ = ("_spans", "text", "values")
 
     def __init__(self, text: bytes) -> None:
         try:
-            self.values: dict[str, msgspec.Raw] = _decode_members(text)
+            self.values = _decode_members(text) if len(text) <= _UNCOUNTED_BYTES else _decode_counted(text)
             if not text.isascii():
                 str(text, "utf-8")  # msgspec does not look into the strings that it skips
         except UnicodeDecodeError as error:
             raise NotJson(f"the body is not UTF-8 (byte {error.start})") from None
         except msgspec.ValidationError:
             raise NotJson("the body is JSON, but not an object") from None
+        except _TooManyMembersError:
+            raise NotJson(_TOO_MANY) from None
         except (msgspec.DecodeError, RecursionError) as error:
             reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]
             raise NotJson(f"the body is not valid JSON: {reason}") from None
+        if len(self.values) > MAX_MEMBERS:
+            raise NotJson(_TOO_MANY)
         self.text = text
         self._spans: dict[str, tuple[int, int, int]] | None = None
 
@@ -51,9 +82,14 @@ class Members:
         return None if value is None else bytes(value)
 
     def decode(self, name: str) -> object:
-        """A member's value, decoded; None when it is absent or null. NotJson is impossible: the text was validated."""
+        """A member's value, decoded; None when it is absent or null. A number out of range, alone or within, leaves it as bytes."""
         value = self.values.get(name)
-        return None if value is None else msgspec.json.decode(value)
+        if value is None:
+            return None
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return bytes(value)
 
     def text_of(self, name: str) -> str | None:
         """A member that is a string, decoded; None when it is absent or something else."""
