@@ -1,19 +1,19 @@
 """One request on its way: what was judged, where it goes, what has been measured. Lives as long as the request."""
 
 import time
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
 from anyrouter.core.money import to_usd_string
-from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Target
 from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.lane import Lane, Stop
 from anyrouter.relay.ports import Downstream, Exchange
 from anyrouter.wire.dialect import Dialect
 from anyrouter.wire.reply import CostFields, Naming, ReplyFacts
@@ -32,7 +32,9 @@ class Generation(msgspec.Struct, kw_only=True):
     limit: LimitState
     attempts: Attempts
     target: Target
-    record: dict[str, Any] = {}  # the last intent's fields
+    stop: Stop
+    lane: Lane
+    intent: Intent | None = None  # the last attempt's
     exchange: Exchange | None = None  # the one under way
     upstream_s: float = 0.0  # time spent waiting for upstreams
     first_byte_s: float | None = None  # monotonic
@@ -57,10 +59,6 @@ class Generation(msgspec.Struct, kw_only=True):
         if self.exchange is not None:
             self.exchange.resume()
 
-    def is_sandboxed(self) -> bool:
-        """Whether nothing is billed."""
-        return self.principal.environment.kind is EnvironmentKind.SANDBOX or self.target.upstream.is_sandbox
-
     def price(self, usage: Usage) -> int:
         """The tariff's price of a usage in nano-USD; 0 where there is no tariff."""
         tariff = self.target.tariff
@@ -73,53 +71,54 @@ class Generation(msgspec.Struct, kw_only=True):
     def show_cost(self, cost_nanousd: int) -> CostFields:
         """The cost block for the client, of a price that is known already."""
         amount = to_usd_string(cost_nanousd).encode()
-        return CostFields(cost=b"0", shadow_cost=amount) if self.is_sandboxed() else CostFields(cost=amount)
+        return CostFields(cost=b"0", shadow_cost=amount) if self.stop.is_sandboxed else CostFields(cost=amount)
 
     def overhead_s(self, now_s: float) -> float:
         """Time spent in the gateway itself so far."""
         return max(0.0, now_s - self.head.started_s - self.upstream_s)
 
-    def intent(self) -> Intent:
+    def intend(self) -> Intent:
         """The record made before the target is asked."""
-        head, key, upstream = self.head, self.principal.key, self.target.upstream
+        head = self.head
         headers = head.headers
-        self.record = {
-            "generation_id": self.id,
-            "attempt": self.attempts.number,
-            "request_id": head.request_id,
-            "organisation_id": key.organisation_id,
-            "environment_id": key.environment_id,
-            "environment": key.environment,
-            "api_key_id": key.id,
-            "rotation_group": key.rotation_group,
-            "endpoint": head.endpoint,
-            "model": self.target.model,
-            "upstream_model": self.target.upstream_model,
-            "provider": upstream.provider.id,
-            "upstream": upstream.id,
-            "created_at_ms": head.now_ms,
-            "is_streamed": self.request.is_streamed,
-            "estimated_input_tokens": self.request.estimated_input_tokens,
-            "trace_id": _text(headers.get(b"x-anyrouter-trace-id")),
-            "app_title": _text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
-            "http_referer": _text(headers.get(b"http-referer")),
-            "user_agent": _text(headers.get(b"user-agent")),
-        }
-        return Intent(**self.record)
+        self.intent = intent = replace(
+            self.stop.intent,
+            generation_id=self.id,
+            attempt=self.attempts.number,
+            request_id=head.request_id,
+            created_at_ms=head.now_ms,
+            is_streamed=self.request.is_streamed,
+            estimated_input_tokens=self.request.estimated_input_tokens,
+            trace_id=_text(headers.get(b"x-anyrouter-trace-id")),
+            app_title=_text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
+            http_referer=_text(headers.get(b"http-referer")),
+            user_agent=_text(headers.get(b"user-agent")),
+        )
+        return intent
 
     def entry(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> LedgerEntry:
         """The record of how the attempt ended whose intent was made last. `cost` is the price of `usage` in nano-USD."""
-        now_s = time.monotonic()
-        facts = self.facts
-        started_s, first_byte_s, is_sandboxed = self.head.started_s, self.first_byte_s, self.is_sandboxed()
-        return LedgerEntry(
-            **self.record,
+        now_s, intent = time.monotonic(), self.intent
+        assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
+        facts, is_sandboxed = self.facts, self.stop.is_sandboxed
+        started_s, first_byte_s = self.head.started_s, self.first_byte_s
+        return replace(
+            self.stop.entry,
+            generation_id=intent.generation_id,
+            attempt=intent.attempt,
+            request_id=intent.request_id,
+            created_at_ms=intent.created_at_ms,
+            is_streamed=intent.is_streamed,
+            estimated_input_tokens=intent.estimated_input_tokens,
+            trace_id=intent.trace_id,
+            app_title=intent.app_title,
+            http_referer=intent.http_referer,
+            user_agent=intent.user_agent,
             state=state,
             status=status,
             usage=usage,
             cost_nanousd=0 if is_sandboxed else cost,
             shadow_cost_nanousd=cost if is_sandboxed else 0,
-            is_price_unknown=self.target.tariff is None,
             error_code=error_code,
             finish_reason=facts.finish_reason,
             native_finish_reason=facts.native_finish_reason,

@@ -33,12 +33,12 @@ from anyrouter.policy.route import Snapshot, route
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
+from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
 from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, limit_lines, refusal_lines
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump
-from anyrouter.relay.upstream_head import UpstreamHead
 from anyrouter.wire.dialect import DIALECTS
 from anyrouter.wire.failure import render_failure, render_stream_failure
 from anyrouter.wire.reply import InvalidReply, ReplyFacts
@@ -47,6 +47,7 @@ MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_TRACE_ID = 128
 _CLIENT_GONE = 499
+_MAX_LANES = 10_000
 
 
 class Relay:
@@ -69,7 +70,7 @@ class Relay:
         self.authorize, self.find = authenticator.authorize, authenticator.find
         self._limiter, self._client, self._ledger, self._key_use = limiter, client, ledger, key_use
         self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
-        self._heads: dict[tuple[str, str], UpstreamHead] = {}
+        self._lanes: dict[tuple[str, str, str], Lane] = {}
         self._pumps: set[StreamPump] = set()
 
     async def run(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
@@ -122,12 +123,13 @@ class Relay:
             request = dialect.read_request(head.endpoint, body)
         except ClientError as error:
             return error.denied
-        targets = route(self.snapshot, principal.environment, head.endpoint, request.model, _latin(headers.get(b"x-anyrouter-provider")))
-        if isinstance(targets, Denied):
-            return targets
-        denied = judge_model(key, targets[0].model)
-        if denied is not None:
-            return denied
+        pin = headers.get(b"x-anyrouter-provider")
+        lane = self._lanes.get((key.id, head.endpoint, request.model)) if pin is None else None
+        if lane is None or not lane.is_of(principal, self.snapshot):
+            found = self._find_lane(principal, head.endpoint, request.model, _latin(pin))
+            if isinstance(found, Denied):
+                return found
+            lane = found
         limit = self._limiter.admit(principal, head.started_s)
         if isinstance(limit, Denied):
             return limit
@@ -139,9 +141,25 @@ class Relay:
             request=request,
             downstream=downstream,
             limit=limit,
-            attempts=Attempts(targets),
-            target=targets[0],
+            attempts=Attempts(lane.targets),
+            target=lane.targets[0],
+            stop=lane.stops[0],
+            lane=lane,
         )
+
+    def _find_lane(self, principal: Principal, endpoint: str, model: str, pin: str | None) -> Lane | Denied:
+        targets = route(self.snapshot, principal.environment, endpoint, model, pin)
+        if isinstance(targets, Denied):
+            return targets
+        denied = judge_model(principal.key, targets[0].model)
+        if denied is not None:
+            return denied
+        lane = make_lane(principal, self.snapshot, endpoint, targets)
+        if pin is None:
+            if len(self._lanes) >= _MAX_LANES:
+                self._lanes.clear()
+            self._lanes[principal.key.id, endpoint, model] = lane
+        return lane
 
     async def _attempt(self, generation: Generation) -> None:
         """Try one target after the other until one answers or none is left."""
@@ -150,8 +168,8 @@ class Relay:
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         downstream.watch(on_close=cast("Callable[[], None]", task.cancel), on_pause=generation.pause, on_resume=generation.resume)
         while (target := attempts.next()) is not None:
-            generation.target = target
-            self._ledger.intend(generation.intent())
+            generation.target, generation.stop = target, generation.lane.stops[len(attempts.records)]
+            self._ledger.intend(generation.intend())
             generation.is_asked = True
             asked_s = time.monotonic()
             try:
@@ -180,11 +198,7 @@ class Relay:
         self._fail(generation.head, generation.principal, downstream, generation, attempts.refusal())
 
     def _send(self, generation: Generation) -> Awaitable[Exchange]:
-        target, endpoint = generation.target, generation.head.endpoint
-        known = (target.upstream.id, endpoint)
-        upstream_head = self._heads.get(known)
-        if upstream_head is None:
-            upstream_head = self._heads[known] = UpstreamHead(target.upstream, endpoint)
+        target, upstream_head = generation.target, generation.stop.head
         parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
         lines = upstream_head.render(generation.head.headers, sum(map(len, parts)))
         return self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
@@ -305,10 +319,10 @@ class Relay:
 
     def _reply_head(self, generation: Generation, kind: bytes) -> bytes:
         head = generation.head
-        return b"%sX-Generation-Id: %s\r\nX-AnyRouter-Served-By: %s; attempt=%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
+        return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
             kind,
             generation.id.encode(),
-            generation.target.upstream.id.encode(),
+            generation.stop.served_by,
             max(1, len(generation.attempts.records) + (0 if generation.is_settled else 1)),
             *divmod(int(generation.overhead_s(time.monotonic()) * 1_000_000), 1000),
             self._common_lines(head, generation.principal),

@@ -1,0 +1,69 @@
+"""What requests have in common: made once for a key, an endpoint and a model, and used by every request that asks for the same."""
+
+import msgspec
+
+from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.policy.route import Snapshot, Target
+from anyrouter.relay.call import Principal
+from anyrouter.relay.upstream_head import UpstreamHead
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """One target of a lane. `intent` and `entry` are patterns: what differs from request to request is filled in by the generation."""
+
+    target: Target
+    head: UpstreamHead
+    intent: Intent
+    entry: LedgerEntry
+    served_by: bytes
+    is_sandboxed: bool
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """The ordered stops of requests of one principal to one endpoint for one model."""
+
+    principal: Principal
+    snapshot: Snapshot
+    targets: tuple[Target, ...]
+    stops: tuple[Stop, ...]
+
+    def is_of(self, principal: Principal, snapshot: Snapshot) -> bool:
+        """Whether it was made of the very records that hold now: a changed key or environment is another object."""
+        made_for = self.principal
+        return self.snapshot is snapshot and made_for.key is principal.key and made_for.environment is principal.environment
+
+
+def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, targets: tuple[Target, ...]) -> Lane:
+    """The lane of these targets."""
+    return Lane(principal, snapshot, targets, tuple(_make_stop(principal, endpoint, target) for target in targets))
+
+
+def _make_stop(principal: Principal, endpoint: str, target: Target) -> Stop:
+    key, upstream = principal.key, target.upstream
+    common = {
+        "generation_id": "",
+        "attempt": 1,
+        "request_id": "",
+        "organisation_id": key.organisation_id,
+        "environment_id": key.environment_id,
+        "environment": key.environment,
+        "api_key_id": key.id,
+        "rotation_group": key.rotation_group,
+        "endpoint": endpoint,
+        "model": target.model,
+        "upstream_model": target.upstream_model,
+        "provider": upstream.provider.id,
+        "upstream": upstream.id,
+        "created_at_ms": 0,
+    }
+    return Stop(
+        target=target,
+        head=UpstreamHead(upstream, endpoint),
+        intent=msgspec.convert(common, Intent),
+        entry=msgspec.convert(
+            {**common, "state": EntryState.SETTLED, "status": 200, "is_price_unknown": target.tariff is None}, LedgerEntry
+        ),
+        served_by=f"X-AnyRouter-Served-By: {upstream.id}; attempt=".encode("latin-1"),
+        is_sandboxed=principal.environment.kind is EnvironmentKind.SANDBOX or upstream.is_sandbox,
+    )
