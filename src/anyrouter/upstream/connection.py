@@ -19,7 +19,7 @@ HEAD_BYTES = 64 * 1024  # a head, interim replies before it included; trailers; 
 JOINED_BYTES = 64 * 1024  # below this one write of a copy beats several writes of the parts
 WINDOW_BYTES = 256 * 1024  # a longer request waits for the socket after each of these
 
-_FIRST_FINAL, _LAST_FINAL, _FIRST_INTERIM, _SWITCHING = 200, 599, 100, 101
+_FIRST_INTERIM, _FIRST_FINAL, _LAST_FINAL = 100, 200, 599
 
 
 class HttpConnection(asyncio.Protocol):
@@ -180,7 +180,7 @@ class HttpConnection(asyncio.Protocol):
         """Pass the final reply's head on; interim ones are skipped."""
         status = self._parser.get_status_code()
         if status < _FIRST_FINAL:
-            if status < _FIRST_INTERIM or status == _SWITCHING:
+            if status < _FIRST_INTERIM:  # 101 is the parser's to refuse
                 raise UpstreamBroken(MALFORMED, internal=f"status {status}")
             self._is_interim = True
             return

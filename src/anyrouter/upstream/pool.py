@@ -55,8 +55,14 @@ class Pool:
         return bool(self._open) or bool(self._waiters)
 
     def take_idle(self, now_s: float) -> HttpConnection | None:
-        """An idle connection, now busy; None when there is none, or others wait for one."""
-        return self._pop_idle(now_s) if self.idle and not self._waiters else None
+        """An idle connection, now busy; None when there is none. (Then others may wait: who is done hands over to them directly.)"""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.is_usable and connection.free_until_s > now_s:
+                self.busy.add(connection)
+                return connection
+            connection.close()
+        return None
 
     async def acquire(self, timeout_s: float, *, must_be_new: bool = False) -> HttpConnection:
         """A connection, now busy. Waits while `max_open` are open.
@@ -65,7 +71,7 @@ class Pool:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                connection = None if must_be_new else self._pop_idle(self.loop.time())
+                connection = None if must_be_new else self.take_idle(self.loop.time())
                 while connection is None:
                     if self._bounds.max_open is None or len(self._open) < self._bounds.max_open:
                         return await self._connect()
@@ -102,15 +108,6 @@ class Pool:
             self._wake_next(None)
         for connection in closing:
             await connection.lost
-
-    def _pop_idle(self, now_s: float) -> HttpConnection | None:
-        while self.idle:
-            connection = self.idle.pop()
-            if connection.is_usable and connection.free_until_s > now_s:
-                self.busy.add(connection)
-                return connection
-            connection.close()
-        return None
 
     async def _connect(self) -> HttpConnection:
         if self._is_closed:

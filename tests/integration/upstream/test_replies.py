@@ -1,6 +1,7 @@
 """Replies as they come over real sockets."""
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Callable
 from typing import Any
@@ -170,22 +171,28 @@ async def test_a_reset_in_the_middle_is_broken(make_peer: Make, client: Any, pos
 async def test_an_early_reply_stops_the_request_and_ends_the_connection(
     make_peer: Make, client: Any, post: Make, *, is_persistent: bool
 ) -> None:
+    announced = asyncio.Event()
+    received = 0
+
     async def script(wire: Any) -> None:
+        nonlocal received
         await wire.head()
+        await asyncio.sleep(0.1)  # by now the client waits for the socket
         extra = b"" if is_persistent else b"Connection: close\r\n"
-        await wire.send(b"HTTP/1.1 413 Too Large\r\n%sContent-Length: 9\r\n\r\n" % extra)
-        await asyncio.sleep(0.05)
-        await wire.send(b"too large")
-        await asyncio.sleep(0.05)
-        received = 0
-        while data := await wire.reader.read(1 << 20):
-            received += len(data)
-        assert received < 30 << 20, "the client stopped"
+        await wire.send(b"HTTP/1.1 413 Too Large\r\n%sTransfer-Encoding: chunked\r\n\r\n" % extra)
+        await announced.wait()  # without having read the body
+        with contextlib.suppress(TimeoutError):
+            while data := await asyncio.wait_for(wire.reader.read(1 << 20), 0.2):
+                received += len(data)
+        await wire.send(b"9\r\ntoo large\r\n0\r\n\r\n")
+        assert await wire.gone()
 
     peer = await make_peer(script)
     exchange = await post(client, peer.origin, [bytes(1 << 20)] * 64)
+    announced.set()
     assert exchange.status == 413
     assert await exchange.read(100) == b"too large"
+    assert received < 32 << 20, "what the kernel held, not the rest"
     assert client.statistics().get(peer.origin) is None or client.statistics()[peer.origin].idle == 0
 
 

@@ -18,6 +18,7 @@ class RecordingTransport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.is_aborted = self.is_stopped = False
+        self.unsent = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
@@ -26,7 +27,7 @@ class RecordingTransport(asyncio.Transport):
         self.written += b"".join(parts)
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.is_aborted

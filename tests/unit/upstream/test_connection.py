@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anyrouter.core.errors import UpstreamBroken
+from anyrouter.relay.ports import Timeouts
 from anyrouter.upstream.connection import HEAD_BYTES
 from anyrouter.upstream.exchange import UNCLAIMED_BYTES
 
@@ -462,3 +463,35 @@ async def test_a_connection_that_is_made_after_it_was_abandoned_is_closed(make_l
     line.transport.is_aborted = False
     line.connection.connection_made(line.transport)
     assert line.transport.is_aborted
+
+
+async def test_a_sink_that_gives_up_at_the_last_part_ends_the_connection(make_line: MakeLine) -> None:
+    line = make_line()
+    exchange = line.start()
+
+    class Leaving:
+        def feed(self, data: bytes) -> None:
+            assert data == b"ab"
+            exchange.cancel()
+
+    line.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    reading = asyncio.create_task(exchange.stream_to(Leaving()))
+    await asyncio.sleep(0)
+    line.feed(b"2\r\nab\r\n0\r\n\r\n")
+    with pytest.raises(UpstreamBroken):
+        await reading
+    assert line.transport.is_aborted
+    assert line.freed == []
+
+
+@pytest.mark.parametrize("unsent", [0, 1])
+async def test_a_reply_to_a_request_that_is_not_sent_yet_ends_the_connection(make_line: MakeLine, unsent: int) -> None:
+    line = make_line()
+    head, body = b"POST / HTTP/1.1\r\nContent-Length: 200000\r\n", [bytes(200_000)]
+    exchange = line.connection.start(head, body, Timeouts(), started_s=0.0, now_s=0.0)
+    await line.connection.write_parts(exchange, head, body)
+    assert len(line.transport.written) == len(head) + 2 + 200_000
+    line.transport.unsent = unsent
+    line.feed(sized(b"ab"))
+    assert await exchange.read(10) == b"ab"
+    assert line.transport.is_aborted == (line.freed == []) == bool(unsent)
