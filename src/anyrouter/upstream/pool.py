@@ -55,7 +55,7 @@ class Pool:
         return bool(self._open) or bool(self._waiters)
 
     def take_idle(self, now_s: float) -> HttpConnection | None:
-        """An idle connection, now busy; None when there is none. (Then others may wait: who is done hands over to them directly.)"""
+        """An idle connection, now busy; None when there is none. Whoever waits is handed a connection before it gets idle."""
         while self.idle:
             connection = self.idle.pop()
             if connection.is_usable and connection.free_until_s > now_s:
