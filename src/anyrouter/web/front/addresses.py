@@ -41,9 +41,6 @@ class TrustedProxies:
     def __init__(self, networks: Iterable[str | Network] = ()) -> None:
         self._networks = tuple(ip_network(network) if isinstance(network, str) else network for network in networks)
 
-    def __bool__(self) -> bool:
-        return bool(self._networks)
-
     def is_trusted(self, host: str) -> bool:
         """Whether the address (canonical text) is in one of the networks."""
         try:

@@ -71,7 +71,7 @@ class PassedBody:
 
 
 class ChunkedBody:
-    """A chunked body (RFC 9112, section 7.1), decoded and kept, or only followed to its end.
+    """A chunked body (RFC 9112, section 7.1), decoded.
 
     Strict: hexadecimal sizes of at most eight digits, extensions ignored, every line ended by CRLF, trailers checked and dropped.
     `received` counts what crossed the wire, framing included, and is held to `limit`: tiny chunks buy nothing.
@@ -80,8 +80,8 @@ class ChunkedBody:
 
     __slots__ = ("_file", "_left", "_limit", "_pending", "_state", "_trailer_bytes", "fault", "received")
 
-    def __init__(self, limit: int, *, is_kept: bool) -> None:
-        self._file = io.BytesIO() if is_kept else None
+    def __init__(self, limit: int) -> None:
+        self._file = io.BytesIO()
         self._limit, self._left, self._trailer_bytes = limit, 0, 0
         self._pending, self._state = b"", _SIZE
         self.received = 0
@@ -98,8 +98,10 @@ class ChunkedBody:
         return 0 if self.is_complete else -1
 
     def take(self) -> bytes:
-        """The whole body, decoded."""
-        return b"" if self._file is None else self._file.getvalue()
+        """What was decoded since the last call."""
+        data = self._file.getvalue()
+        self._file = io.BytesIO()
+        return data
 
     def feed(self, view: memoryview) -> int:
         """Take what belongs to the body, and say how many bytes that is. All of them, unless the body is complete or at fault."""
@@ -120,8 +122,7 @@ class ChunkedBody:
 
     def _feed_data(self, data: bytes, at: int) -> int:
         ahead = min(len(data), at + self._left)
-        if self._file is not None:
-            self._file.write(memoryview(data)[at:ahead])
+        self._file.write(memoryview(data)[at:ahead])
         self._left -= ahead - at
         if not self._left:
             self._state = _DATA_END

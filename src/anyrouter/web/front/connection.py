@@ -114,7 +114,7 @@ class Connection(EndingConnection):
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""
-        self.unsent = self.transport.get_write_buffer_size()
+        self.unsent = self.measure_unsent()
         self.deadline_s = time.monotonic() + self.state.limits.write_timeout_s
         if self._message is not None:
             self._message.pause()
@@ -131,8 +131,6 @@ class Connection(EndingConnection):
 
     def shutdown(self) -> None:
         """The server stops: what is being served is served to its end, and is the last."""
-        if not self.state.is_stopping:
-            self.state.stop()
         self.is_last = True
         if self.phase == HEAD:
             self.close()
@@ -166,9 +164,14 @@ class Connection(EndingConnection):
             if 4 < end <= state.limits.head_bytes:  # noqa: PLR2004 -- the usual case: a head from its first byte on
                 self._begin(state.view[:end].tobytes(), state.view[end:nbytes])
                 return
+        begun = self.held is not None
+        deadline_s = self.deadline_s
+        if not begun:
             self.deadline_s = time.monotonic() + state.limits.head_timeout_s
         self.keep(state.view[:nbytes])
         self._advance()
+        if not begun and self.phase == HEAD and self.held is None:
+            self.deadline_s = deadline_s  # nothing but blank lines, which gain no time
 
     def _advance(self) -> None:
         """Begin the message at the start of what is held, if its head is whole."""
@@ -234,8 +237,8 @@ class Connection(EndingConnection):
 
     def client_host(self, head: Head) -> str:
         """The address of the client behind trusted proxies."""
-        proxies = self.state.proxies
-        return proxies.client_host(self.peer_host, head.headers.get(b"x-forwarded-for")) if proxies else self.peer_host
+        forwarded = head.headers.get(b"x-forwarded-for")
+        return self.peer_host if forwarded is None else self.state.proxies.client_host(self.peer_host, forwarded)
 
     def is_secure(self, head: Head) -> bool:
         """Whether the client speaks TLS, to us or to a trusted proxy."""

@@ -6,9 +6,11 @@ closes when the client has closed, or when it has sent or waited too much.
 """
 
 import asyncio
+import fcntl
 import math
 import socket
 import struct
+import termios
 import time
 from typing import Final
 
@@ -129,9 +131,9 @@ class EndingConnection(asyncio.BufferedProtocol):
 
     def judge_writing(self, now_s: float) -> None:
         """Give the client more time if it has taken a part of what waits for it; else it has had enough."""
-        waiting = self.transport.get_write_buffer_size()
+        waiting = self.measure_unsent()
         if self.unsent is not None and waiting >= self.unsent:
-            self.transport.abort()
+            self.break_off(is_reset=True)  # what the kernel holds for it goes too
             return
         self.unsent = waiting
         self.deadline_s = now_s + self.state.limits.write_timeout_s
@@ -140,5 +142,17 @@ class EndingConnection(asyncio.BufferedProtocol):
         """End after what was written."""
         self.held = None
         self.phase, self.deadline_s = CLOSING, time.monotonic() + self.state.limits.write_timeout_s
-        self.unsent = self.transport.get_write_buffer_size()
+        self.unsent = self.measure_unsent()
         self.transport.close()
+
+    def measure_unsent(self) -> int:
+        """Bytes that the client has not acknowledged, here and in the kernel, whose buffer may hold megabytes of them."""
+        waiting = self.transport.get_write_buffer_size()
+        handle: socket.socket | None = self.transport.get_extra_info("socket")
+        if handle is None:
+            return waiting
+        try:
+            queued: int = struct.unpack("i", fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+        except OSError:  # not every system tells; then the kernel's part does not count
+            queued = 0
+        return waiting + queued

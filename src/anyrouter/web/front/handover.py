@@ -40,7 +40,7 @@ class HandedOver(HttpToolsProtocol):
         self.client = (connection.client_host(head), connection.peer_port)
         self.scheme = "https" if connection.is_secure(head) else "http"
         self._head, limits = head, state.limits
-        self._body = ChunkedBody(limits.body_bytes, is_kept=False) if head.length == CHUNKED else PassedBody(head.length)
+        self._body = ChunkedBody(limits.body_bytes) if head.length == CHUNKED else PassedBody(head.length)
         self._pace = Pace(limits, time.monotonic())
         self._paused_at_s: float | None = None
 
@@ -64,7 +64,9 @@ class HandedOver(HttpToolsProtocol):
             self.give_up(body.fault)
             return
         if size:
-            super().data_received(cast("bytes", view[:size]))  # its parser takes any buffer
+            super().data_received(_chunk(body) if isinstance(body, ChunkedBody) else view[:size].tobytes())
+        if self.connection is None:
+            return
         if body.is_complete:
             connection.keep_pipelined(view[size:])
         elif connection.is_eof:
@@ -168,6 +170,13 @@ class HandedOver(HttpToolsProtocol):
         if connection is not None and connection.unsent is None:
             is_coming = not self._body.is_complete and self._paused_at_s is None
             connection.deadline_s = self._pace.due_s if is_coming else math.inf
+
+
+def _chunk(body: ChunkedBody) -> bytes:
+    """What has come of the body, chunked anew: no two parsers need to agree about extensions and trailers."""
+    data = body.take()
+    chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+    return chunk + b"0\r\n\r\n" if body.is_complete else chunk
 
 
 class MessageTransport:

@@ -178,7 +178,8 @@ def judge_body(head: Head, max_bytes: int) -> Denied | None:
     media = headers.get(b"content-type")
     if media is not None and media != b"application/json" and not _is_json(media):
         return refusals.not_json(media)
-    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+    coding = headers.get(b"content-encoding")
+    if coding is not None and coding.lower() not in (b"identity", b""):
         return refusals.ENCODED_BODY
     return None
 

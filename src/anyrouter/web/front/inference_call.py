@@ -3,7 +3,8 @@
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from anyrouter.core.errors import Denied
 from anyrouter.relay.call import Principal, RequestHead
@@ -11,7 +12,7 @@ from anyrouter.web.front import refusals
 from anyrouter.web.front.body import ChunkedBody, LengthBody, Pace
 from anyrouter.web.front.downstream import ConnectionDownstream
 from anyrouter.web.front.head import CHUNKED, Head, judge_body
-from anyrouter.web.front.state import report
+from anyrouter.web.front.state import FrontState, report
 
 if TYPE_CHECKING:
     from anyrouter.web.front.connection import Connection
@@ -27,7 +28,7 @@ _SERVING: Final = 2
 class InferenceCall(ConnectionDownstream):
     """The message, and the relay's `Downstream` for its reply."""
 
-    __slots__ = ("_body", "_head", "_pace", "_phase", "_presence_asked", "_principal", "_request", "task")
+    __slots__ = ("_body", "_head", "_pace", "_phase", "_presence_asked", "_principal", "_request", "_task")
 
     def __init__(self, connection: "Connection", head: Head) -> None:
         super().__init__(connection, is_http10=head.is_http10)
@@ -36,7 +37,7 @@ class InferenceCall(ConnectionDownstream):
         self._principal: Principal
         self._phase = _SERVING
         self._body: LengthBody | ChunkedBody | None = None
-        self.task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def begin(self, endpoint: str, rest: memoryview) -> None:
         """Judge the head; `rest` is what has come behind it."""
@@ -64,9 +65,18 @@ class InferenceCall(ConnectionDownstream):
             connection.keep(rest)
             if self._head.length == CHUNKED or self._head.length > len(rest):
                 connection.pause_reading()
-            state.hold(state.loop.create_task(self._find()))
+            self._start(state, self._find())
         else:
             self._obey(connection, verdict, rest)
+
+    def _start(self, state: FrontState, work: Coroutine[Any, Any, None]) -> None:
+        self._task = task = state.loop.create_task(work)
+        state.tasks.add(task)
+
+    def _end_task(self, state: FrontState) -> None:
+        if self._task is not None:
+            state.tasks.discard(self._task)
+            self._task = None
 
     # What the connection tells.
 
@@ -134,6 +144,8 @@ class InferenceCall(ConnectionDownstream):
         except Exception as error:  # noqa: BLE001 -- the last line of defence of a request
             report("key lookup failed", error, request.request_id)
             verdict = refusals.FAILED
+        finally:
+            self._end_task(connection.state)
         if self.connection is not None:
             self._phase = _SERVING
             self._obey(connection, verdict, connection.take_held())
@@ -163,7 +175,7 @@ class InferenceCall(ConnectionDownstream):
         if self._head.expects_continue and not rest:
             connection.transport.write(_CONTINUE)
         if self._head.length == CHUNKED:
-            self._body = chunks = ChunkedBody(limits.body_bytes, is_kept=True)
+            self._body = chunks = ChunkedBody(limits.body_bytes)
             self._feed_chunks(connection, chunks, rest)
         else:
             self._body = body = LengthBody(self._head.length, rest)
@@ -205,10 +217,7 @@ class InferenceCall(ConnectionDownstream):
         if self._phase == _BODY:
             self._phase, self._body = _SERVING, None
             connection.buffer, connection.deadline_s = state.view, math.inf
-        self.task = task = state.loop.create_task(self._serve(connection, body))
-        state.running.add(self)
-        if state.is_stopping:
-            state.hold(task)
+        self._start(state, self._serve(connection, body))
         if connection.is_read_paused and connection.held is None:
             connection.resume_reading()
         if connection.is_eof:
@@ -225,8 +234,7 @@ class InferenceCall(ConnectionDownstream):
         except Exception as error:  # noqa: BLE001 -- the last line of defence of a request
             report("inference failed", error, request.request_id)
         finally:
-            state.running.discard(self)
-            self.task = None
+            self._end_task(state)
         if not self.is_over:
             self._complete(refusals.FAILED)
 

@@ -37,8 +37,6 @@ class FrontLimits:
 
     @property
     def sweep_s(self) -> float:
-        """How often deadlines are looked at: each second, oftener when a deadline is shorter than that."""
-        deadlines = [self.head_timeout_s, self.body_timeout_s, self.body_window_s, self.keep_alive_s, self.write_timeout_s, self.linger_s]
-        if self.presence_s is not None:
-            deadlines.append(self.presence_s)
-        return max(0.01, min(1.0, min(deadlines) / 4))
+        """How often deadlines are looked at: each second, oftener when they are short."""
+        deadlines = (self.head_timeout_s, self.body_timeout_s, self.body_window_s, self.keep_alive_s, self.write_timeout_s, self.linger_s)
+        return max(0.01, min(1.0, min(deadlines) / 4, 1.0 if self.presence_s is None else self.presence_s))

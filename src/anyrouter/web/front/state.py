@@ -18,7 +18,6 @@ from anyrouter.web.front.limits import FrontLimits
 
 if TYPE_CHECKING:
     from anyrouter.web.front.connection import Connection
-    from anyrouter.web.front.inference_call import InferenceCall
 
 RECEIVE_BYTES = 262_144
 _ID_DIGITS = 20
@@ -31,7 +30,7 @@ class FrontState:
 
     `memory` is where all connections receive: a read is consumed before the next one begins, so one buffer does for all, and an idle
     connection has none. `date_line` is renewed by the sweep, which runs as long as there are connections.
-    `running` keeps the tasks of requests alive, and is what a forced stop cancels.
+    `tasks` are uvicorn's: it waits for them when it stops, and cancels them when its patience ends.
     """
 
     def __init__(self, inference: Inference, limits: FrontLimits, proxies: TrustedProxies) -> None:
@@ -40,8 +39,7 @@ class FrontState:
         self.memory = bytearray(RECEIVE_BYTES)
         self.view = memoryview(self.memory)
         self.date_line = b""
-        self.running: set[InferenceCall] = set()
-        self.is_stopping = False
+        self.tasks: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop
         self.config: Config | None = None
         self.server_state: ServerState
@@ -55,7 +53,8 @@ class FrontState:
         self.loop = asyncio.get_running_loop()
         self.config, self.server_state, self.app_state = config, server_state, app_state
         self._connections = cast("set[Connection]", server_state.connections)  # uvicorn asks of them `shutdown()`, which they have
-        self.is_stopping = False
+        self.tasks = server_state.tasks
+        self._timer = None
 
     def add(self, connection: "Connection") -> int:
         """Watch a connection's deadline; returns how many connections there are."""
@@ -76,23 +75,15 @@ class FrontState:
         self._random_at = at + _ID_DIGITS
         return f"req-{now_ms:012x}{self._random[at : at + _ID_DIGITS]}"
 
-    def stop(self) -> None:
-        """From now on uvicorn waits for the running requests, and cancels them when its patience ends."""
-        self.is_stopping = True
-        for call in self.running:
-            self.hold(call.task)
-
-    def hold(self, task: "asyncio.Task[None] | None") -> None:
-        """Make uvicorn wait for the task."""
-        if task is not None and not task.done():
-            self.server_state.tasks.add(task)
-            task.add_done_callback(self.server_state.tasks.discard)
-
     def _sweep(self) -> None:
         self.date_line = b"Date: %s\r\n" % formatdate(usegmt=True).encode()
         now_s = time.monotonic()
         for connection in [one for one in self._connections if one.deadline_s <= now_s]:
-            connection.expire(now_s)
+            try:
+                connection.expire(now_s)
+            except Exception as error:  # noqa: BLE001 -- a mistake with one connection must not end the deadlines of all
+                report("deadline failed", error, "")
+                connection.transport.abort()
         self._timer = self.loop.call_later(self.limits.sweep_s, self._sweep) if self._connections else None
 
 
