@@ -1,6 +1,7 @@
 """Hostile and broken things on both sides of the relay. What fails here and is marked so is wrong in the code, not in the test."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -142,3 +143,46 @@ async def test_no_number_of_the_clients_is_a_mistake_of_ours(make_world, json_re
     reply = await world.ask(body)
     assert reply.status in (200, 400)
     assert world.errors == []
+
+
+async def test_what_a_key_has_just_called_is_refused_when_its_models_are_narrowed(make_world, json_reply):
+    world = make_world()
+    world.client.replies = [json_reply(REPLY), json_reply(REPLY)]
+    assert (await world.ask(BODY)).status == 200
+    world.use(models=("openai/gpt-4o-mini",))
+    assert code_of(await world.ask(BODY)) == "model_not_allowed"
+    world.use(models=("openai/gpt-4o",))
+    assert (await world.ask(BODY)).status == 200
+    assert len(world.client.sent) == 2
+
+
+async def test_a_pin_holds_for_its_own_request_only(make_world, make_upstream, json_reply):
+    world = make_world([make_upstream("a", "openai", 1), make_upstream("b", "openai", 2)])
+    world.client.replies = [json_reply(REPLY) for _ in range(4)]
+    pins = [{}, {"x_anyrouter_provider": "b"}, {}, {"x_anyrouter_provider": "a"}]
+    served = [(await world.ask(BODY, **pin)).header("X-AnyRouter-Served-By") for pin in pins]
+    assert served == ["a; attempt=1", "b; attempt=1", "a; attempt=1", "a; attempt=1"]
+
+
+async def test_a_new_configuration_holds_from_the_next_request_on(make_world, make_upstream, json_reply):
+    world = make_world([make_upstream("a", "openai")])
+    world.client.replies = [json_reply(REPLY), json_reply(REPLY)]
+    assert (await world.ask(BODY)).header("X-AnyRouter-Served-By") == "a; attempt=1"
+    world.relay.snapshot = replace(world.relay.snapshot, upstreams=(make_upstream("b", "openai"),), routes={})
+    assert (await world.ask(BODY)).header("X-AnyRouter-Served-By") == "b; attempt=1"
+    world.relay.snapshot = replace(world.relay.snapshot, upstreams=(), routes={})
+    assert code_of(await world.ask(BODY)) == "no_route"
+
+
+async def test_entries_of_one_lane_do_not_share_what_is_each_requests_own(make_world, json_reply):
+    world = make_world()
+    world.client.replies = [json_reply({**REPLY, "id": f"up-{n}"}) for n in range(3)]
+    for n in range(3):
+        await world.ask(BODY, **({"x_anyrouter_trace_id": f"trace-{n}", "x_title": f"app-{n}"} if n != 1 else {}))
+    entries = world.ledger.entries
+    assert [(entry.trace_id, entry.app_title, entry.upstream_id) for entry in entries] == [
+        ("trace-0", "app-0", "up-0"),
+        (None, None, "up-1"),
+        ("trace-2", "app-2", "up-2"),
+    ]
+    assert len({entry.generation_id for entry in entries}) == len({entry.request_id for entry in entries}) == 3
