@@ -23,7 +23,7 @@ hostile = st.text() | st.binary().map(lambda value: value.decode("latin-1")) | s
 
 
 def by_definition(text: str) -> bool:
-    """The format as keys.md tells it, without a regular expression."""
+    """The format as it is documented, without a regular expression."""
     parts = text.split("-")
     if len(parts) != 3 or parts[0] != "ar" or not 2 <= len(parts[1]) <= 16 or len(parts[2]) != 45:
         return False
