@@ -22,6 +22,10 @@ def test_other_methods_on_inference_paths_are_the_applications(site: Site, metho
     assert site.inference.heads == []
 
 
+def test_replies_of_the_application_are_dated_and_do_not_name_a_server(site: Site) -> None:
+    assert set(site.ask(get(), method=b"GET").headers) == {"date", "content-length"}
+
+
 def test_head_requests_are_the_applications(site: Site) -> None:
     with site.connect() as client:
         assert client.send(request(b"", method=b"HEAD")).read(b"HEAD").body == b""

@@ -19,8 +19,8 @@ def make_front(
 ) -> type[asyncio.Protocol]:
     """The `http=` of one `uvicorn.Config`: it serves inference by `inference` and everything else by the Config's application.
 
-    The Config must say `proxy_headers=False` (the client's address is judged here, by `trusted_proxies`), `server_header=False`,
-    and `ws="none"`. Its `timeout_keep_alive` has no effect, `timeout_graceful_shutdown` is how long running requests get.
+    The Config must say `proxy_headers=False`: the client's address is judged here, by `trusted_proxies`. Its `timeout_graceful_shutdown`
+    is how long running requests get to end. `timeout_keep_alive`, `ws`, `date_header`, `server_header` and `access_log` have no effect.
     """
     state = FrontState(inference, limits or FrontLimits(), TrustedProxies(trusted_proxies))
 

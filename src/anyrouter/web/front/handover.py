@@ -119,6 +119,12 @@ class HandedOver(HttpToolsProtocol):
 
     # What uvicorn calls.
 
+    def on_headers_complete(self) -> None:
+        """The application starts. Its replies have the front's Date, and no Server, whatever uvicorn was told."""
+        super().on_headers_complete()
+        if self.connection is not None:
+            self.cycle.default_headers = self.connection.state.date_header
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- uvicorn's text says less than ours
         """It cannot use a head that the front could: the target is not a path."""
         self.give_up(refusals.BAD_TARGET)

@@ -29,7 +29,7 @@ class FrontState:
     """Made once for a server; used by its event loop alone.
 
     `memory` is where all connections receive: a read is consumed before the next one begins, so one buffer does for all, and an idle
-    connection has none. `date_line` is renewed by the sweep, which runs as long as there are connections.
+    connection has none. `date_line` and `date_header` are renewed by the sweep, which runs as long as there are connections.
     `tasks` are uvicorn's: it waits for them when it stops, and cancels them when its patience ends.
     """
 
@@ -39,6 +39,7 @@ class FrontState:
         self.memory = bytearray(RECEIVE_BYTES)
         self.view = memoryview(self.memory)
         self.date_line = b""
+        self.date_header: list[tuple[bytes, bytes]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.loop: asyncio.AbstractEventLoop
         self.config: Config | None = None
@@ -76,7 +77,8 @@ class FrontState:
         return f"req-{now_ms:012x}{self._random[at : at + _ID_DIGITS]}"
 
     def _sweep(self) -> None:
-        self.date_line = b"Date: %s\r\n" % formatdate(usegmt=True).encode()
+        date = formatdate(usegmt=True).encode()
+        self.date_line, self.date_header = b"Date: %s\r\n" % date, [(b"date", date)]
         now_s = time.monotonic()
         for connection in [one for one in self._connections if one.deadline_s <= now_s]:
             try:
