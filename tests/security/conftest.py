@@ -1,0 +1,125 @@
+"""A gateway as an attacker meets it: the real process on a socket, a provider behind it that writes down all that reaches it."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyrouter.core.apikey import ApiKey
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.storage.opening import open_storage
+from support.gateway import GatewayProcess
+from support.raw_client import RawClient, Reply, raw_request
+from support.served import Served, answer_in_its_dialect, run_command
+from support.upstream import ScriptedUpstream
+
+CREDENTIAL = "sk-MARKER0credential0of0the0upstream0"
+CHAT = b'{"model":"openai/gpt-4o","messages":[{"role":"user","content":"MARKER-prompt"}]}'
+MESSAGES = b'{"model":"anthropic/claude-sonnet-4-5","max_tokens":16,"messages":[{"role":"user","content":"MARKER-prompt"}]}'
+EMBEDDINGS = b'{"model":"openai/text-embedding-3-small","input":"MARKER-prompt"}'
+
+
+@dataclass
+class Exposed(Served):
+    """The gateway, and ways to send it anything."""
+
+    def connect(self, **options: Any) -> RawClient:
+        return RawClient(self.base_url, **options)
+
+    def ask(self, raw: bytes, method: bytes | None = None, **options: Any) -> Reply:
+        """The reply to one request on a connection of its own."""
+        with self.connect(**options) as client:
+            return client.send(raw).read(method or raw[: raw.index(b" ")])
+
+    def chat(self, *lines: bytes, key: str | None = None, body: bytes = CHAT, **options: Any) -> Reply:
+        """The reply to a chat completion with the live key, or another."""
+        return self.ask(raw_request(b"POST", b"/api/v1/chat/completions", *lines, key=key or self.live_key, body=body), **options)
+
+    def id_of(self, key: str) -> str:
+        """A key's public id, which the key may read itself."""
+        reply = self.ask(raw_request(b"GET", b"/api/v1/key", key=key))
+        assert reply.status == 200, reply.body
+        return str(reply.json["data"]["id"])
+
+    def new_key(self, *arguments: str, name: str | None = None) -> str:
+        """The text of a key that no other test has."""
+        return str(run_command(self.gateway.data_dir, "keys", "create", "--name", name or f"key {os.urandom(6).hex()}", *arguments)["key"])
+
+    def edit_key(self, key: str, **changes: Any) -> None:
+        """Change what no command changes yet, by the store that a command would use."""
+
+        async def edit() -> None:
+            storage = await open_storage(self.gateway.data_dir, None, environment={})
+            try:
+                found = await storage.keys.find_key(DEFAULT_ORGANISATION_ID, self.id_of(key))
+                assert isinstance(found, ApiKey)
+                await storage.keys.update_key(replace(found, **changes))
+            finally:
+                await storage.aclose()
+
+        asyncio.run(edit())
+
+    @contextlib.contextmanager
+    def without_keys(self) -> Iterator[None]:
+        """A database that cannot look keys up: whoever asks it now gets an error."""
+        with contextlib.closing(sqlite3.connect(self.gateway.data_dir / "anyrouter.db", timeout=20, isolation_level=None)) as database:
+            database.execute("ALTER TABLE api_keys RENAME TO api_keys_away")
+            try:
+                yield
+            finally:
+                database.execute("ALTER TABLE api_keys_away RENAME TO api_keys")
+
+
+@contextlib.contextmanager
+def exposing(directory: Path, **environment: str) -> Iterator[Exposed]:
+    with ScriptedUpstream(answer_in_its_dialect) as upstream:
+        gateway = GatewayProcess(
+            directory,
+            OPENAI_API_KEY=CREDENTIAL,
+            OPENAI_BASE_URL=f"{upstream.url}/v1",
+            ANTHROPIC_API_KEY=CREDENTIAL,
+            ANTHROPIC_BASE_URL=upstream.url,
+            ANYROUTER_LOGGING__LEVEL="debug",
+            **environment,
+        )
+        try:
+            live_key = run_command(gateway.data_dir, "keys", "create", "--name", "live")["key"]
+            yield Exposed(gateway, upstream, live_key)
+        finally:
+            gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def _exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
+    with exposing(tmp_path_factory.mktemp("exposed") / "data", ANYROUTER_LIMITS__FAILED_AUTH_PER_MINUTE="1000000") as exposed:
+        yield exposed
+
+
+@pytest.fixture
+def exposed(_exposed: Exposed) -> Exposed:
+    """The gateway with its usual limits, its provider answering as usual and having received nothing."""
+    _exposed.upstream.handle = answer_in_its_dialect
+    _exposed.upstream.received.clear()
+    return _exposed
+
+
+@pytest.fixture(scope="session")
+def _impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
+    deadlines = {"HEAD_TIMEOUT_S": "1", "BODY_TIMEOUT_S": "1.5", "KEEP_ALIVE_S": "20", "BODY_BYTES": "1048576", "HEAD_COUNT": "50"}
+    environment = {f"ANYROUTER_SERVER__{name}": value for name, value in deadlines.items()}
+    with exposing(tmp_path_factory.mktemp("impatient") / "data", ANYROUTER_SERVER__TRUSTED_PROXIES="127.0.0.1", **environment) as exposed:
+        yield exposed
+
+
+@pytest.fixture
+def impatient(_impatient: Exposed) -> Exposed:
+    """A gateway behind a proxy on this machine, with short deadlines, small limits and the usual bound on failed authentication."""
+    _impatient.upstream.handle = answer_in_its_dialect
+    _impatient.upstream.received.clear()
+    return _impatient
