@@ -207,6 +207,14 @@ async def test_an_address_that_refuses_gives_way_to_the_next(make_peer: Make) ->
             await dial(Resolving(unused.getsockname(), unused.getsockname()), "two.example", 0)  # type: ignore[arg-type]
 
 
+async def test_one_refused_address_refuses_the_name(make_peer: Make) -> None:
+    peer = await make_peer(answer_all)
+    loop: Any = Resolving(("127.0.0.1", peer.origin.port), ("127.0.0.2", peer.origin.port))
+    with pytest.raises(ConnectFailed, match="refused"):
+        await dial(loop, "two.example", 0, lambda address: address == "127.0.0.1")
+    assert peer.wires == []
+
+
 async def test_an_address_that_does_not_answer_is_overtaken(make_peer: Make) -> None:
     peer = await make_peer(answer_all)
     with contextlib.ExitStack() as stack:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from anyrouter.core.errors import UpstreamBroken
 from anyrouter.relay.ports import Timeouts
 from anyrouter.upstream.connection import HEAD_BYTES
-from anyrouter.upstream.exchange import UNCLAIMED_BYTES
+from anyrouter.upstream.exchange import TURN_BYTES, UNCLAIMED_BYTES
 
 MakeLine = Callable[[], Any]
 
@@ -495,3 +495,19 @@ async def test_a_reply_to_a_request_that_is_not_sent_yet_ends_the_connection(mak
     line.feed(sized(b"ab"))
     assert await exchange.read(10) == b"ab"
     assert line.transport.is_aborted == (line.freed == []) == bool(unsent)
+
+
+async def test_a_sink_that_raises_in_a_later_turn_ends_the_exchange_too(make_line: MakeLine) -> None:
+    class LateFaulty:
+        size = 0
+
+        def feed(self, data: bytes) -> None:
+            self.size += len(data)
+            if self.size > TURN_BYTES:
+                raise LookupError
+
+    line = make_line()
+    exchange = line.start()
+    line.feed(sized(gzip.compress(bytes(4 * TURN_BYTES)), b"Content-Encoding: gzip\r\n"))
+    with pytest.raises(LookupError):
+        await asyncio.wait_for(exchange.stream_to(LateFaulty()), 5)
