@@ -45,6 +45,10 @@ class _Delta(msgspec.Struct):
     stop_reason: str | None = None
 
 
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
 class _Event(msgspec.Struct):
     type: str = ""
     message: _Message | None = None
@@ -54,6 +58,7 @@ class _Event(msgspec.Struct):
 
 _decode_usage = msgspec.json.Decoder(UsageMember).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
+_decode_kind = msgspec.json.Decoder(_Kind).decode
 
 
 def read_request(endpoint: str, body: bytes) -> InferenceRequest:
@@ -187,7 +192,10 @@ class AnthropicStream:
         try:
             decoded = _decode_event(data)
         except (msgspec.DecodeError, RecursionError):
-            raise InvalidReply("an event of the stream is not a JSON object") from None
+            kind = _kind_of(data)
+            if not self.is_begun:
+                raise InvalidReply("the stream does not begin with message_start") from None
+            decoded = _Event(type=kind)  # of a kind that is not known here, or told otherwise than today
         if decoded.type == "error":
             self.failure = data
             return False
@@ -216,3 +224,10 @@ class AnthropicStream:
             if value is not None:
                 setattr(self._told, name, value)
         self.facts.usage = _to_usage(self._told) if self._has_final_usage else None
+
+
+def _kind_of(data: bytes) -> str:
+    try:
+        return _decode_kind(data).type
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidReply("an event of the stream is not a JSON object") from None

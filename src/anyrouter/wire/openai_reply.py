@@ -13,6 +13,7 @@ from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
 
 _REPLY_MEMBER = {"chat/completions": "choices", "completions": "choices", "embeddings": "data"}
 _SHORT_REPLY = 32_768
+_VALUES = 3  # id, model, usage
 _ABSENT = msgspec.Raw(b"")
 
 
@@ -89,23 +90,21 @@ def render_reply(endpoint: str, reply: OpenAIReply, naming: Naming, usage: Usage
 def _splice(endpoint: str, text: bytes, told: _Told, naming: Naming, usage: bytes, block: bytes) -> bytes | None:  # noqa: PLR0917 -- one caller
     """The usual reply, short and whole, edited by looking for the values. None where that is not certain.
 
-    A provider does not repeat members to deceive: the first value behind its name (of usage, which comes last, the last) is the one.
+    A value that stands in the text but once is the member's, wherever and however spaced it is.
     """
     old_id, old_model = bytes(told.id), bytes(told.model)
     if not old_id or not old_model or told.provider is not _ABSENT or not text.endswith(b"}"):
         return None
-    gap = b'"id":' if b'"id":"' in text else b'"id": '
-    id_at, model_at, usage_at = text.find(gap + old_id), text.find(b'"model":%s%s' % (gap[5:], old_model)), text.rfind(usage)
-    if not 0 <= id_at < model_at < usage_at:
+    id_at, model_at, usage_at = text.find(old_id), text.find(old_model), text.find(usage)
+    if not id_at < model_at < usage_at or text.count(old_id) + text.count(old_model) + text.count(usage) != _VALUES:
         return None
     lacks = endpoint == "chat/completions" and told.system_fingerprint is _ABSENT
-    id_end, model_end = id_at + len(gap) + len(old_id), model_at + 3 + len(gap) + len(old_model)
-    return b'%s"id":%s%s"model":%s%s%s%s,"provider":%s%s}' % (
+    return b'%s%s%s%s%s%s%s,"provider":%s%s}' % (
         text[:id_at],
         naming.generation_id,
-        text[id_end:model_at],
+        text[id_at + len(old_id) : model_at],
         naming.model,
-        text[model_end:usage_at],
+        text[model_at + len(old_model) : usage_at],
         block,
         text[usage_at + len(usage) : -1],
         naming.provider,
