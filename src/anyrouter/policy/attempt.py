@@ -6,8 +6,10 @@
 What an upstream's status becomes is the contract's section 4.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from anyrouter.core.errors import (
@@ -25,6 +27,8 @@ _KEPT_STATUSES = {400: "invalid_parameter", 404: "model_not_found", 413: "body_t
 _CREDENTIAL_STATUSES = (401, 402, 403)
 _OVERLOADED_STATUSES = (503, 529)
 _TOO_MANY, _REQUEST_TIMEOUT, _SERVER_ERROR = 429, 408, 500
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
+_LONGEST_WAIT_S = 86_400.0
 _CONTEXT_HINTS = ("context length", "context_length", "prompt is too long", "context window")
 
 
@@ -154,6 +158,21 @@ def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any
     code = "upstream_timeout" if status in (_REQUEST_TIMEOUT, 504) else "upstream_error"
     denied = Denied(code=code, message=f"{name} failed{reason}", metadata=metadata, retry_after_s=error.retry_after_s)
     return Failure(denied=denied, is_fallback_allowed=status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT)
+
+
+def read_retry_after(text: str, now_s: float) -> float | None:
+    """The seconds that a Retry-After asks for: a number or an HTTP date (RFC 9110, section 10.2.3), `now_s` being Unix seconds.
+
+    None for what is neither. At most a day, so that a slip of the provider's does not lock a client out for good.
+    """
+    text = text.strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_WAIT_S)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return min(max(0.0, moment.timestamp() - now_s), _LONGEST_WAIT_S)
 
 
 def _record(target: Target, status: int, latency_ms: int, error: str | None) -> AttemptRecord:

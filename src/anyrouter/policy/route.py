@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.provider import Provider
@@ -107,6 +108,18 @@ def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
             snapshot.routes.clear()
         snapshot.routes[asked] = targets
     return targets if pin is None or isinstance(targets, Denied) else _pinned(snapshot, targets, pin)
+
+
+def select_providers(key: ApiKey, targets: tuple[Target, ...]) -> tuple[Target, ...] | Denied:
+    """Those of the targets whose provider the key may use; a refusal when there are none."""
+    if key.providers is None:
+        return targets
+    allowed = tuple(target for target in targets if target.upstream.provider.id in key.providers)
+    return allowed or Denied(
+        code="provider_not_allowed",
+        message=f"The API key {key.label}… may not use the providers that serve {targets[0].model} here.",
+        metadata={"excluded": [{"upstream": target.upstream.id, "reason": "provider"} for target in targets]},
+    )
 
 
 def find_candidates(snapshot: Snapshot, environment: Environment, model: str) -> list[Upstream]:

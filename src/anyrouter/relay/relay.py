@@ -26,10 +26,10 @@ from anyrouter.core.errors import (
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState, LedgerEntry
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
-from anyrouter.policy.attempt import Attempts, judge
+from anyrouter.policy.attempt import Attempts, judge, read_retry_after
 from anyrouter.policy.authorize import expiry_notice, judge_model
 from anyrouter.policy.endpoints import ENDPOINTS
-from anyrouter.policy.route import Snapshot, route
+from anyrouter.policy.route import Snapshot, route, select_providers
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
@@ -130,7 +130,7 @@ class Relay:
             if isinstance(found, Denied):
                 return found
             lane = found
-        limit = self._limiter.admit(principal, head.started_s)
+        limit = self._limiter.admit(principal, time.monotonic())
         if isinstance(limit, Denied):
             return limit
         return Generation(
@@ -154,6 +154,10 @@ class Relay:
         denied = judge_model(principal.key, targets[0].model)
         if denied is not None:
             return denied
+        allowed = select_providers(principal.key, targets)
+        if isinstance(allowed, Denied):
+            return allowed
+        targets = allowed
         lane = make_lane(principal, self.snapshot, endpoint, targets)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:
@@ -258,7 +262,7 @@ class Relay:
                 raise
         finally:
             self._pumps.discard(pump)
-            if not generation.is_settled:
+            if not generation.is_settled and generation.is_begun:
                 generation.partial = rewriter.usage()
         generation.downstream.finish()
 
@@ -314,7 +318,7 @@ class Relay:
         generation_id = generation_id_of(head.request_id) if generation is None else generation.id
         lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), self._common_lines(head, principal), refusal_lines(denied))
         if principal is not None:
-            lines += limit_lines(self._limiter.peek(principal, head.started_s), dialect, head.now_ms)
+            lines += limit_lines(self._limiter.peek(principal, time.monotonic()), dialect, head.now_ms)
         downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))
 
     def _reply_head(self, generation: Generation, kind: bytes) -> bytes:
@@ -348,18 +352,15 @@ def _estimate(generation: Generation, facts: ReplyFacts) -> Usage:
         return NO_USAGE
     is_embedding = generation.head.endpoint == "embeddings"
     return Usage(
-        input_tokens=generation.request.estimated_input_tokens,
+        input_tokens=generation.request.measured_input_tokens(),
         output_tokens=0 if is_embedding else estimate_tokens(facts.output_bytes),
         source=UsageSource.ESTIMATED,
     )
 
 
 def _retry_after_s(exchange: Exchange) -> float | None:
-    for name, value in exchange.headers:
-        if name == b"retry-after":
-            text = value.decode("latin-1").strip()
-            return min(float(text), 3600.0) if text.isdigit() else None
-    return None
+    value = next((value for name, value in exchange.headers if name == b"retry-after"), None)
+    return None if value is None else read_retry_after(value.decode("latin-1"), time.time())
 
 
 def _is_trace_id(value: bytes) -> bool:

@@ -12,7 +12,7 @@ STREAM_HEAD = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-
 def limit_lines(state: LimitState, dialect: str, now_ms: int) -> bytes:
     """Every header that tells of the requests-per-minute limit: the classic three, the IETF pair, the dialect's own."""
     limit, remaining, wait_s = state.limit, state.remaining, -int(-state.reset_s // 1)
-    reset = now_ms // 1000 + wait_s
+    reset = -int(-(now_ms / 1000 + state.reset_s) // 1)
     if dialect == "anthropic":
         moment = datetime.fromtimestamp(reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         own = (

@@ -4,13 +4,17 @@ Source: the Anthropic API reference as published in 2026 (API version 2023-06-01
 `provider` where that member is free; streams are read and not changed.
 """
 
+from collections.abc import Callable
+from typing import Annotated
+
 import msgspec
 
 from anyrouter.core.usage import Usage, UsageSource, estimate_tokens
+from anyrouter.wire.measure import TextMeter, measure
 from anyrouter.wire.members import Members, NotJson
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
 from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input, need, read_flag, read_members, read_model
-from anyrouter.wire.sse import EventSplitter, EventTooLarge, data_of, split_events
+from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
 
 NAME = "anthropic"
 _PROMPT_MEMBERS = ("messages", "system", "tools")
@@ -27,13 +31,17 @@ FINISH_REASONS = {
 _MARKS = (b"message_start", b"message_delta", b"message_stop", b"error")
 
 
+# Counts beyond reason are none: the usage is then estimated. Negative ones are taken for nothing.
+_Count = Annotated[int, msgspec.Meta(le=2**40)]
+
+
 class UsageMember(msgspec.Struct):
     """The `usage` object of the Anthropic dialect: `input_tokens` leaves out what was read from or written to the cache."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+    cache_read_input_tokens: _Count | None = None
+    cache_creation_input_tokens: _Count | None = None
 
 
 class _Message(msgspec.Struct):
@@ -97,7 +105,7 @@ def read_reply(endpoint: str, body: bytes) -> tuple[Members, ReplyFacts]:
         upstream_id=members.text_of("id"),
         finish_reason=FINISH_REASONS.get(native, native) if native else None,
         native_finish_reason=native,
-        output_bytes=members.size("content"),
+        output_bytes=measure(body),
     )
 
 
@@ -114,7 +122,7 @@ def read_usage(raw: bytes | None) -> Usage | None:
         return None
     try:
         return _to_usage(_decode_usage(raw))
-    except msgspec.DecodeError:
+    except (ValueError, msgspec.DecodeError):
         return None
 
 
@@ -133,89 +141,97 @@ def _to_usage(told: UsageMember) -> Usage | None:
 class AnthropicStream:
     """A `StreamRewriter` that changes nothing: it reads usage, stop reason, errors and the end off the passing events."""
 
-    def __init__(self, *, estimated_input_tokens: int) -> None:
-        self.facts = ReplyFacts()
+    def __init__(self, *, estimate_input: Callable[[], int]) -> None:
+        self._facts, self._meter = ReplyFacts(), TextMeter()
         self.is_done, self.is_begun = False, False
         self.failure: bytes | None = None
-        self._estimated_input_tokens = estimated_input_tokens
+        self._estimate_input = estimate_input
         self._splitter = EventSplitter()
+        self._held: list[bytes] = []
         self._told = UsageMember()
         self._has_final_usage = False
 
+    @property
+    def facts(self) -> ReplyFacts:
+        """What has been read off so far."""
+        self._facts.output_bytes = self._meter.size()
+        return self._facts
+
     def feed(self, data: bytes) -> bytes:
         """Whole events as they came; InvalidReply for what is not a stream of this dialect."""
-        try:
-            whole = self._splitter.feed(data)
-        except EventTooLarge:
-            raise InvalidReply("an event of the stream is too large") from None
+        whole = feed_checked(self._splitter, data)
         if not whole or self.is_done or self.failure is not None:
             return b""
         if not self.is_begun or any(mark in whole for mark in _MARKS):
-            return b"".join([event for event in split_events(whole) if self._read(event)])
-        self._count(whole)
+            return self._read_all(split_events(whole))
+        self._meter.add(whole)
         return whole
 
     def eof(self) -> bytes:
         """Nothing is owed at the end; `is_done` stays false when `message_stop` never came."""
         rest = self._splitter.rest()
+        if not data_of(rest) or self.is_done or self.failure is not None:
+            return b""
         try:
-            if rest.strip() and not self.is_done and self.failure is None and self._read(rest.rstrip(b"\r\n") + b"\n\n"):
-                return rest.rstrip(b"\r\n") + b"\n\n"
+            return self._read_all([rest.rstrip(b"\r\n") + b"\n\n"])
         except InvalidReply:
-            pass
-        return b""
+            return b""
 
     def usage(self) -> Usage:
         """What was used so far. Until the final count has come, output is an estimate from what has passed."""
         told = _to_usage(self._told)
         if told is not None and self._has_final_usage:
             return told
-        estimated = estimate_tokens(self.facts.output_bytes) if self.facts.output_bytes else 0
+        size = self._meter.size()
+        estimated = estimate_tokens(size) if size else 0
         if told is None:
-            return Usage(input_tokens=self._estimated_input_tokens, output_tokens=estimated, source=UsageSource.ESTIMATED)
+            return Usage(input_tokens=self._estimate_input(), output_tokens=estimated, source=UsageSource.ESTIMATED)
         return msgspec.structs.replace(told, output_tokens=max(told.output_tokens, estimated), source=UsageSource.ESTIMATED)
 
-    def _count(self, whole: bytes) -> None:
-        for mark in (b'_delta","text":"', b'_delta","partial_json":"', b'_delta","thinking":"'):
-            at = whole.find(mark)
-            while at >= 0:
-                start = at + len(mark)
-                end = whole.find(b'"', start)
-                self.facts.output_bytes += max(0, end - start)
-                at = whole.find(mark, max(end, start))
+    def _read_all(self, events: list[bytes]) -> bytes:
+        """Up to the end or an error; what comes behind either does not matter."""
+        out: list[bytes] = []
+        for event in events:
+            if self.is_done or self.failure is not None:
+                break
+            self._meter.add(event)
+            if not self.is_begun and not data_of(event):
+                self._held.append(checked_comment(event))
+                continue
+            was_begun = self.is_begun
+            self._read(event)
+            if not self.is_begun:
+                self._held.append(event)
+                continue
+            if not was_begun:
+                out += self._held  # what comes before message_start does not begin the client's reply: it waits for it
+            if self.failure is None:
+                out.append(event)
+        return b"".join(out)
 
-    def _read(self, event: bytes) -> bool:
-        """Take note of one event; whether it is passed on."""
+    def _read(self, event: bytes) -> None:
+        """Take note of one event."""
         data = data_of(event)
         if not data:
-            return True
-        try:
-            decoded = _decode_event(data)
-        except (msgspec.DecodeError, RecursionError):
-            kind = _kind_of(data)
-            if not self.is_begun:
-                raise InvalidReply("the stream does not begin with message_start") from None
-            decoded = _Event(type=kind)  # of a kind that is not known here, or told otherwise than today
+            checked_comment(event)
+            return
+        decoded = _decode(data, is_begun=self.is_begun)
         if decoded.type == "error":
             self.failure = data
-            return False
-        if not decoded.type or (not self.is_begun and decoded.type not in ("message_start", "ping")):
+        elif not decoded.type or (not self.is_begun and decoded.type not in ("message_start", "ping")):
             raise InvalidReply("the stream does not begin with message_start")
-        if decoded.message is not None and decoded.type == "message_start":
+        elif decoded.message is not None and decoded.type == "message_start":
             self.is_begun = True
-            self.facts.upstream_id = decoded.message.id
+            self._facts.upstream_id = decoded.message.id
             self._merge(decoded.message.usage)
         elif decoded.type == "message_delta":
             self._has_final_usage = self._has_final_usage or decoded.usage is not None
             self._merge(decoded.usage)
             native = decoded.delta.stop_reason if decoded.delta else None
             if native:
-                self.facts.native_finish_reason, self.facts.finish_reason = native, FINISH_REASONS.get(native, native)
+                self._facts.native_finish_reason, self._facts.finish_reason = native, FINISH_REASONS.get(native, native)
         elif decoded.type == "message_stop":
             self.is_done = True
-        else:
-            self._count(event)
-        return True
 
     def _merge(self, told: UsageMember | None) -> None:
         """Later counts are cumulative and replace earlier ones, name by name."""
@@ -223,11 +239,17 @@ class AnthropicStream:
             value = getattr(told, name, None)
             if value is not None:
                 setattr(self._told, name, value)
-        self.facts.usage = _to_usage(self._told) if self._has_final_usage else None
+        self._facts.usage = _to_usage(self._told) if self._has_final_usage else None
 
 
-def _kind_of(data: bytes) -> str:
+def _decode(data: bytes, *, is_begun: bool) -> _Event:
+    """An event's data. Of a kind that is not known here, or told otherwise than today, nothing but the kind is read."""
     try:
-        return _decode_kind(data).type
-    except (msgspec.DecodeError, RecursionError):
+        return _decode_event(data)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        if not is_begun:
+            raise InvalidReply("the stream does not begin with message_start") from None
+    try:
+        return _Event(type=_decode_kind(data).type)
+    except (ValueError, msgspec.DecodeError, RecursionError):
         raise InvalidReply("an event of the stream is not a JSON object") from None

@@ -31,13 +31,13 @@ def _open_openai(endpoint: str, request: InferenceRequest, naming: Naming, price
         endpoint=endpoint,
         naming=naming,
         is_usage_wanted=request.is_usage_wanted,
-        estimated_input_tokens=request.estimated_input_tokens,
+        estimate_input=request.measured_input_tokens,
         pricer=pricer,
     )
 
 
 def _open_anthropic(_endpoint: str, request: InferenceRequest, _naming: Naming, _pricer: Pricer) -> StreamRewriter:
-    return AnthropicStream(estimated_input_tokens=request.estimated_input_tokens)
+    return AnthropicStream(estimate_input=request.measured_input_tokens)
 
 
 DIALECTS = {

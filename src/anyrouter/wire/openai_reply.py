@@ -7,6 +7,7 @@ reaches the client as it came.
 import msgspec
 
 from anyrouter.core.usage import Usage
+from anyrouter.wire.measure import measure
 from anyrouter.wire.members import Members
 from anyrouter.wire.openai_usage import append_cost, read_told_usage, render_usage
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
@@ -50,8 +51,10 @@ def read_reply(endpoint: str, body: bytes) -> tuple[OpenAIReply, ReplyFacts]:
     """The reply and its facts; InvalidReply when it is not one of this endpoint."""
     needed = _REPLY_MEMBER[endpoint]
     try:
+        if not body.isascii():
+            str(body, "utf-8")  # msgspec does not look into the strings that it skips
         told = _decode_told(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidReply(f"the body is not a reply: {str(error)[:120]}") from None
     choices = told.choices
     if (choices if needed == "choices" else told.data) is None:
@@ -64,7 +67,7 @@ def read_reply(endpoint: str, body: bytes) -> tuple[OpenAIReply, ReplyFacts]:
         upstream_id=_text(told.id),
         finish_reason=reason,
         native_finish_reason=reason,
-        output_bytes=len(body),
+        output_bytes=measure(body) if usage is None else 0,
     )
     return OpenAIReply(body, told, raw_usage, is_whole), facts
 
@@ -75,7 +78,7 @@ def render_reply(endpoint: str, reply: OpenAIReply, naming: Naming, usage: Usage
         block = append_cost(reply.usage, cost)
     else:
         block = render_usage(reply.usage, usage, cost, is_embedding=endpoint == "embeddings")
-    if len(reply.text) <= _SHORT_REPLY and reply.usage is not None:
+    if reply.is_usage_whole and reply.usage is not None and len(reply.text) <= _SHORT_REPLY:
         spliced = _splice(endpoint, reply.text, reply.told, naming, reply.usage, block)
         if spliced is not None:
             return [spliced]
@@ -115,5 +118,5 @@ def _splice(endpoint: str, text: bytes, told: _Told, naming: Naming, usage: byte
 def _text(raw: msgspec.Raw) -> str | None:
     try:
         return _decode_text(raw) if bytes(raw) else None
-    except msgspec.DecodeError:
+    except (ValueError, msgspec.DecodeError):
         return None

@@ -8,7 +8,8 @@ from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.wire.members import Members, append_to_object
 from anyrouter.wire.reply import CostFields
 
-_Count = Annotated[int, msgspec.Meta(ge=0)]  # a negative count is no count: the usage is then estimated
+# A count below nothing or beyond reason is no count: the usage is then estimated.
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 _ABSENT = msgspec.Raw(b"")
 _OF_OURS = ("cost", "is_byok", "cost_details")
 
@@ -47,7 +48,7 @@ def read_told_usage(raw: bytes | None) -> tuple[Usage | None, bool]:
         return None, False
     try:
         told = _decode_usage(raw)
-    except msgspec.DecodeError:
+    except (ValueError, msgspec.DecodeError):
         return None, False
     prompt_tokens, completion_tokens = told.prompt_tokens, told.completion_tokens
     if prompt_tokens is None and completion_tokens is None:
@@ -102,6 +103,10 @@ def render_usage(raw: bytes | None, usage: Usage, cost: CostFields, *, is_embedd
                 parts.append(b'"%s":{"%s":%d}' % (name.encode(), field.encode(), count))
             elif details == b"null":
                 replaced[name] = b'{"%s":%d}' % (field.encode(), count)
+            elif b"null" in details and details.startswith(b"{"):
+                within = Members(details)
+                nulls = {inner: b"0" for inner in within.values if within.raw_is_missing(inner)}
+                replaced[name] = b"".join(within.edit(nulls))
         if "completion_tokens" not in told.values:
             parts.append(b'"completion_tokens":%d' % usage.output_tokens)
         elif told.raw_is_missing("completion_tokens"):

@@ -55,7 +55,10 @@ class InvalidReply(ValueError):
 class StreamRewriter(Protocol):
     """Reads a stream as it passes and rewrites what the contract says. Gives the same bytes for every split of the input."""
 
-    facts: ReplyFacts
+    @property
+    def facts(self) -> ReplyFacts:
+        """What has been read off so far."""
+
     is_done: bool  # the dialect's own end was seen
     failure: bytes | None  # the upstream reported an error inside of the stream: its event's data
     is_begun: bool  # at least one whole event has come

@@ -4,6 +4,7 @@ import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.usage import estimate_tokens
+from anyrouter.wire.measure import measure
 from anyrouter.wire.members import Members, NotJson
 
 # Read by the gateway (now or by its routing) and never sent on.
@@ -24,6 +25,11 @@ class InferenceRequest(msgspec.Struct, kw_only=True):
     replace: dict[str, bytes]
     remove: frozenset[str]
     append: dict[str, bytes]
+
+    def measured_input_tokens(self) -> int:
+        """The estimate for the ledger, from the prompt's text alone; `estimated_input_tokens` is the quick one, from its JSON."""
+        size = measure(self.members.text)
+        return estimate_tokens(size) if size else self.estimated_input_tokens
 
     def encode(self, upstream_model: bytes, *, is_asking_usage: bool = True) -> list[bytes | memoryview]:
         """The body for an upstream, `upstream_model` being a JSON string; parts to send one after the other.

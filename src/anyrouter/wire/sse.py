@@ -2,6 +2,8 @@
 
 import re
 
+from anyrouter.wire.reply import InvalidReply
+
 _BORDER = re.compile(rb"\n\r?\n")
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 
@@ -52,6 +54,26 @@ def data_of(event: bytes) -> bytes:
     """An event's data: its `data:` lines, joined by newlines. Empty for a comment."""
     lines = [line[6:] if line.startswith(b"data: ") else line[5:] for line in event.splitlines() if line.startswith(b"data:")]
     return b"\n".join(lines)
+
+
+def feed_checked(splitter: EventSplitter, data: bytes) -> bytes:
+    """`EventSplitter.feed`, with InvalidReply for events that are too large or not UTF-8."""
+    try:
+        whole = splitter.feed(data)
+        if not whole.isascii():
+            str(whole, "utf-8")
+    except EventTooLarge:
+        raise InvalidReply("an event of the stream is too large") from None
+    except UnicodeDecodeError:
+        raise InvalidReply("an event of the stream is not UTF-8") from None
+    return whole
+
+
+def checked_comment(event: bytes) -> bytes:
+    """An event without data, if that is what it is: comments, or fields that carry none. InvalidReply otherwise."""
+    if all(not line or line.startswith((b":", b"event:", b"id:", b"retry:")) for line in event.splitlines()):
+        return event
+    raise InvalidReply("the stream holds what is no event")
 
 
 def _last_border(data: bytes) -> int:

@@ -187,10 +187,6 @@ def test_no_count_is_lost_while_the_counters_are_swept() -> None:
     assert admitted(limiter, caller(9, 3, "another", id="env_fresh"), 61.0, 10) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="requests count at the time of their head, not when they are admitted: slow bodies let two windows' worth through at once",
-)
 async def test_requests_whose_bodies_were_slow_count_when_they_are_admitted(make_world, json_reply) -> None:
     world = make_world(rate_limit_rpm=2)
     body = json.dumps({"model": "openai/gpt-4o", "messages": []}).encode()

@@ -101,9 +101,6 @@ def test_usage_is_put_where_usage_was_whatever_stands_behind_it(changes: dict[st
         assert name == "usage" or answer[name] == value
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what the decoder skips is not looked at, and UnicodeDecodeError and NotJson leave as mistakes of ours"
-)
 @pytest.mark.parametrize(
     "text",
     [
@@ -147,7 +144,6 @@ def test_completion_tokens_that_the_upstream_left_out_are_a_number() -> None:
     assert rendered(encode({**REPLY, "usage": {"prompt_tokens": 5, "total_tokens": 5}}))["usage"]["completion_tokens"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="a null within the details reaches the client")
 @pytest.mark.parametrize(
     "details", [{"prompt_tokens_details": {"cached_tokens": None}}, {"completion_tokens_details": {"reasoning_tokens": None}}]
 )
@@ -178,7 +174,6 @@ def test_usage_is_read_or_not_believed(told: object, usage: Usage | None) -> Non
     assert read_reply("chat/completions", encode({**REPLY, "usage": told}))[1].usage == usage
 
 
-@pytest.mark.xfail(strict=True, reason="counts that no 64-bit column or journal holds are believed")
 @pytest.mark.parametrize("count", [2**63, 10**30])
 def test_a_count_beyond_reason_is_not_believed(count: int) -> None:
     usage = read_reply("chat/completions", encode({**REPLY, "usage": {**USAGE, "prompt_tokens": count}}))[1].usage
@@ -211,7 +206,7 @@ def test_what_is_not_a_reply_of_the_endpoint_is_invalid(endpoint: str, text: byt
 
 def test_what_is_read_off_a_reply() -> None:
     _, facts = read_reply("chat/completions", encode(REPLY))
-    assert (facts.upstream_id, facts.finish_reason, facts.output_bytes > 0) == ("chatcmpl-1", "stop", True)
+    assert (facts.upstream_id, facts.finish_reason) == ("chatcmpl-1", "stop")
     _, facts = read_reply("chat/completions", b'{"choices":[],"id":5}')
     assert (facts.upstream_id, facts.finish_reason, facts.usage) == (None, None, None)
 
