@@ -101,26 +101,28 @@ async def test_credentials_that_the_proxy_refuses_are_not_told(make_peer: Make, 
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "reason"),
     [
-        b"",
-        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 403 Forbidden\r\n\r\n",
-        b"SSH-2.0-OpenSSH\r\n\r\n",
-        b"HTTP/1.1 2000 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n",
-        b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000,
+        (b"", "closed"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "502"),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\nNo.", "403"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "HTTP/1.1"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\n", "closed"),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "bytes follow"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, "too large"),
     ],
 )
-async def test_a_proxy_that_opens_no_tunnel_is_a_failed_connection(make_peer: Make, make_client: Make, post: Make, reply: bytes) -> None:
+async def test_a_proxy_that_opens_no_tunnel_is_a_failed_connection(
+    make_peer: Make, make_client: Make, post: Make, reply: bytes, reason: str
+) -> None:
     async def script(wire: Any) -> None:
         await wire.head()
         await wire.send(reply)
 
     proxy = await make_peer(script)
     client = make_client(proxies=through(proxy))
-    with pytest.raises(ConnectFailed) as caught:
+    with pytest.raises(ConnectFailed, match=reason) as caught:
         await post(client, Origin(scheme="https", host="api.example", port=443))
     assert not caught.value.is_sent
     assert client.statistics() == {}
