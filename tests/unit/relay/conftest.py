@@ -85,7 +85,7 @@ class ScriptedClient:
     replies: list[ScriptedExchange | Exception] = field(default_factory=list)
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
 
-    async def send(self, origin, head, body, timeouts):
+    async def send(self, _origin, head, body, _timeouts):
         self.sent.append((head, b"".join(body)))
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
