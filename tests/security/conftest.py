@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.ids import new_id
+from anyrouter.core.keys import digest, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
-from anyrouter.storage.opening import open_storage
+from anyrouter.storage.opening import Storage, open_storage
 from support.gateway import GatewayProcess
 from support.raw_client import RawClient, Reply, raw_request
 from support.served import Served, answer_in_its_dialect, run_command
@@ -51,19 +53,43 @@ class Exposed(Served):
         """The text of a key that no other test has."""
         return str(run_command(self.gateway.data_dir, "keys", "create", "--name", name or f"key {os.urandom(6).hex()}", *arguments)["key"])
 
-    def edit_key(self, key: str, **changes: Any) -> None:
+    def find_key(self, key_id: str) -> ApiKey:
+        """What is kept of a key."""
+        found = asyncio.run(self._with_storage(lambda storage: storage.keys.find_key(DEFAULT_ORGANISATION_ID, key_id)))
+        assert isinstance(found, ApiKey)
+        return found
+
+    def edit_key(self, key_id: str, **changes: Any) -> None:
         """Change what no command changes yet, by the store that a command would use."""
+        changed = replace(self.find_key(key_id), **changes)
+        asyncio.run(self._with_storage(lambda storage: storage.keys.update_key(changed)))
 
-        async def edit() -> None:
-            storage = await open_storage(self.gateway.data_dir, None, environment={})
-            try:
-                found = await storage.keys.find_key(DEFAULT_ORGANISATION_ID, self.id_of(key))
-                assert isinstance(found, ApiKey)
-                await storage.keys.update_key(replace(found, **changes))
-            finally:
-                await storage.aclose()
+    def add_key(self, text: str, *, like: str) -> None:
+        """Issue a text that somebody has thought of."""
+        pattern = self.find_key(like)
 
-        asyncio.run(edit())
+        async def add(storage: Storage) -> None:
+            identity = {"id": new_id("key", 0), "name": text[-6:], "label": label_of(text)}
+            await storage.keys.add_key(replace(pattern, **identity, digest=digest(storage.peppers.current.secret, text)))
+
+        asyncio.run(self._with_storage(add))
+
+    def edit_environment(self, slug: str, **changes: Any) -> None:
+        """As above."""
+
+        async def edit(storage: Storage) -> None:
+            rows = await storage.environments.list_environments(DEFAULT_ORGANISATION_ID)
+            found = next(row for row in rows if row.slug == slug)
+            await storage.environments.put_environment(replace(found, **changes))
+
+        asyncio.run(self._with_storage(edit))
+
+    async def _with_storage(self, work: Callable[[Storage], Awaitable[Any]]) -> Any:
+        storage = await open_storage(self.gateway.data_dir, None, environment={})
+        try:
+            return await work(storage)
+        finally:
+            await storage.aclose()
 
     @contextlib.contextmanager
     def without_keys(self) -> Iterator[None]:
