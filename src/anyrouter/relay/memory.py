@@ -12,6 +12,7 @@ class MemoryDownstream:
 
     def __init__(self) -> None:
         self.is_closed, self.is_finished, self.is_aborted = False, False, False
+        self.is_half_closed = False
         self.status: int | None = None
         self.head, self.body = b"", b""
         self.writes: list[bytes] = []

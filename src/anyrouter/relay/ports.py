@@ -17,6 +17,10 @@ class Downstream(Protocol):
 
     is_closed: bool
 
+    @property
+    def is_half_closed(self) -> bool:
+        """Whether the client may be gone: it sends no more, which a client that is not gone may also do. Writing to it tells."""
+
     def reply(self, status: int, head: bytes, body: bytes | Sequence[bytes | memoryview]) -> None:
         """Send a whole reply."""
 

@@ -63,9 +63,10 @@ class StreamPump:
             raise self.error
 
     def keep_alive(self, after_s: int) -> None:
-        """Called every second: a comment to the client when nothing has come for `after_s` seconds."""
+        """Called every second: a comment to the client when nothing has come for `after_s` seconds (0: never), or when it may be gone."""
         self.quiet_s += 1
-        if self.quiet_s >= after_s and self.error is None and not self.rewriter.is_done:
+        is_due = self.quiet_s >= after_s > 0 or (self.generation.is_begun and self.generation.downstream.is_half_closed)
+        if is_due and self.error is None and not self.rewriter.is_done:
             self._send(KEEP_ALIVE)
 
     def _send(self, out: bytes) -> None:

@@ -270,6 +270,22 @@ async def test_silence_is_filled_with_comments(make_world, stream_reply):
     assert downstream.body.endswith(DONE)
 
 
+async def test_a_client_that_sends_no_more_is_asked_every_second_whether_it_is_there(make_world, stream_reply):
+    world = make_world()
+    world.client.replies = [stream_reply(chunk("x"), 0.05, FINISH, DONE)]
+    head = world.head()
+    principal = await world.relay.find(head)
+    downstream = world.new_downstream()
+    task = asyncio.create_task(world.relay.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
+    await asyncio.sleep(0.01)
+    world.relay.tick()
+    assert b"keep-alive" not in downstream.body
+    downstream.is_half_closed = True
+    world.relay.tick()
+    assert downstream.body.endswith(b": keep-alive\n\n")
+    await task
+
+
 async def test_a_message_keeps_its_id_and_usage_and_cache_tokens_are_counted_once(make_world, json_reply):
     world = make_world()
     world.client.replies = [json_reply(MESSAGE)]

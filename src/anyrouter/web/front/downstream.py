@@ -46,6 +46,11 @@ class ConnectionDownstream:
         return self._form != _FRESH
 
     @property
+    def is_half_closed(self) -> bool:
+        """Whether the client has shut down its sending side: it waits for its reply, or it is gone."""
+        return self.connection is not None and self.connection.is_eof
+
+    @property
     def is_over(self) -> bool:
         """Whether the reply is whole, or was given up."""
         return self._form == _OVER
