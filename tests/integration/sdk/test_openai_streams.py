@@ -139,7 +139,6 @@ def test_a_stream_that_is_closed_midway_is_billed_and_readable(openai_sdk: opena
     assert served.upstream.gone.wait(10)
 
 
-@pytest.mark.xfail(reason="a client that leaves while its stream is silent is noticed by the second keep-alive comment only")
 def test_a_stream_that_is_closed_while_the_upstream_is_silent_is_noticed_soon(openai_sdk: openai.OpenAI, served: Served) -> None:
     served.upstream.handle = lambda _: stream_answer(*chat_events("one two three"), delay_s=5)
     stream = ask(openai_sdk)
