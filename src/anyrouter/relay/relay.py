@@ -180,8 +180,7 @@ class Relay:
                 generation.exchange = exchange = await self._send(generation)
                 generation.upstream_s += time.monotonic() - asked_s
                 if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-                    body = await exchange.read(MAX_ERROR_BYTES)
-                    raise UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=_retry_after_s(exchange))
+                    raise await _refused_by(exchange)
                 await (self._stream if generation.request.is_streamed else self._deliver)(generation, exchange, asked_s)
             except UpstreamError as error:
                 failed_s = time.monotonic()
@@ -356,6 +355,16 @@ def _estimate(generation: Generation, facts: ReplyFacts) -> Usage:
         output_tokens=0 if is_embedding else estimate_tokens(facts.output_bytes),
         source=UsageSource.ESTIMATED,
     )
+
+
+async def _refused_by(exchange: Exchange) -> UpstreamStatus:
+    """The error that an upstream's status is. Its status counts also when its text is too long or broken."""
+    wait_s = _retry_after_s(exchange)
+    try:
+        body = await exchange.read(MAX_ERROR_BYTES)
+    except UpstreamError:
+        body = b""
+    return UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=wait_s)
 
 
 def _retry_after_s(exchange: Exchange) -> float | None:

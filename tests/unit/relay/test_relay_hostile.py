@@ -176,3 +176,10 @@ async def test_entries_of_one_lane_do_not_share_what_is_each_requests_own(make_w
         ("trace-2", "app-2", "up-2"),
     ]
     assert len({entry.generation_id for entry in entries}) == len({entry.request_id for entry in entries}) == 3
+
+
+async def test_a_status_counts_also_when_its_text_is_too_long(make_world, json_reply):
+    world = make_world()
+    world.client.replies = [json_reply({"error": {"message": "x" * 100_000}}, 429, retry_after="9")]
+    reply = await world.ask(BODY)
+    assert (reply.status, reply.header("Retry-After")) == (429, "9")
