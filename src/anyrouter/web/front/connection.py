@@ -93,6 +93,12 @@ class Connection(EndingConnection):
         """`nbytes` were read to where `get_buffer` said."""
         phase = self.phase
         if phase == HEAD:
+            state = self.state
+            if self.held is None:  # the usual case: a head from its first byte on
+                end = state.memory.find(_HEAD_END, 0, nbytes) + len(_HEAD_END)
+                if len(_HEAD_END) < end <= state.limits.head_bytes:
+                    self._begin(state.view[:end].tobytes(), state.view[end:nbytes])
+                    return
             self._receive_head(nbytes)
         elif phase == MESSAGE:
             if self._message is not None:
@@ -158,19 +164,13 @@ class Connection(EndingConnection):
     # Heads.
 
     def _receive_head(self, nbytes: int) -> None:
-        state = self.state
-        if self.held is None:
-            end = state.memory.find(_HEAD_END, 0, nbytes) + 4
-            if 4 < end <= state.limits.head_bytes:  # noqa: PLR2004 -- the usual case: a head from its first byte on
-                self._begin(state.view[:end].tobytes(), state.view[end:nbytes])
-                return
-        begun = self.held is not None
-        deadline_s = self.deadline_s
-        if not begun:
-            self.deadline_s = time.monotonic() + state.limits.head_timeout_s
-        self.keep(state.view[:nbytes])
+        """A part of a head has come, or blank lines before one."""
+        is_new, deadline_s = self.held is None, self.deadline_s
+        if is_new:
+            self.deadline_s = time.monotonic() + self.state.limits.head_timeout_s
+        self.keep(self.state.view[:nbytes])
         self._advance()
-        if not begun and self.phase == HEAD and self.held is None:
+        if is_new and self.phase == HEAD and self.held is None:
             self.deadline_s = deadline_s  # nothing but blank lines, which gain no time
 
     def _advance(self) -> None:

@@ -66,12 +66,14 @@ class ConnectionDownstream:
         else:
             parts = list(body)
             size = sum(map(len, parts))
-        opening = b"%bContent-Length: %d\r\n\r\n" % (self._opening(connection, status, head), size)
+        fate = _CLOSE if connection.is_last else _KEEP_ALIVE if self._is_http10 else b""
+        opening = b"%b%b%b%bContent-Length: %d\r\n\r\n" % (_STATUS_LINES[status], head, connection.state.date_line, fate, size)
         if size <= JOINED_BYTES:
             connection.transport.write(b"".join((opening, *parts)))
         else:
             connection.transport.writelines([opening, *parts])
-        self._end(connection)
+        self._detach()
+        connection.end_message()
 
     def start(self, status: int, head: bytes) -> None:
         """Send a head; the body follows."""
@@ -84,7 +86,8 @@ class ConnectionDownstream:
         else:
             self._form = _CHUNKED
             framing = b"Transfer-Encoding: chunked\r\n\r\n"
-        connection.transport.write(self._opening(connection, status, head) + framing)
+        fate = _CLOSE if connection.is_last else b""
+        connection.transport.write(b"".join((_STATUS_LINES[status], head, connection.state.date_line, fate, framing)))
 
     def write(self, data: bytes) -> None:
         """Send a part of the body at once."""
@@ -106,7 +109,8 @@ class ConnectionDownstream:
             return
         if self._form == _CHUNKED:
             connection.transport.write(b"0\r\n\r\n")
-        self._end(connection)
+        self._detach()
+        connection.end_message()
 
     def abort(self) -> None:
         """End the connection so that the client sees that the reply is not whole."""
@@ -142,14 +146,6 @@ class ConnectionDownstream:
         """Called by the connection: the client takes bytes again."""
         if self._watcher is not None:
             self._watcher.on_resume()
-
-    def _opening(self, connection: "Connection", status: int, head: bytes) -> bytes:
-        fate = _CLOSE if connection.is_last else _KEEP_ALIVE if self._is_http10 else b""
-        return b"".join((_STATUS_LINES[status], head, connection.state.date_line, fate))
-
-    def _end(self, connection: "Connection") -> None:
-        self._detach()
-        connection.end_message()
 
     def _detach(self) -> None:
         self.connection, self._form, self._watcher = None, _OVER, None

@@ -3,8 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from anyrouter.core.errors import Denied
 from anyrouter.relay.call import Principal, RequestHead
@@ -65,13 +64,10 @@ class InferenceCall(ConnectionDownstream):
             connection.keep(rest)
             if self._head.length == CHUNKED or self._head.length > len(rest):
                 connection.pause_reading()
-            self._start(state, self._find())
+            self._task = state.loop.create_task(self._find())
+            state.tasks.add(self._task)
         else:
             self._obey(connection, verdict, rest)
-
-    def _start(self, state: FrontState, work: Coroutine[Any, Any, None]) -> None:
-        self._task = task = state.loop.create_task(work)
-        state.tasks.add(task)
 
     def _end_task(self, state: FrontState) -> None:
         if self._task is not None:
@@ -217,7 +213,8 @@ class InferenceCall(ConnectionDownstream):
         if self._phase == _BODY:
             self._phase, self._body = _SERVING, None
             connection.buffer, connection.deadline_s = state.view, math.inf
-        self._start(state, self._serve(connection, body))
+        self._task = task = state.loop.create_task(self._serve(connection, body))
+        state.tasks.add(task)
         if connection.is_read_paused and connection.held is None:
             connection.resume_reading()
         if connection.is_eof:
