@@ -40,10 +40,12 @@ check: $(VENV)/.dev
 	$(BIN)/python scripts/check_sizes.py
 	$(BIN)/python scripts/reference.py --check
 
-## A real inference engine as upstream; compiles for minutes
+## A real inference engine as upstream; needs a C++ compiler, and compiles for minutes
 test-engine: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engine.txt
-	$(BIN)/python -m pytest -m engine tests/engine
+	@command -v c++ >/dev/null || { echo 'make test-engine compiles llama.cpp: install a C++ compiler (g++ or clang++) first' >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engine-build.txt
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r requirements/engine.txt
+	$(BIN)/python -m pytest -m engine tests/engine $(ARGS)
 
 ## Ratios to nginx on this machine (needs nginx and wrk); PEERS=1 adds other gateways
 bench: $(VENV)/.run
