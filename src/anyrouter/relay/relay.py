@@ -40,7 +40,7 @@ from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, limit_lines, refu
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump
 from anyrouter.wire.dialect import DIALECTS
-from anyrouter.wire.failure import render_failure, render_stream_failure
+from anyrouter.wire.failure import render_failure, render_stream_failure, scrub
 from anyrouter.wire.reply import InvalidReply, ReplyFacts
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -233,7 +233,8 @@ class Relay:
         kind = next((value for name, value in exchange.headers if name == b"content-type"), b"")
         if not kind.lower().startswith(b"text/event-stream"):
             body = await exchange.read(MAX_ERROR_BYTES)
-            raise UpstreamBroken(f"it answered a request for a stream with {_latin(kind[:60]) or 'no content type'} ({len(body)} bytes)")
+            said = scrub(kind.decode("latin-1"), (generation.target.upstream.credential,))[:60] or "no content type"
+            raise UpstreamBroken(f"it answered a request for a stream with {said} ({len(body)} bytes)")
         rewriter = generation.dialect.open_stream(generation.head.endpoint, generation.request, generation.naming(), generation.cost_fields)
         generation.facts = rewriter.facts
 
