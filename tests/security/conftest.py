@@ -5,7 +5,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ids import new_id
-from anyrouter.core.keys import digest, label_of
+from anyrouter.core.keys import digest, generate, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.opening import Storage, open_storage
 from support.gateway import GatewayProcess
@@ -24,12 +24,20 @@ from support.upstream import ScriptedUpstream
 CREDENTIAL = "sk-MARKER0credential0of0the0upstream0"
 CHAT = b'{"model":"openai/gpt-4o","messages":[{"role":"user","content":"MARKER-prompt"}]}'
 MESSAGES = b'{"model":"anthropic/claude-sonnet-4-5","max_tokens":16,"messages":[{"role":"user","content":"MARKER-prompt"}]}'
-EMBEDDINGS = b'{"model":"openai/text-embedding-3-small","input":"MARKER-prompt"}'
+BODIES = {
+    "chat/completions": CHAT,
+    "completions": b'{"model":"openai/gpt-3.5-turbo-instruct","prompt":"MARKER-prompt"}',
+    "embeddings": b'{"model":"openai/text-embedding-3-small","input":"MARKER-prompt"}',
+    "messages": MESSAGES,
+    "messages/count_tokens": MESSAGES,
+}
 
 
 @dataclass
 class Exposed(Served):
     """The gateway, and ways to send it anything."""
+
+    _issued: set[str] = field(default_factory=set)
 
     def connect(self, **options: Any) -> RawClient:
         return RawClient(self.base_url, **options)
@@ -42,6 +50,8 @@ class Exposed(Served):
     def chat(self, *lines: bytes, key: str | None = None, body: bytes = CHAT, **options: Any) -> Reply:
         """The reply to a chat completion with the live key, or another."""
         return self.ask(raw_request(b"POST", b"/api/v1/chat/completions", *lines, key=key or self.live_key, body=body), **options)
+
+    upstream_answer = staticmethod(answer_in_its_dialect)
 
     def id_of(self, key: str) -> str:
         """A key's public id, which the key may read itself."""
@@ -64,13 +74,21 @@ class Exposed(Served):
         changed = replace(self.find_key(key_id), **changes)
         asyncio.run(self._with_storage(lambda storage: storage.keys.update_key(changed)))
 
-    def add_key(self, text: str, *, like: str) -> None:
-        """Issue a text that somebody has thought of."""
+    def address_key(self, address: str) -> str:
+        """A key that may be used from one address; the same address gives the same key."""
+        text = self.keys.setdefault(("address", address), generate("live"))
+        if text not in self._issued:
+            self._issued.add(text)
+            self.add_key(text, like=self.id_of(self.live_key), allowed_ips=(address,))
+        return text
+
+    def add_key(self, text: str, *, like: str, **changes: Any) -> None:
+        """Issue a text that somebody has thought of, with the rights of another key."""
         pattern = self.find_key(like)
 
         async def add(storage: Storage) -> None:
             identity = {"id": new_id("key", 0), "name": text[-6:], "label": label_of(text)}
-            await storage.keys.add_key(replace(pattern, **identity, digest=digest(storage.peppers.current.secret, text)))
+            await storage.keys.add_key(replace(pattern, **identity, **changes, digest=digest(storage.peppers.current.secret, text)))
 
         asyncio.run(self._with_storage(add))
 
