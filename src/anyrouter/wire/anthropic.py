@@ -35,6 +35,10 @@ _MARKS = (b"message_start", b"message_delta", b"message_stop", b"error")
 _Count = Annotated[int, msgspec.Meta(le=2**40)]
 
 
+class _OutputDetails(msgspec.Struct):
+    thinking_tokens: _Count | None = None
+
+
 class UsageMember(msgspec.Struct):
     """The `usage` object of the Anthropic dialect: `input_tokens` leaves out what was read from or written to the cache."""
 
@@ -42,6 +46,7 @@ class UsageMember(msgspec.Struct):
     output_tokens: _Count | None = None
     cache_read_input_tokens: _Count | None = None
     cache_creation_input_tokens: _Count | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Message(msgspec.Struct):
@@ -135,6 +140,7 @@ def _to_usage(told: UsageMember) -> Usage | None:
         output_tokens=max(0, told.output_tokens or 0),
         cache_read_tokens=read,
         cache_write_tokens=written,
+        reasoning_tokens=max(0, told.output_tokens_details.thinking_tokens or 0) if told.output_tokens_details else 0,
     )
 
 

@@ -94,6 +94,21 @@ def test_cached_tokens_are_billed_at_their_own_prices(anthropic_sdk: anthropic.A
     assert (told["tokens_prompt"], told["native_tokens_cached"], told["native_tokens_cache_write"]) == (1210, 1000, 200)
 
 
+def test_tokens_of_thinking_are_told_and_are_part_of_the_output(anthropic_sdk: anthropic.Anthropic, served: Served) -> None:
+    details = {"output_tokens": 10, "output_tokens_details": {"thinking_tokens": 7}}
+    served.upstream.handle = lambda _: json_answer({**MESSAGE, "id": "msg_thought", "usage": {"input_tokens": 100, **details}})
+    assert ask(anthropic_sdk).usage.output_tokens_details.thinking_tokens == 7
+    start, *middle, _, stop = message_events("one")
+    end = named_event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage=details)
+    served.upstream.handle = lambda _: stream_answer(start, *middle, end, stop)
+    with ask(anthropic_sdk, stream=True) as stream:
+        assert [event.type for event in stream][-1] == "message_stop"
+    for identity in ("msg_thought", stream.response.headers["x-generation-id"]):
+        told = served.generation(identity)
+        assert (told["native_tokens_reasoning"], told["tokens_completion"]) == (7, 10)
+        assert told["total_cost"] == pytest.approx(COST, abs=1e-12)
+
+
 def test_parallel_tools_and_the_way_back(anthropic_sdk: anthropic.Anthropic, upstream: ScriptedUpstream) -> None:
     calls = [{"type": "tool_use", "id": f"toolu_{city}", "name": "weather", "input": {"city": city}} for city in ("Oslo", "Zürich")]
     upstream.handle = lambda _: json_answer({**MESSAGE, "content": calls, "stop_reason": "tool_use"})
@@ -207,10 +222,11 @@ def test_models_are_listed_and_looked_up_by_ids_with_a_slash(anthropic_sdk: anth
 
 
 def test_a_client_that_runs_out_of_patience_ends_the_upstreams_work(anthropic_sdk: anthropic.Anthropic, served: Served) -> None:
-    served.upstream.handle = lambda _: stream_answer(b"{", delay_s=30)
+    served.upstream.handle = lambda _: stream_answer(*[b" "] * 600, delay_s=0.05)
     trace = f"anthropic-{time.monotonic_ns()}"
     with pytest.raises(anthropic.APITimeoutError):
         ask(anthropic_sdk.with_options(timeout=0.3), extra_headers={"X-AnyRouter-Trace-Id": trace})
+    assert served.upstream.gone.wait(10)
     told = served.find_by_trace(trace)
     assert (told["cancelled"], told["status"], told["usage_source"]) == (True, 499, "estimated")
     assert told["total_cost"] > 0

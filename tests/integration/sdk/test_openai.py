@@ -88,6 +88,11 @@ def test_members_that_routers_know_are_taken_and_not_sent_on(openai_sdk: openai.
     assert received.json() == {"model": "gpt-4o", "messages": MESSAGES, "user": "somebody", "top_k": 5}
 
 
+def test_the_routers_form_of_reasoning_becomes_the_upstreams(openai_sdk: openai.OpenAI, served: Served) -> None:
+    openai_sdk.chat.completions.create(model=OPENAI_MODEL, messages=MESSAGES, extra_body={"reasoning": {"effort": "high", "exclude": True}})
+    assert served.upstream.received[0].json() == {"model": "gpt-4o", "messages": MESSAGES, "reasoning_effort": "high"}
+
+
 def test_headers_of_the_gateway_pin_title_and_trace(openai_sdk: openai.OpenAI, served: Served) -> None:
     raw = openai_sdk.chat.completions.with_raw_response.create(
         model=OPENAI_MODEL,

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -29,14 +29,9 @@ def endless(_: Received) -> Answer:
     return stream_answer(*chat_events("word " * 2000), delay_s=GROWTH_S)
 
 
-def silent(_: Received) -> Answer:
-    """A head, and then nothing for longer than anybody waits."""
-
-    async def give() -> AsyncIterator[bytes]:
-        await asyncio.sleep(30)
-        yield b""
-
-    return Answer(headers={"content-type": "text/event-stream"}, body=give)
+def tedious(_: Received) -> Answer:
+    """A head, and then for longer than anybody waits nothing that means something."""
+    return stream_answer(*[b" "] * 600, delay_s=0.05)
 
 
 def text_of(chunks: list[Any]) -> str:
@@ -157,12 +152,13 @@ def test_a_stream_that_is_left_by_an_exception_ends_at_the_upstream(openai_sdk: 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
 def test_a_client_that_runs_out_of_patience_ends_the_upstreams_work(openai_sdk: openai.OpenAI, served: Served, is_streamed: bool) -> None:
-    served.upstream.handle = silent
+    served.upstream.handle = tedious
     trace = f"patience-{is_streamed}-{time.monotonic_ns()}"
     with pytest.raises(openai.APITimeoutError):
         openai_sdk.with_options(timeout=0.3).chat.completions.create(
             model=OPENAI_MODEL, messages=MESSAGES, stream=is_streamed, extra_headers={"X-AnyRouter-Trace-Id": trace}
         )
+    assert served.upstream.gone.wait(10)
     told = served.find_by_trace(trace)
     assert (told["cancelled"], told["status"], told["error_code"]) == (True, 499, "client_closed_request")
     assert told["usage_source"] == "estimated"
