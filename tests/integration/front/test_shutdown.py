@@ -65,13 +65,15 @@ def test_a_request_whose_body_is_still_coming_is_served(key: bytes) -> None:
 
 
 def test_what_outlasts_the_patience_is_broken_off_so_that_the_client_sees_it() -> None:
-    with running(graceful_s=1) as site, site.connect() as waiting, site.connect() as streaming:
+    with running(graceful_s=1) as site, site.connect() as waiting, site.connect() as unknown, site.connect() as streaming:
         waiting.send(request(do=b"wait"))
+        unknown.send(request(b"", key=LATE, length=5))
         streaming.send(request(do=b"stream-at-gate"))
-        wait_until(lambda: site.inference.events == ["waiting", "waiting"])
+        wait_until(lambda: site.inference.events == ["waiting", "waiting"] and len(site.inference.heads) == 3)
         site.stop()
-        reply = waiting.read()
-        assert (reply.status, reply.code, reply.headers["connection"]) == (503, "overloaded", "close")
+        for client in (waiting, unknown):
+            reply = client.read()
+            assert (reply.status, reply.code, reply.headers["connection"]) == (503, "overloaded", "close")
         with pytest.raises(h11.RemoteProtocolError):
             streaming.read()
         site.inference.open_gate()

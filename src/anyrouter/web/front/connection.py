@@ -69,7 +69,8 @@ class Connection(EndingConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted."""
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's has the methods and not the class
+        # uvloop's has the methods and not the class
+        self.transport = self.state.outbox.attach(cast("asyncio.Transport", transport))
         peer = transport.get_extra_info("peername")
         self.peer_host, self.peer_port = (plain_host(str(peer[0])), int(peer[1])) if isinstance(peer, tuple) else (_LOOPBACK, 0)
         limits = self.state.limits
@@ -116,6 +117,7 @@ class Connection(EndingConnection):
         self.is_eof = True
         if self.phase == MESSAGE and self._message is not None and self.transport.get_extra_info("sslcontext") is None:
             return self._message.end_input()
+        self.state.outbox.flush()  # the loop closes the transport by itself, and does not know what waits
         return False
 
     def pause_writing(self) -> None:

@@ -69,11 +69,6 @@ class InferenceCall(ConnectionDownstream):
         else:
             self._obey(connection, verdict, rest)
 
-    def _end_task(self, state: FrontState) -> None:
-        if self._task is not None:
-            state.tasks.discard(self._task)
-            self._task = None
-
     # What the connection tells.
 
     def receive(self, view: memoryview) -> None:
@@ -137,6 +132,11 @@ class InferenceCall(ConnectionDownstream):
         verdict: Principal | Denied
         try:
             verdict = await connection.state.inference.find(request)
+        except asyncio.CancelledError:
+            if self.connection is not None:
+                self._refuse(connection, refusals.STOPPING, -1)
+                connection.close_transport()  # there is no time to linger
+            raise
         except Exception as error:  # noqa: BLE001 -- the last line of defence of a request
             report("key lookup failed", error, request.request_id)
             verdict = refusals.FAILED
@@ -234,6 +234,11 @@ class InferenceCall(ConnectionDownstream):
             self._end_task(state)
         if not self.is_over:
             self._complete(refusals.FAILED)
+
+    def _end_task(self, state: FrontState) -> None:
+        if self._task is not None:
+            state.tasks.discard(self._task)
+            self._task = None
 
     def _complete(self, denied: Denied) -> None:
         connection = self.connection

@@ -11,6 +11,7 @@ import structlog
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from anyrouter.relay.outbox import Outbox
 from anyrouter.web.front.addresses import TrustedProxies
 from anyrouter.web.front.head import HeadReader
 from anyrouter.web.front.inference import Inference
@@ -33,8 +34,8 @@ class FrontState:
     `tasks` are uvicorn's: it waits for them when it stops, and cancels them when its patience ends.
     """
 
-    def __init__(self, inference: Inference, limits: FrontLimits, proxies: TrustedProxies) -> None:
-        self.inference, self.limits, self.proxies = inference, limits, proxies
+    def __init__(self, inference: Inference, limits: FrontLimits, proxies: TrustedProxies, outbox: Outbox) -> None:
+        self.inference, self.limits, self.proxies, self.outbox = inference, limits, proxies, outbox
         self.reader = HeadReader(limits.head_count)
         self.memory = bytearray(RECEIVE_BYTES)
         self.view = memoryview(self.memory)
