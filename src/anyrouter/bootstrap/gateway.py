@@ -22,6 +22,7 @@ from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
+from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.relay import Relay
 from anyrouter.relay.stats import RelayStats
 from anyrouter.sandbox.server import SandboxServer
@@ -85,7 +86,7 @@ def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
 
 async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
     prices = Prices(settings)
-    async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client() as client:
+    async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
         environments = Environments(storage)
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
@@ -125,7 +126,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         def tell(port: int) -> None:
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
-        server = GatewayServer(configure_server(settings, relay, api), tell)
+        server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
         async with _beside(storage, environments, authenticator, relay, prices):
             # What was built lives as long as the process: the collector need not look at it again and again.
             gc.collect()
@@ -198,8 +199,8 @@ async def _sandbox() -> AsyncIterator[SandboxServer]:
 
 
 @contextlib.asynccontextmanager
-async def _client() -> AsyncIterator[HttpUpstreamClient]:
-    client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ))
+async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
+    client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ), outbox=outbox)
     try:
         yield client
     finally:

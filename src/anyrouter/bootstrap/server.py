@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.relay import Relay
 from anyrouter.settings import Settings
 from anyrouter.web.front.front import make_front
@@ -38,7 +39,7 @@ class GatewayServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def configure_server(settings: Settings, relay: Relay, api: FastAPI) -> uvicorn.Config:
+def configure_server(settings: Settings, relay: Relay, api: FastAPI, outbox: Outbox) -> uvicorn.Config:
     """What uvicorn is told: the front serves `relay` and hands everything else to `api`; nothing is logged or signalled by uvicorn."""
     server = settings.server
     limits = FrontLimits(
@@ -54,7 +55,7 @@ def configure_server(settings: Settings, relay: Relay, api: FastAPI) -> uvicorn.
         api,
         host=server.host,
         port=server.port,
-        http=make_front(relay, limits, trusted_proxies=server.trusted_proxies),
+        http=make_front(relay, limits, trusted_proxies=server.trusted_proxies, outbox=outbox),
         loop="none",
         ws="none",
         lifespan="off",

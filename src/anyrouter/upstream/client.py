@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 
 from anyrouter.core.errors import ConnectFailed, UpstreamBroken
+from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.ports import Origin, Timeouts, UpstreamClient
 from anyrouter.upstream.connector import AddressGuard, Connector
 from anyrouter.upstream.exchange import HttpExchange
@@ -42,11 +43,13 @@ class HttpUpstreamClient(UpstreamClient):
         idle_expiry_s: float = 30.0,
         max_stream_bytes: int = 1 << 30,
         stale_within_s: float = 5.0,
+        outbox: Outbox | None = None,
     ) -> None:
         self._connector = Connector(proxies=proxies or Proxies(), ssl_context=ssl_context, ca_file=ca_file, guard=guard)
         self._bounds = PoolBounds(
             max_idle=max_idle_per_origin, max_open=max_open_per_origin, idle_s=idle_expiry_s, stream_bytes=max_stream_bytes
         )
+        self._outbox = outbox
         self._pools: dict[Origin, Pool] = {}
         self._stale_within_s = stale_within_s
         self._sweeper: asyncio.TimerHandle | None = None
@@ -100,7 +103,7 @@ class HttpUpstreamClient(UpstreamClient):
     def _add_pool(self, origin: Origin) -> Pool:
         if self._is_closed:
             raise ConnectFailed(CLOSED)
-        pool = self._pools[origin] = Pool(asyncio.get_running_loop(), origin, self._connector, self._bounds)
+        pool = self._pools[origin] = Pool(asyncio.get_running_loop(), origin, self._connector, self._bounds, self._outbox)
         return pool
 
     def _sweep_often(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from anyrouter.core.errors import UpstreamBroken
+from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.ports import Timeouts
 from anyrouter.upstream.exchange import TOO_LARGE, HttpExchange
 from anyrouter.upstream.framing import MALFORMED, read_framing
@@ -37,6 +38,7 @@ class HttpConnection(asyncio.Protocol):
         on_free: Callable[["HttpConnection"], None],
         on_lost: Callable[["HttpConnection"], None],
         stream_limit: int,
+        outbox: Outbox | None = None,
     ) -> None:
         self.exchange: HttpExchange | None = None
         self.free_until_s = 0.0
@@ -45,6 +47,7 @@ class HttpConnection(asyncio.Protocol):
         self.has_served = False
         self.lost: asyncio.Future[None] = loop.create_future()
         self._loop, self._on_free, self._on_lost, self._stream_limit = loop, on_free, on_lost, stream_limit
+        self._outbox = outbox
         self._parser = HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._is_head_done = self._is_interim = self._is_until_close = False
@@ -113,7 +116,8 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, TLS established."""
-        self._transport = cast("asyncio.Transport", transport)
+        direct = cast("asyncio.Transport", transport)
+        self._transport = direct if self._outbox is None else self._outbox.attach(direct)
         if not self.is_usable:
             self.close()
 

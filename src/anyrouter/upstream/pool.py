@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from anyrouter.core.errors import ConnectFailed, UpstreamTimeout
+from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.ports import Origin
 from anyrouter.upstream.connection import HttpConnection
 from anyrouter.upstream.connector import Connector
@@ -39,8 +40,15 @@ class PoolStatistics:
 class Pool:
     """The most recently used connection serves first, so that the surplus grows old and is closed."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: Origin, connector: Connector, bounds: PoolBounds) -> None:
-        self.loop = loop
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        origin: Origin,
+        connector: Connector,
+        bounds: PoolBounds,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self.loop, self._outbox = loop, outbox
         self.forwarding = connector.find_forwarding(origin)
         self.idle: list[HttpConnection] = []
         self.busy: set[HttpConnection] = set()
@@ -112,7 +120,9 @@ class Pool:
     async def _connect(self) -> HttpConnection:
         if self._is_closed:
             raise ConnectFailed(CLOSED)
-        connection = HttpConnection(self.loop, on_free=self._take_back, on_lost=self._forget, stream_limit=self._bounds.stream_bytes)
+        connection = HttpConnection(
+            self.loop, on_free=self._take_back, on_lost=self._forget, stream_limit=self._bounds.stream_bytes, outbox=self._outbox
+        )
         self._open.add(connection)
         try:
             await self._connector.connect(self._origin, connection)
