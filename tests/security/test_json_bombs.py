@@ -1,0 +1,141 @@
+"""Section O of the attack cases, bodies: JSON that is cheap to send and dear to read. Everybody else is served meanwhile."""
+
+import gzip
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.security.conftest import BODIES, CHAT, MESSAGES, Exposed
+from tests.security.test_authorization_header import resident_bytes
+
+from support.raw_client import raw_request
+from support.upstream import Answer
+
+PROMPT_S = 1.5  # two cores, shared with other tests
+DIGITS = b"1" * 100_000
+DEEP = 100_000
+MODEL = b'"model":"openai/gpt-4o",'
+
+
+def with_member(body: bytes, member: bytes) -> bytes:
+    return b"{" + member + b"," + body[1:]
+
+
+def nested(depth: int, opening: bytes = b"[", closing: bytes = b"]") -> bytes:
+    return opening * depth + closing * depth
+
+
+BOMBS = {
+    "arrays": nested(DEEP),
+    "arrays without end": b"[" * 1_000_000,
+    "objects": nested(DEEP, b'{"a":', b"}").replace(b":}", b":0}"),
+    "arrays in a member": b"{" + MODEL + b'"messages":' + nested(DEEP) + b"}",
+    "objects in a member": b"{" + MODEL + b'"messages":' + b'{"a":' * DEEP + b"0" + b"}" * DEEP + b"}",
+    "arrays in a member that is read": with_member(CHAT, b'"stream":true,"stream_options":{"x":%b}' % nested(DEEP)),
+    "the same name": with_member(CHAT, b",".join([b'"a":1'] * 100_000)),
+    "the same name in a value": with_member(CHAT, b'"x":{%b}' % b",".join([b'"a":1'] * 100_000)),
+    "a hundred thousand names": with_member(CHAT, b",".join(b'"a%d":0' % number for number in range(100_000))),
+    "a million names": with_member(CHAT, b",".join(b'"%x":0' % number for number in range(1_000_000))),
+    "a million names in a value": with_member(CHAT, b'"metadata":{%b}' % b",".join(b'"%x":0' % number for number in range(1_000_000))),
+    "a million spaced names": with_member(CHAT, b" , ".join(b'"%x" : 0' % number for number in range(700_000))),
+    "names that collide": with_member(CHAT, b",".join(b'"%s":0' % (b"\\u0000" * number) for number in range(900))),
+    "a long name": with_member(CHAT, b'"%b":0' % (b"k" * 1_000_000)),
+    "escapes": with_member(CHAT, b'"x":"%b"' % (b"\\u0041" * 200_000)),
+    "a million elements": with_member(CHAT, b'"stop":[%b]' % b",".join([b"0"] * 1_000_000)),
+    "a million models": b'{"models":["openai/gpt-4o",%b],"messages":[]}' % b",".join([b'""'] * 1_000_000),
+    "spaces": b" " * 2_000_000 + CHAT + b" " * 2_000_000,
+    "a long text": with_member(CHAT, b'"x":"%b"' % (b"x" * 4_000_000)),
+    "quotes": b'"' * 1_000_000,
+    "backslashes": b'{"x":"' + b"\\" * 1_000_001,
+    "nothing but braces": b"{" * 1_000_000,
+}
+
+
+@contextmanager
+def others_are_served(exposed: Exposed) -> Iterator[None]:
+    """While the block runs, somebody else asks without pause; none of its questions waits for long."""
+    stop, waits, failures = threading.Event(), [], []
+    questions = ((b"GET", raw_request(b"GET", b"/livez")), (b"POST", raw_request(b"POST", b"/v1/messages", body=MESSAGES)))
+
+    def ask() -> None:
+        with exposed.connect() as client:
+            while not stop.is_set():
+                for method, raw in questions:
+                    started = time.monotonic()
+                    status = client.send(raw).read(method).status
+                    waits.append(time.monotonic() - started)
+                    if status not in (200, 401):
+                        failures.append(status)
+                stop.wait(0.005)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not failures
+    assert waits
+    assert max(waits) < PROMPT_S
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
+def test_a_bomb_is_refused_or_passed_on_and_holds_nobody_up(exposed: Exposed, bomb: bytes) -> None:
+    before = resident_bytes(exposed.gateway.pid)
+    with others_are_served(exposed):
+        for key in (exposed.live_key, exposed.test_key):
+            reply = exposed.chat(key=key, body=bomb)
+            assert reply.status in {200, 400, 413}, reply
+        for path in (b"/v1/messages", b"/v1/embeddings"):
+            assert exposed.ask(raw_request(b"POST", path, key=exposed.live_key, body=bomb)).status in {200, 400, 404, 413}
+    assert resident_bytes(exposed.gateway.pid) - before < 200 << 20
+    assert exposed.chat().status == 200
+
+
+NUMBERS = {
+    "an integer": DIGITS,
+    "a negative integer": b"-" + DIGITS,
+    "a fraction": b"0." + DIGITS,
+    "an exponent": b"1e" + DIGITS,
+    "a small exponent": b"1e-" + DIGITS,
+    "beyond any float": b"1e999",
+    "a hundred thousand zeros": b"1" + b"0" * 100_000 + b".0",
+    "minus nothing": b"-0",
+}
+MEMBERS = "max_tokens n temperature seed stream model messages stop stream_options usage reasoning logit_bias"
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS.keys())
+def test_a_number_of_any_length_in_any_member_is_no_mistake_of_the_gateway_s(exposed: Exposed, number: bytes) -> None:
+    with exposed.connect() as client:
+        for member in MEMBERS.split():
+            for value in (number, b'{"include_usage":%b,"effort":%b,"x":[%b]}' % (number, number, number)):
+                for endpoint, body in BODIES.items():
+                    for key in (exposed.live_key, exposed.test_key):
+                        text = body[:-1] + b',"%b":%b}' % (member.encode(), value)
+                        reply = client.send(raw_request(b"POST", b"/v1/" + endpoint.encode(), key=key, body=text)).read()
+                        assert reply.status in {200, 400, 404, 413}, (member, endpoint, reply)
+                        assert reply.status == 200 or len(reply.body) < 10_000
+
+
+def test_a_compressed_bomb_is_not_unpacked(exposed: Exposed) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    bomb = packer.compress(bytes(50_000_000)) + packer.flush()
+    for coding in (b"gzip", b"deflate", b"x-gzip", b"GZIP", b"br", b"zstd", b"identity, gzip"):
+        for path in (b"/v1/chat/completions", b"/v1/messages"):
+            reply = exposed.ask(raw_request(b"POST", path, b"Content-Encoding: " + coding, key=exposed.live_key, body=bomb))
+            assert (reply.status, reply.code) == (415, "unsupported_media_type")
+
+
+def test_a_compressed_bomb_from_the_provider_is_not_unpacked(exposed: Exposed) -> None:
+    bomb = gzip.compress(bytes(200_000_000), 9)
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    exposed.upstream.handle = lambda _: Answer(headers=headers, body=bomb)
+    before = resident_bytes(exposed.gateway.pid)
+    with others_are_served(exposed):
+        assert exposed.chat().status == 502
+    assert resident_bytes(exposed.gateway.pid) - before < 150 << 20
