@@ -1,7 +1,7 @@
 """The ledger's records: the intent before an upstream is asked, the entry after.
 
 Compatibility law: both are written to the journal as msgpack maps by field name and read back after an upgrade. Fields are
-added with a default, never removed, renamed or given another meaning.
+added with a default, never removed, renamed or given another meaning; a default is left out of the record, so it never changes either.
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ class EntryState(StrEnum):
     INTERRUPTED = "interrupted"  # this process died: what was used is an estimate
 
 
-class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One try at one target. `status` is the upstream's, 0 when it never answered; `error` a stable code."""
 
     upstream: str
@@ -31,7 +31,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Intent(msgspec.Struct, frozen=True, kw_only=True):
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is on record before an upstream is asked: enough to make an interrupted entry of it. Times in Unix milliseconds."""
 
     generation_id: str
@@ -56,7 +56,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str | None = None
 
 
-class LedgerEntry(Intent, frozen=True, kw_only=True):
+class LedgerEntry(Intent, frozen=True, kw_only=True, omit_defaults=True):
     """The immutable record of one generation. Its key is (`generation_id`, `attempt`): a replay changes nothing."""
 
     state: EntryState

@@ -9,7 +9,7 @@ from typing import TypeVar
 from anyrouter.core import keys
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied, StorageUnavailable
-from anyrouter.core.keys import Malformed
+from anyrouter.core.keys import Digester, Malformed
 from anyrouter.core.tenancy import Environment
 from anyrouter.policy.authorize import UNKNOWN_KEY, judge_key, read_credential
 from anyrouter.policy.endpoints import ENDPOINTS
@@ -40,7 +40,8 @@ class Authenticator:
         confirmed_at_s: Callable[[], float],
         failures_per_minute: int = 100,
     ) -> None:
-        self._lookup, self._peppers, self._environments = lookup, tuple(peppers), environments
+        self._lookup, self._environments = lookup, environments
+        self._digesters = tuple(map(Digester, peppers))
         self._confirmed_at_s, self._failures_per_minute = confirmed_at_s, failures_per_minute
         self._known: OrderedDict[bytes, ApiKey] = OrderedDict()
         # Verdicts that hold until something changes: of keys whose use depends on neither the time nor the address.
@@ -61,7 +62,7 @@ class Authenticator:
         text = read_credential(head.headers, head.repeated)
         if isinstance(text, Denied):
             return text
-        digest = keys.digest(self._peppers[0], text)
+        digest = self._digesters[0].digest(text)
         if head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S:
             lasting = self._lasting.get((digest, head.endpoint))
             if lasting is not None:
@@ -83,7 +84,7 @@ class Authenticator:
             return text
         if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):
             return _flooded(self._failures[_source_of(head.client_host)], head.started_s)
-        digests = [keys.digest(pepper, text) for pepper in self._peppers]
+        digests = [digester.digest(text) for digester in self._digesters]
         version = self._version
         self._lookups += 1
         try:

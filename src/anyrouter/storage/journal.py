@@ -83,13 +83,12 @@ class Journal:
 
     def append(self, kind: bytes, content: bytes) -> Position:
         """Write one record; returns the position behind it. After OSError nothing of it counts."""
-        payload = kind + content
-        frame = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
-        end = self._size + len(frame)
-        if self._room is None or end > len(self._room):
-            self._rotate(len(frame))
-            end = self._size + len(frame)
-        self._room[self._size : end] = frame  # type: ignore[index]  # room by now
+        size = len(content) + len(kind)
+        frame = _HEADER.pack(size, zlib.crc32(content, zlib.crc32(kind))) + kind + content
+        room, end = self._room, self._size + _HEADER.size + size
+        if room is None or end > len(room):
+            room, end = self._rotate(_HEADER.size + size), len(MAGIC) + _HEADER.size + size
+        room[self._size : end] = frame
         self._size = end
         return self._number, end
 
@@ -106,7 +105,7 @@ class Journal:
         while self.segments and self.segments[0].held == 0:
             self.segments.popleft().path.unlink(missing_ok=True)
 
-    def _rotate(self, needed: int) -> None:
+    def _rotate(self, needed: int) -> mmap.mmap:
         """Begin a segment with room for a record of `needed` bytes."""
         path = self._directory / f"{self._number + 1:010d}{SUFFIX}"
         size = max(self._segment_bytes, len(MAGIC) + needed)
@@ -123,6 +122,7 @@ class Journal:
         self._descriptor, self._room, self._size = descriptor, room, len(MAGIC)
         self._number += 1
         self.segments.append(Segment(self._number, path))
+        return room
 
     def _leave(self) -> None:
         """Close the current file and give back what it did not use."""

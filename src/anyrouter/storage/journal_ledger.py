@@ -63,7 +63,6 @@ class JournalLedger:
         self._open: dict[str, tuple[Intent, Segment]] = {}
         self._queue: deque[_Settled] = deque()
         self._pending: dict[str, LedgerEntry] = {}
-        self._pending_upstream: dict[str, LedgerEntry] = {}
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -100,8 +99,6 @@ class JournalLedger:
             segment = opened[1]  # the older one: holding it holds all that follow
         self._queue.append(_Settled(entry, segment, position))
         self._pending[entry.generation_id] = entry
-        if entry.upstream_id is not None:
-            self._pending_upstream[entry.upstream_id] = entry
         if not self._something.is_set():
             self._something.set()
         if len(self._queue) >= QUEUE_BOUND:
@@ -118,7 +115,10 @@ class JournalLedger:
 
     def find_pending(self, generation_id: str) -> LedgerEntry | None:
         """An entry, by our id or the upstream's, that is settled and not yet in the database."""
-        return self._pending.get(generation_id) or self._pending_upstream.get(generation_id)
+        found = self._pending.get(generation_id)
+        if found is not None or not self._pending:
+            return found
+        return next((entry for entry in reversed(self._pending.values()) if entry.upstream_id == generation_id), None)
 
     @property
     def queue_length(self) -> int:
@@ -196,8 +196,6 @@ class JournalLedger:
             entry = item.entry
             if self._pending.get(entry.generation_id) is entry:
                 del self._pending[entry.generation_id]
-            if entry.upstream_id is not None and self._pending_upstream.get(entry.upstream_id) is entry:
-                del self._pending_upstream[entry.upstream_id]
             if item.position is None:  # its intent in the journal must not look unsettled
                 self._write_late(item)
         if not self._queue:
