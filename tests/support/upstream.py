@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 COMPLETION = {
     "id": "chatcmpl-upstream",
@@ -97,7 +98,7 @@ class ScriptedUpstream:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
 
-    def __enter__(self) -> "ScriptedUpstream":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,7 +141,7 @@ class ScriptedUpstream:
             return False
         method, path, _ = line.decode("latin-1").split(" ", 2)
         headers = {}
-        while (text := (await reader.readline()).decode("latin-1").rstrip("\r\n")):
+        while text := (await reader.readline()).decode("latin-1").rstrip("\r\n"):
             name, _, value = text.partition(":")
             headers[name.lower()] = value.strip()
         body = await reader.readexactly(int(headers.get("content-length", "0")))
