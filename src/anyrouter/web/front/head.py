@@ -8,6 +8,7 @@ Content-Length beside Transfer-Encoding, either of them twice, any coding but `c
 from urllib.parse import unquote_to_bytes
 
 import httptools
+import msgspec
 
 from anyrouter.core.errors import Denied
 from anyrouter.policy.endpoints import INFERENCE_PATHS
@@ -28,22 +29,20 @@ _BAD_LENGTH = malformed("Content-Length is not a number.")
 _NO_TUNNEL = Denied(code="method_not_allowed", message="This method is not supported here.")
 
 
-class Head:
+class Head(msgspec.Struct):
     """A well-formed head. `endpoint` is None where the request is not an inference POST. `length` is the body's, or CHUNKED.
 
     Header names are in lower case; values of a repeated header are joined with ", " and its name is in `repeated`.
     """
 
+    headers: dict[bytes, bytes]
+    repeated: frozenset[bytes]
     endpoint: str | None = None
-    length = 0
-    is_http10 = False
-    is_keep_alive = True
-    expects_continue = False
-    is_asking_upgrade = False
-    repeated: frozenset[bytes] = frozenset()
-
-    def __init__(self, headers: dict[bytes, bytes]) -> None:
-        self.headers = headers
+    length: int = 0
+    is_http10: bool = False
+    is_keep_alive: bool = True
+    expects_continue: bool = False
+    is_asking_upgrade: bool = False
 
 
 class HeadReader:
@@ -91,14 +90,10 @@ class HeadReader:
             return _explain(raw)
         if len(headers) + self._extra > self._limit:
             return refusals.too_many_headers(self._limit)
-        head = Head(headers)
         line = raw[: raw.find(b"\r\n")]
-        endpoint = _LINES.get(line)
-        if endpoint is not None:
-            head.endpoint = endpoint
-        elif denied := _read_line(head, line or raw.lstrip(b"\r\n").partition(b"\r\n")[0]):
+        head = Head(headers, self._repeated, _LINES.get(line))
+        if head.endpoint is None and (denied := _read_line(head, line or raw.lstrip(b"\r\n").partition(b"\r\n")[0])):
             return denied
-        head.repeated = self._repeated
         return _read_framing(head) or _read_wishes(head)
 
 
