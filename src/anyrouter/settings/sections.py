@@ -89,9 +89,11 @@ class StorageSettings(Section):
 
 
 class LimitSettings(Section):
-    """Limits that hold where a key or an environment has none of its own."""
+    """Limits of the server. A key's own is set when it is made, an environment's in its table."""
 
-    default_rpm: Rpm = Field(default=6_000_000, description="Requests per minute of a key when neither it nor its environment has a limit.")
+    default_rpm: Rpm = Field(
+        default=6_000_000, description="Requests per minute of the whole server, beside the limits of keys and environments. 0 blocks."
+    )
     failed_auth_per_minute: Count = Field(
         default=60, description="Failed authentications per minute and client address; beyond it that address gets 429 for bad keys."
     )
@@ -124,7 +126,7 @@ class EnvironmentSettings(Section):
         default=EnvironmentKind.LIVE, description="`live` reaches the upstreams, `sandbox` nothing but the simulated provider."
     )
     rate_limit_rpm: Rpm | None = Field(
-        default=None, description="Requests per minute of each key that has no limit of its own. Unset: `limits.default_rpm`."
+        default=None, description="Requests per minute of all its keys together. Unset: only the limits of keys and of the server hold."
     )
 
 
