@@ -34,6 +34,7 @@ from anyrouter.upstream.proxies import Proxies
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts, Measure
 from anyrouter.web.front.addresses import TrustedProxies
+from anyrouter.web.front.heap import keep_freed_memory
 
 FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
@@ -129,6 +130,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
         async with _beside(storage, environments, authenticator, relay, prices):
             # What was built lives as long as the process: the collector need not look at it again and again.
+            keep_freed_memory()
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
