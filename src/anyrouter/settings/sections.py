@@ -165,7 +165,7 @@ def _models(value: Any) -> Any:
 
 def _check_model(public: Any, upstream_name: Any) -> None:
     if not isinstance(public, str):
-        raise ValueError("holds a name that is no text")  # noqa: TRY004 -- pydantic takes ValueError
+        raise ValueError("holds a name that is not a printable text, or that is empty or has spaces around it")  # noqa: TRY004 -- for pydantic
     for name in (public, upstream_name):
         if name is not None and (not isinstance(name, str) or not name.strip() or name != name.strip() or not name.isprintable()):
             raise ValueError("holds a name that is not a printable text, or that is empty or has spaces around it")

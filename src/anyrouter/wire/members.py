@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from anyrouter.wire.utf8 import check_utf8
+
 MAX_MEMBERS = 1000
 _UNCOUNTED_BYTES = 32_768  # a text of that size holds too few members to matter
 _TOO_MANY = f"the body has more than {MAX_MEMBERS} members at its top level"
@@ -60,8 +62,7 @@ class Members:
     def __init__(self, text: bytes) -> None:
         try:
             self.values = _decode_members(text) if len(text) <= _UNCOUNTED_BYTES else _decode_counted(text)
-            if not text.isascii():
-                str(text, "utf-8")  # msgspec does not look into the strings that it skips
+            check_utf8(text)
         except UnicodeDecodeError as error:
             raise NotJson(f"the body is not UTF-8 (byte {error.start})") from None
         except msgspec.ValidationError:

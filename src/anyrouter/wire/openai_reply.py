@@ -11,6 +11,7 @@ from anyrouter.wire.measure import measure
 from anyrouter.wire.members import Members
 from anyrouter.wire.openai_usage import append_cost, read_told_usage, render_usage
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
+from anyrouter.wire.utf8 import check_utf8
 
 _REPLY_MEMBER = {"chat/completions": "choices", "completions": "choices", "embeddings": "data"}
 _SHORT_REPLY = 32_768
@@ -51,8 +52,7 @@ def read_reply(endpoint: str, body: bytes) -> tuple[OpenAIReply, ReplyFacts]:
     """The reply and its facts; InvalidReply when it is not one of this endpoint."""
     needed = _REPLY_MEMBER[endpoint]
     try:
-        if not body.isascii():
-            str(body, "utf-8")  # msgspec does not look into the strings that it skips
+        check_utf8(body)
         told = _decode_told(body)
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidReply(f"the body is not a reply: {str(error)[:120]}") from None

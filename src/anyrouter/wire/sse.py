@@ -3,6 +3,7 @@
 import re
 
 from anyrouter.wire.reply import InvalidReply
+from anyrouter.wire.utf8 import check_utf8
 
 _BORDER = re.compile(rb"\n\r?\n")
 MAX_EVENT_BYTES = 8 * 1024 * 1024
@@ -60,8 +61,7 @@ def feed_checked(splitter: EventSplitter, data: bytes) -> bytes:
     """`EventSplitter.feed`, with InvalidReply for events that are too large or not UTF-8."""
     try:
         whole = splitter.feed(data)
-        if not whole.isascii():
-            str(whole, "utf-8")
+        check_utf8(whole)
     except EventTooLarge:
         raise InvalidReply("an event of the stream is too large") from None
     except UnicodeDecodeError:
