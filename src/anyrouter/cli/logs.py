@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from anyrouter.core.keys import label_of
+from anyrouter.core.keys import hide
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
     from anyrouter.settings import LoggingSettings
 
-_KEY = re.compile(r"ar-[a-z][a-z0-9]{1,15}-[0-9A-Za-z]{45}", re.ASCII)
 _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)\s+\S+")
 
 
@@ -60,4 +59,4 @@ def hide_secrets(_logger: "WrappedLogger", _method: str, event: "EventDict") -> 
 
 
 def _hide(text: str) -> str:
-    return _AUTHORIZATION.sub(r"\1 …", _KEY.sub(lambda match: f"{label_of(match[0])}…", text))
+    return _AUTHORIZATION.sub(r"\1 …", hide(text))

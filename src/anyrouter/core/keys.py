@@ -82,6 +82,11 @@ def label_of(key: str) -> str:
     return f"ar-{match[1]}-{match[2][:LABEL_BODY_LENGTH]}"
 
 
+def hide(text: str) -> str:
+    """The text with every key in it reduced to its label, for what is logged and stored. To be done before a text is cut short."""
+    return _KEY.sub(lambda match: f"ar-{match[1]}-{match[2][:LABEL_BODY_LENGTH]}…", text) if "ar-" in text else text
+
+
 def inspect(text: str) -> WellFormed | Malformed:
     """Judge a presented text by length, character set, form and checksum. No I/O, and nothing of the text comes back."""
     match = _KEY.fullmatch(text) if len(text) <= MAX_KEY_LENGTH else None

@@ -5,6 +5,7 @@ import time
 import msgspec
 from msgspec.structs import replace
 
+from anyrouter.core.keys import hide
 from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
 from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
@@ -18,6 +19,8 @@ from anyrouter.relay.ports import Downstream, Exchange
 from anyrouter.wire.dialect import Dialect
 from anyrouter.wire.reply import CostFields, Naming, ReplyFacts
 from anyrouter.wire.request import InferenceRequest
+
+MAX_TEXT = 200  # characters that are kept of a client's header
 
 
 class Generation(msgspec.Struct, kw_only=True):
@@ -132,4 +135,6 @@ class Generation(msgspec.Struct, kw_only=True):
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if not value else value[:200].decode("latin-1")
+    if not value:
+        return None
+    return value[:MAX_TEXT].decode("latin-1") if b"ar-" not in value else hide(value.decode("latin-1"))[:MAX_TEXT]

@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, or_, update
 
 from anyrouter.core.errors import InternalError
+from anyrouter.core.keys import hide
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import api_keys
 
@@ -79,5 +80,5 @@ class BatchedKeyUse:
 
 
 def _storable(text: str | None, length: int) -> str | None:
-    """PostgreSQL stores neither NUL nor lone surrogates, and a client may send anything."""
-    return None if text is None else text[:length].replace("\0", "").encode("utf-8", "replace").decode()
+    """PostgreSQL stores neither NUL nor lone surrogates, and a client may send anything, its key in the wrong place too."""
+    return None if text is None else hide(text)[:length].replace("\0", "").encode("utf-8", "replace").decode()

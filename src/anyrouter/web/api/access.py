@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.keys import hide
 from anyrouter.policy.endpoints import Endpoint
 from anyrouter.relay.call import RequestHead
 from anyrouter.web.api.ports import ApiPorts
@@ -59,4 +60,5 @@ class Guard:
             return
         visit.principal = outcome
         user_agent = head.headers.get(b"user-agent")
-        self._ports.note_use(outcome.key.id, head.now_ms, head.client_host, user_agent.decode("latin-1")[:200] if user_agent else None)
+        shown = hide(user_agent.decode("latin-1"))[:200] if user_agent else None
+        self._ports.note_use(outcome.key.id, head.now_ms, head.client_host, shown)
