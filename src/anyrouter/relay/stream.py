@@ -45,6 +45,10 @@ class StreamPump:
             self._fail(UpstreamBroken(str(error)))
             return
         if out:
+            if self.generation.is_begun and not rewriter.is_done and rewriter.failure is None:  # nearly every chunk
+                self.quiet_s = 0
+                self._write(out)
+                return
             self._send(out)
         if rewriter.failure is not None:
             self._fail(_reported(rewriter.failure, self.generation))

@@ -19,6 +19,7 @@ from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_che
 DONE = b"data: [DONE]\n\n"
 _OBJECTS = {"chat/completions": b"chat.completion.chunk", "completions": b"text_completion"}
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([^"\\]{1,64})"')
+_NOTHING_KNOWN = (b"",) * 6
 _IS_EMPTY = re.compile(rb"\[\s*\]")
 
 
@@ -44,6 +45,7 @@ class OpenAIStream:
         self._is_usage_wanted, self._pricer = is_usage_wanted, pricer
         self._estimate_input, self._endpoint = estimate_input, endpoint
         self._splitter = EventSplitter()
+        self._prefix = self._new_prefix = b""  # how all events begin, up to their choices, and what that becomes
         self._held: list[bytes] = []
         self._usage_event: Members | None = None
         self._created = b"0"
@@ -58,6 +60,11 @@ class OpenAIStream:
 
     def feed(self, data: bytes) -> bytes:
         """Whole events, rewritten; InvalidReply for what is not a stream of this dialect."""
+        prefix = self._prefix
+        if prefix and data.startswith(prefix) and data.find(b"\n\n") == len(data) - 2 and not self._splitter.is_holding:
+            passed = self._pass_one(data)
+            if passed is not None:
+                return passed
         whole = feed_checked(self._splitter, data)
         if not whole or self.is_done or self.failure is not None:
             return b""
@@ -85,6 +92,15 @@ class OpenAIStream:
             return self._facts.usage
         size = self._meter.size()
         return Usage(input_tokens=self._estimate_input(), output_tokens=estimate_tokens(size) if size else 0, source=UsageSource.ESTIMATED)
+
+    def _pass_one(self, event: bytes) -> bytes | None:
+        """One event that begins as all do, with what follows as it came, when there is nothing in it to be read; else None."""
+        rest = event[len(self._prefix) :]
+        _, _, _, _, usage, finish = self._known or _NOTHING_KNOWN
+        if usage in rest or finish in rest or b'"error"' in rest or not rest.endswith(b"}\n\n") or not rest.isascii():
+            return None
+        self._meter.add(event)
+        return self._new_prefix + rest
 
     def _pass(  # noqa: PLR0917 -- unpacked from one tuple, in its order
         self, whole: bytes, old_id: bytes, new_id: bytes, old_model: bytes, new_model: bytes, usage: bytes, finish: bytes
@@ -123,7 +139,7 @@ class OpenAIStream:
         try:
             members = Members(data)
             if not members.raw_is_missing("error"):
-                self.failure = data
+                self.failure, self._prefix = data, b""
                 return b""
             choices = members.raw("choices")
             if choices is None or not choices.startswith(b"["):
@@ -172,11 +188,17 @@ class OpenAIStream:
                     b'"usage":%s{' % gap,
                     b'"finish_reason":%s"' % gap,
                 )
+                self._learn_prefix(event[: event.find(b'"choices"')], *self._known[:4])
+                return
+
+    def _learn_prefix(self, prefix: bytes, old_id: bytes, new_id: bytes, old_model: bytes, new_model: bytes) -> None:
+        if prefix.startswith(b"data:") and old_id in prefix and old_model in prefix:
+            self._prefix, self._new_prefix = prefix, prefix.replace(old_id, new_id).replace(old_model, new_model)
 
     def _end(self) -> bytes:
         if not self.is_begun and self._usage_event is None:
             raise InvalidReply("the stream ended before it began")
-        self.is_done = True
+        self.is_done, self._prefix = True, b""
         if not self._is_usage_wanted:
             return DONE
         usage = self.usage()

@@ -21,6 +21,11 @@ class EventSplitter:
     def __init__(self) -> None:
         self._tail = b""
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether an event has begun and not ended."""
+        return bool(self._tail)
+
     def feed(self, data: bytes) -> bytes:
         """The whole events that are there now, as one piece that ends at an event's border; may be empty."""
         if self._tail:
