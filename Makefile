@@ -5,27 +5,33 @@ DATA_DIR ?= data
 BIN := $(VENV)/bin
 XDIST ?= auto
 
-.PHONY: run test check test-engine bench docs lock format clean
+.PHONY: run install test check test-engine bench docs lock format clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AnyRouter needs Python 3.11 or newer; set PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
 
 # The package runs from the checkout; the environment has only locked, hash-checked packages in it.
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@echo "Installing what the gateway needs: under a minute, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@echo "Installing what the checks and tests need: a minute or two, once …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@ $(VENV)/.run
 
 ## Start the gateway on 127.0.0.1:8080 with an embedded database in ./data
 run: $(VENV)/.run
 	@$(BIN)/anyrouter serve --data-dir $(DATA_DIR) $(ARGS)
+
+## Install without starting
+install: $(VENV)/.run
 
 ## The whole suite
 test: $(VENV)/.dev
@@ -64,6 +70,8 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml requirements/build.in -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml --extra postgres requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 requirements/engine-build.in -c requirements/dev.txt -o requirements/engine-build.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 requirements/engine.in -c requirements/dev.txt -o requirements/engine.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

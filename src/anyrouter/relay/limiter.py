@@ -25,7 +25,7 @@ class RateLimiter:
             if state.retry_after_s is not None:
                 return _refused(state, "server", "This server")
             self._ceiling.take(now_s)
-            return state
+            return self._ceiling.peek(now_s)
         limits = self._limits(principal)
         refusing: tuple[LimitState, str, str] | None = None
         longest_s = -1.0
