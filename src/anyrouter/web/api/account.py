@@ -36,8 +36,11 @@ class AccountRoutes:
         return json_reply(KeyReply(data=describe_key(key, spent, self._ports.limit_state(principal, self._ports.monotonic()).limit)))
 
     async def show_credits(self, request: Request) -> Response:
-        """GET /credits: nothing can be prepaid yet, so the credits are 0 and the balance is what was used, below zero."""
-        used = to_usd(await self._ports.ledger.read_organisation_cost(principal_of(request.scope).key.organisation_id))
+        """GET /credits: nothing can be prepaid yet, so the credits are 0 and the balance is what was used, below zero.
+
+        A key sees its own rotation group's usage, an admin key its organisation's.
+        """
+        used = to_usd(await self._read_used(principal_of(request.scope).key))
         return json_reply(
             Credits(
                 balance=0.0 - used,
@@ -48,6 +51,13 @@ class AccountRoutes:
                 data=CreditTotals(total_credits=0.0, total_usage=used),
             )
         )
+
+    async def _read_used(self, key: ApiKey) -> int:
+        ledger = self._ports.ledger
+        if is_admin(key.scopes):
+            return await ledger.read_organisation_cost(key.organisation_id)
+        totals = await ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
+        return totals.get(key.rotation_group, KeyTotals()).total
 
 
 def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:
