@@ -3,6 +3,8 @@
 Source: the OpenAI API reference as published in 2026.
 """
 
+import re
+
 import msgspec
 
 from anyrouter.wire.members import Members
@@ -18,6 +20,7 @@ _PROMPT_MEMBERS = {
 _NEEDED_MEMBER = {"chat/completions": "messages", "completions": None, "embeddings": "input"}
 _REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _ASK_USAGE = b'{"include_usage":true}'
+_ASKED_USAGE = re.compile(rb'\{\s*"include_usage"\s*:\s*true\s*\}')
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -39,7 +42,7 @@ def read_request(endpoint: str, body: bytes) -> InferenceRequest:
         is_usage_wanted = bool(options and options.get("include_usage") is True) or _asks_usage(members)
         if "stream_options" not in members.values:
             append["stream_options"] = _ASK_USAGE
-        elif not (options and options.get("include_usage") is True):
+        elif _ASKED_USAGE.fullmatch(members.raw("stream_options") or b"") is None:  # else said once and for all, and left as it is
             replace["stream_options"] = _ENCODE({**(options or {}), "include_usage": True})
     if "model" not in members.values:  # it came as the first of `models`
         append["model"] = _ENCODE(model)
