@@ -12,7 +12,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -39,8 +38,7 @@ _CLOSING_S = 10.0
 _UNWRITABLE = (OSError, ValueError, OverflowError, TypeError)
 
 
-@dataclass(slots=True, eq=False)
-class _Settled:
+class _Settled(msgspec.Struct):
     """An entry on its way to the database. `position` is None when the journal could not take it."""
 
     entry: LedgerEntry
@@ -190,12 +188,13 @@ class JournalLedger:
                 self._something.clear()
 
     def _let_go(self, group: Sequence[_Settled]) -> None:
+        take, pending = self._queue.popleft, self._pending
         for item in group:
-            self._queue.popleft()
+            take()
             item.segment.held -= 1
             entry = item.entry
-            if self._pending.get(entry.generation_id) is entry:
-                del self._pending[entry.generation_id]
+            if pending.get(entry.generation_id) is entry:
+                del pending[entry.generation_id]
             if item.position is None:  # its intent in the journal must not look unsettled
                 self._write_late(item)
         if not self._queue:

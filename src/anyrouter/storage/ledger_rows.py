@@ -6,11 +6,11 @@ An entry's key is (`generation_id`, `attempt`): recording it twice changes nothi
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from operator import attrgetter
 from sqlite3 import sqlite_version_info
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import Connection, Table
 
 from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
@@ -32,16 +32,23 @@ USAGE_SUMS = (
     "upstream_cost_nanousd",
 )
 
-_PATHS = {
-    "state": "state._value_",  # the enum's own attribute: `value` is a property that costs ten times as much
-    "usage_source": "usage.source._value_",
-    **{name: f"usage.{name}" for name in Usage.__struct_fields__ if name != "source"},
-}
-_COLUMNS = tuple(column.name for column in ledger.columns)
-_values_of = attrgetter(*(_PATHS.get(name, name) for name in _COLUMNS))
-_USAGE_COLUMNS = tuple(column.name for column in usage_daily.columns)
+# Rows are made of an entry's fields in the order of the struct: state, usage and attempts are the ones that are no columns as they are.
+_FIELDS = LedgerEntry.__struct_fields__
+_STATE, _USAGE, _ATTEMPTS = (_FIELDS.index(name) for name in ("state", "usage", "attempts"))
+_USAGE_FIELDS = tuple("usage_source" if name == "source" else name for name in Usage.__struct_fields__)
+_COLUMNS = (
+    *_FIELDS[:_STATE],
+    *_FIELDS[_STATE + 1 : _USAGE],
+    *_FIELDS[_USAGE + 1 : _ATTEMPTS],
+    *_FIELDS[_ATTEMPTS + 1 :],
+    *_USAGE_FIELDS,
+    "state",
+    "attempts",
+)
 _UPSTREAM_ID = _COLUMNS.index("upstream_id")
-_ATTEMPTS = _COLUMNS.index("attempts")
+_STATES = {state: state.value for state in EntryState}  # a plain str binds without being asked what it is
+_SOURCES = {source: source.value for source in UsageSource}
+_USAGE_COLUMNS = tuple(column.name for column in usage_daily.columns)
 _encode = msgspec.json.Encoder().encode
 _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
 _PLAIN_FIELDS = tuple(name for name in LedgerEntry.__struct_fields__ if name not in {"state", "usage", "attempts"})
@@ -51,12 +58,22 @@ _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
 def entry_to_row(entry: LedgerEntry) -> tuple[Any, ...]:
-    """The values of `ledger`, in the order of its columns."""
-    row = list(_values_of(entry))
-    row[_ATTEMPTS] = _encode(row[_ATTEMPTS]).decode()
-    if entry.upstream_id is not None and len(entry.upstream_id) > MAX_UPSTREAM_ID:
-        row[_UPSTREAM_ID] = entry.upstream_id[:MAX_UPSTREAM_ID]
-    return tuple(row)
+    """The values of `ledger`, in the order of `_COLUMNS`."""
+    fields, usage = astuple(entry), entry.usage
+    row: tuple[Any, ...] = (
+        *fields[:_STATE],
+        *fields[_STATE + 1 : _USAGE],
+        *fields[_USAGE + 1 : _ATTEMPTS],
+        *fields[_ATTEMPTS + 1 :],
+        *astuple(usage)[:-1],
+        _SOURCES[usage.source],
+        _STATES[entry.state],
+        _encode(entry.attempts).decode(),
+    )
+    upstream_id = entry.upstream_id
+    if upstream_id is not None and len(upstream_id) > MAX_UPSTREAM_ID:
+        row = (*row[:_UPSTREAM_ID], upstream_id[:MAX_UPSTREAM_ID], *row[_UPSTREAM_ID + 1 :])
+    return row
 
 
 def row_to_entry(row: Mapping[Any, Any]) -> LedgerEntry:
@@ -98,7 +115,7 @@ def record_missing(connection: Connection, entries: Sequence[LedgerEntry]) -> No
 
 def sum_by_day(entries: Iterable[LedgerEntry]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Rows of `usage_daily`, by their keys and in the order of these: processes that write the same rows must not deadlock."""
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    sums: dict[tuple[Any, ...], list[Any]] = {}
     for entry in entries:
         key = (
             entry.organisation_id,
@@ -111,17 +128,17 @@ def sum_by_day(entries: Iterable[LedgerEntry]) -> dict[tuple[Any, ...], dict[str
         )
         row = sums.get(key)
         if row is None:
-            row = sums[key] = dict(zip(USAGE_KEY, key, strict=True), environment=entry.environment, **dict.fromkeys(USAGE_SUMS, 0))
+            row = sums[key] = [entry.environment, *[0] * len(USAGE_SUMS)]
         usage = entry.usage
-        row["requests"] += 1
-        row["errors"] += entry.state in _ERROR_STATES
-        row["input_tokens"] += usage.input_tokens
-        row["output_tokens"] += usage.output_tokens
-        row["reasoning_tokens"] += usage.reasoning_tokens
-        row["cache_read_tokens"] += usage.cache_read_tokens
-        row["cost_nanousd"] += entry.cost_nanousd
-        row["upstream_cost_nanousd"] += entry.upstream_cost_nanousd
-    return dict(sorted(sums.items()))
+        row[1] += 1
+        row[2] += entry.state in _ERROR_STATES
+        row[3] += usage.input_tokens
+        row[4] += usage.output_tokens
+        row[5] += usage.reasoning_tokens
+        row[6] += usage.cache_read_tokens
+        row[7] += entry.cost_nanousd
+        row[8] += entry.upstream_cost_nanousd
+    return {key: dict(zip((*USAGE_KEY, "environment", *USAGE_SUMS), (*key, *row), strict=True)) for key, row in sorted(sums.items())}
 
 
 def _sums(entries: Iterable[LedgerEntry]) -> list[tuple[Any, ...]]:
@@ -143,6 +160,6 @@ def _statements(paramstyle: str) -> tuple[str, str, str]:
 @cache
 def _insert(table: Table, paramstyle: str, size: int = 1) -> str:
     """A statement that adds `size` rows. One statement is one step of the database, and one change of threads, for all its rows."""
-    names = [column.name for column in table.columns]
+    names = _COLUMNS if table is ledger else _USAGE_COLUMNS
     marks = f"({', '.join(['?' if paramstyle == 'qmark' else '%s'] * len(names))})"
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([marks] * size)}"  # noqa: S608 -- names of the schema
