@@ -110,14 +110,16 @@ class Exposed(Served):
             await storage.aclose()
 
     @contextlib.contextmanager
-    def without_keys(self) -> Iterator[None]:
-        """A database that cannot look keys up: whoever asks it now gets an error."""
+    def without_keys(self, *more: str) -> Iterator[None]:
+        """A database that cannot look keys up (nor into more tables): whoever asks it now gets an error."""
         with contextlib.closing(sqlite3.connect(self.gateway.data_dir / "anyrouter.db", timeout=20, isolation_level=None)) as database:
-            database.execute("ALTER TABLE api_keys RENAME TO api_keys_away")
+            for table in ("api_keys", *more):
+                database.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
             try:
                 yield
             finally:
-                database.execute("ALTER TABLE api_keys_away RENAME TO api_keys")
+                for table in ("api_keys", *more):
+                    database.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
 
 
 @contextlib.contextmanager

@@ -146,7 +146,7 @@ def read(life: Life, client: httpx.Client) -> None:
         f"generation/{life.keys['live']}",
         f"{life.keys['test']}?{CREDENTIAL}",
     ]
-    for generation in sorted(generations)[-80:]:
+    for generation in sorted(generations)[-40:]:
         for name in ("live", "test"):
             life.say(f"{generation} by {name}", client.get(f"/v1/generation/{generation}", headers=bearer(life.keys[name])))
     for path in paths:

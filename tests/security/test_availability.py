@@ -129,6 +129,18 @@ def test_a_body_without_end_is_413_at_the_limit(impatient: Exposed) -> None:
     assert impatient.upstream.received == []
 
 
+def test_bodies_that_are_only_announced_take_no_memory(exposed: Exposed) -> None:
+    assert exposed.chat().status == 200
+    before = resident_bytes(exposed.gateway.pid)
+    head = raw_request(b"POST", b"/v1/chat/completions", b"Content-Length: 33000000", key=exposed.live_key)
+    with crowd(exposed, 500) as clients, others_are_served(exposed):
+        for client in clients:
+            client.send(head)
+        time.sleep(0.3)
+        assert exposed.chat().status == 200
+        assert resident_bytes(exposed.gateway.pid) - before < 500 * EACH_BYTES * 4
+
+
 def test_a_body_of_tiny_chunks_buys_nothing(impatient: Exposed) -> None:
     tiny = chunked(*[b"x"] * 180_000)
     with impatient.connect() as client:

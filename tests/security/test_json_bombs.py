@@ -14,7 +14,7 @@ from tests.security.test_authorization_header import resident_bytes
 from support.raw_client import raw_request
 from support.upstream import Answer
 
-PROMPT_S = 1.5  # two cores, shared with other tests
+PROMPT_S = 2.5  # two cores, shared with other tests
 DIGITS = b"1" * 100_000
 DEEP = 100_000
 MODEL = b'"model":"openai/gpt-4o",'
@@ -120,6 +120,27 @@ def test_a_number_of_any_length_in_any_member_is_no_mistake_of_the_gateway_s(exp
                         reply = client.send(raw_request(b"POST", b"/v1/" + endpoint.encode(), key=key, body=text)).read()
                         assert reply.status in {200, 400, 404, 413}, (member, endpoint, reply)
                         assert reply.status == 200 or len(reply.body) < 10_000
+
+
+GROWING = {
+    "vectors": (b"/v1/embeddings", b'{"model":"openai/text-embedding-3-small","input":[%b]}' % b",".join([b'"a"'] * 2_048)),
+    "choices": (b"/v1/chat/completions", b'{"n":128,"max_tokens":1000000000000,' + CHAT[1:]),
+    "streamed choices": (b"/v1/chat/completions", b'{"n":128,"stream":true,' + CHAT[1:]),
+    "items of a schema": (
+        b"/v1/chat/completions",
+        b'{"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":%b0%b}},'
+        % (b'{"type":"array","minItems":10,"items":' * 30, b"}" * 30)
+        + CHAT[1:],
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), GROWING.values(), ids=GROWING.keys())
+def test_a_small_request_for_much_of_the_sandbox_holds_nobody_up(exposed: Exposed, path: bytes, body: bytes) -> None:
+    before = resident_bytes(exposed.gateway.pid)
+    with others_are_served(exposed):
+        assert exposed.ask(raw_request(b"POST", path, key=exposed.test_key, body=body)).status in {200, 400, 502}
+    assert resident_bytes(exposed.gateway.pid) - before < 250 << 20
 
 
 def test_a_compressed_bomb_is_not_unpacked(exposed: Exposed) -> None:

@@ -85,17 +85,15 @@ def test_a_gcra_limit_s_retry_after_is_kept_to_the_second(exposed: Exposed) -> N
     request = raw_request(b"POST", b"/v1/chat/completions", key=key, body=CHAT.replace(b"openai/gpt-4o", b"openai/gpt-4o-mini"))
     with exposed.connect() as client:
         started, statuses = time.monotonic(), []
-        while 429 not in statuses and len(statuses) < 4000:
+        while 429 not in statuses:
             client.send(request * 100)
             statuses += [client.read().status for _ in range(100)]
+            assert len(statuses) < 20_000
         elapsed_s = time.monotonic() - started
-        admitted = statuses.count(200)
-        assert admitted <= 10_002 / 6 + 1 + elapsed_s * 10_002 / 60
-        if 429 in statuses:
-            reply = client.send(request * 200).read()
-            for _ in range(199):
-                reply = client.read()
-            time.sleep(int(reply.headers.get("retry-after", "0")))
+        assert statuses.count(200) <= 10_002 / 6 + 1 + elapsed_s * 10_002 / 60
+        while (reply := client.send(request).read()).status == 200:
+            pass
+        time.sleep(int(reply.headers["retry-after"]))
         assert client.send(request).read().status == 200
 
 
