@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -154,6 +155,24 @@ def read(life: Life, client: httpx.Client) -> None:
             life.say(f"{path} by {name}", client.get(f"/api/v1/{path}", headers=bearer(key)))
 
 
+def lose_tables(life: Life) -> None:
+    """Exceptions in every layer of the store, with keys and prompts in scope: nothing answers but errors, and they are logged."""
+    tables = ("api_keys", "ledger", "usage_daily", "latest_epoch")
+    with contextlib.closing(sqlite3.connect(life.gateway.data_dir / "anyrouter.db", timeout=20, isolation_level=None)) as database:
+        for table in tables:
+            database.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+        with httpx.Client(base_url=life.gateway.base_url, headers=HEADERS, trust_env=False, timeout=20) as client:
+            for path, body in bodies("ok"):
+                for key in (life.keys["live"], life.keys["test"], generate("live")):
+                    life.say(f"without tables {path}", client.post(f"/v1/{path}", json=body, headers=bearer(key)))
+            for path in ("key", "credits", "activity", "activity?format=csv", "generation?id=gen-0", "models/count", "readyz"):
+                for key in (life.keys["live"], generate("test")):
+                    life.say(f"without tables {path}", client.get(f"/api/v1/{path}", headers=bearer(key)))
+            time.sleep(0.5)  # for what runs beside the requests
+        for table in tables:
+            database.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+
+
 def misuse(life: Life) -> None:
     """What no HTTP library would send."""
     live = life.keys["live"].encode()
@@ -227,6 +246,7 @@ def live_it(directory: Path) -> Life:
             life.keys[name] = run_command(directory, "keys", "create", "--name", name, *options)["key"]
         try:
             live_a_round(life)
+            lose_tables(life)
             with streaming(life):
                 life.command_line = Path(f"/proc/{gateway.pid}/cmdline").read_text() if Path("/proc/self/cmdline").exists() else ""
                 life.modes = {str(path.relative_to(directory)): path.stat().st_mode for path in (directory, *directory.rglob("*"))}

@@ -33,6 +33,7 @@ def test_the_life_was_a_hard_one(life: Life) -> None:
     }
     assert any("error" in text and "data: " in text for text in life.said.values())
     assert len(life.sent) > 60
+    assert "OperationalError" in life.logs["JSON"]
     assert any(name.startswith("anyrouter.db-wal") for name in life.files)
     assert any(name.startswith("journal/") for name in life.files)
     assert {CREDENTIAL in f"{received.headers}" for received in life.sent} == {True}
