@@ -49,34 +49,30 @@ def trickle(clients: list[RawClient], texts: list[bytes], *, for_s: float, every
         time.sleep(every_s)
 
 
-@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/v1/models"], ids=["inference", "reading"])
-def test_heads_that_trickle_end_in_time_and_others_are_served(impatient: Exposed, path: bytes) -> None:
+def test_heads_that_trickle_end_in_time_and_others_are_served(impatient: Exposed) -> None:
     """The gateway gives a head one second."""
-    head = raw_request(b"POST", path, b"X: " + b"x" * 5_000, key=impatient.live_key)
+    heads = [raw_request(b"POST", path, b"X: " + b"x" * 5_000, key=impatient.live_key) for path in (b"/v1/messages", b"/v1/models")]
     with crowd(impatient, 150) as clients:
         with others_are_served(impatient):
-            trickle(clients, [head] * len(clients), for_s=1.5)
+            trickle(clients, heads * (len(clients) // 2), for_s=1.5)
         for client in clients:
             reply = client.read()
             assert (reply.status, reply.code, reply.headers["connection"]) == (408, "request_timeout", "close")
     assert impatient.upstream.received == []
 
 
-@pytest.mark.parametrize("framing", ["length", "chunks", "expectation"])
-def test_bodies_that_trickle_end_in_time_and_others_are_served(impatient: Exposed, framing: str) -> None:
+def test_bodies_that_trickle_end_in_time_and_others_are_served(impatient: Exposed) -> None:
     """The gateway gives a body a second and a half. Whoever has no key does not get to send one."""
-    lines = {
-        "length": [b"Content-Length: 5000"],
-        "chunks": [b"Transfer-Encoding: chunked"],
-        "expectation": [b"Content-Length: 5000", b"Expect: 100-continue"],
-    }[framing]
-    head = raw_request(b"POST", b"/v1/messages", *lines, key=impatient.live_key)
-    body = b"1\r\nx\r\n" * 100 if framing == "chunks" else b"x" * 100
-    with crowd(impatient, 100) as clients:
-        for client in clients:
-            client.send(head)
+    kinds = [
+        ([b"Content-Length: 5000"], b"x" * 100),
+        ([b"Transfer-Encoding: chunked"], b"1\r\nx\r\n" * 100),
+        ([b"Content-Length: 5000", b"Expect: 100-continue"], b"x" * 100),
+    ]
+    with crowd(impatient, 150) as clients:
+        for number, client in enumerate(clients):
+            client.send(raw_request(b"POST", b"/v1/messages", *kinds[number % 3][0], key=impatient.live_key))
         with others_are_served(impatient):
-            trickle(clients, [body] * len(clients), for_s=2)
+            trickle(clients, [kinds[number % 3][1] for number in range(len(clients))], for_s=2)
         for client in clients:
             reply = client.read()
             assert (reply.status, reply.code, reply.headers["connection"]) == (408, "request_timeout", "close")

@@ -47,7 +47,7 @@ class Asking:
         return reply
 
     def close(self) -> None:
-        assert self._client.is_silent(0.02), "a reply that nobody asked for"
+        assert self._client.is_silent(0.005), "a reply that nobody asked for"
         self._client.socket.close()
 
 

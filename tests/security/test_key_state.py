@@ -204,7 +204,7 @@ def test_a_database_that_is_silent_for_five_seconds_ends_all_trust(exposed: Expo
     assert answers(exposed, exposed.live_key) == {(200, None)}
     silent_s, last_s = time.monotonic(), 0.0
     with exposed.without_keys("latest_epoch"):
-        while time.monotonic() - silent_s < 6:
+        while time.monotonic() - silent_s < 5.6:
             for plane in (GET_KEY, POST_CHAT):
                 asked_s = time.monotonic()
                 reply = ask(exposed, plane, exposed.live_key)
@@ -252,7 +252,6 @@ EXPIRIES = [
     "99999999999999d",
     "9999999d",
     "\u0663\u0660d",
-    "30d\n",
     "tomorrow",
     "now",
     "",
@@ -266,13 +265,13 @@ EXPIRIES = [
 
 @pytest.mark.parametrize("text", EXPIRIES)
 def test_an_end_that_is_none_makes_no_key(exposed: Exposed, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    before = len(run_command(exposed.gateway.data_dir, "keys", "list")["data"])
     code = app.run(["keys", "create", "--name", f"end {text[:20]!r}", f"--expires={text}", "--data-dir", str(exposed.gateway.data_dir)])
     output = capsys.readouterr()
-    if text == "30d\n":  # spaces around are the shell's
-        assert code == 0
-        return
     assert code != 0
     assert "Traceback" not in output.out + output.err
     assert "ar-live-" not in output.out
-    assert len(run_command(exposed.gateway.data_dir, "keys", "list")["data"]) == before
+
+
+def test_no_key_was_made_of_what_was_refused(exposed: Exposed) -> None:
+    names = [row["name"] for row in run_command(exposed.gateway.data_dir, "keys", "list")["data"]]
+    assert not [name for name in names if name.startswith("end ")]

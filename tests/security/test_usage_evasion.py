@@ -109,7 +109,7 @@ def test_who_leaves_in_the_middle_of_a_stream_has_it_on_record(exposed: Exposed)
 
 
 def test_who_leaves_before_the_first_byte_has_it_on_record(exposed: Exposed) -> None:
-    exposed.upstream.handle = lambda _: stream_answer(b": x\n\n" * 3, *chat_events("a"), delay_s=1)
+    exposed.upstream.handle = lambda _: stream_answer(b": x\n\n" * 3, *chat_events("a"), delay_s=0.3)
     key = exposed.key("--rpm", "77")
     with exposed.connect() as client:
         client.send(raw_request(b"POST", b"/v1/chat/completions", key=key, body=STREAM))
