@@ -2,6 +2,9 @@
 
 import msgspec
 
+# What may stand behind a model's name, after a colon: in which order its targets are tried. It is no part of the model's id.
+VARIANTS = ("floor", "nitro")
+
 
 class PriceTier(msgspec.Struct, frozen=True, kw_only=True):
     """From `above_tokens` input tokens on, every token of the request costs these prices instead."""
@@ -28,7 +31,11 @@ class Tariff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the catalogue. `id` is `vendor/name`, `name` what a person reads."""
+    """A row of the catalogue. `id` is `vendor/name`, `name` what a person reads.
+
+    A row that is listed under an alias has the id of what is really called in `canonical_id`. `variant` is the ending of the name
+    that was asked for, one of `VARIANTS`.
+    """
 
     id: str
     vendor: str
@@ -44,3 +51,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     output_modalities: tuple[str, ...] | None = None
     supported_parameters: tuple[str, ...] | None = None
     tariff: Tariff | None = None
+    aliases: tuple[str, ...] = ()  # the operator's other names for it
+    canonical_id: str | None = None
+    variant: str | None = None
+
+
+def split_variant(name: str) -> tuple[str, str | None]:
+    """A name without its variant, and the variant. Any other ending, such as the tag of `llama3.1:8b`, is a part of the name."""
+    base, colon, ending = name.rpartition(":")
+    return (base, ending) if colon and base and ending in VARIANTS else (name, None)
