@@ -6,18 +6,18 @@ Of a maker's rows those are left out that it merely resells: another maker's nam
 no model of its own API: with a slash or a colon (an aggregator's way to write), and the prefixes of fine-tunes' names.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from difflib import SequenceMatcher
 from typing import Any
 
 import msgspec
 
 from anyrouter.control.model_facts import ModelFacts, list_parameters, read_facts
 from anyrouter.control.name_match import Predicate, compile_clause
+from anyrouter.control.nearest_names import NearestNames
 from anyrouter.control.price_data import PriceRow, read_price_data
 from anyrouter.control.tariffs import FREE, make_tariff, next_change, select_prices
-from anyrouter.core.catalogue import Model
+from anyrouter.core.catalogue import Model, split_variant
 from anyrouter.core.provider import Provider
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.providers.sandbox import SANDBOX_MODELS
@@ -37,8 +37,7 @@ _CATEGORY_WORDS = {
     "voice": "audio",
     "orpheus": "audio",
 }
-_LEAST_LIKENESS = 0.35  # of 1: below it a suggestion is more puzzling than none
-_RANKED_CLOSELY = 10  # of hundreds: the exact comparison costs a hundred times the first one
+_LATEST = "-latest"
 
 
 class NameRule:
@@ -61,35 +60,50 @@ class NameRule:
 class Catalogue:
     """The models by public id, and what other names mean. Immutable but for a bounded memory of names already judged.
 
-    `valid_until` is when the first known price changes (aware UTC; None: no change is announced): load a new one then.
+    `models` are all rows, `listed` those that are shown: without hidden ones, with one for each alias. `valid_until` is when the first
+    known price changes (aware UTC; None: no change is announced): load a new one then.
     """
 
-    __slots__ = ("_bare", "_judged", "_rules", "_trigrams", "models", "valid_until")
+    __slots__ = ("_bare", "_judged", "_known", "_nearest", "_rows", "listed", "models", "rules", "valid_until")
 
     def __init__(
         self,
-        models: Iterable[Model],
+        models: Collection[Model],
         *,
         rules: Mapping[str, Sequence[NameRule]] | None = None,
         valid_until: datetime | None = None,
+        unlisted: Collection[Model] = (),
+        aliases: Mapping[str, str] | None = None,
+        is_hidden: Callable[[str], bool] = lambda _: False,
+        late: Collection[Model] = (),
     ) -> None:
-        self.models: Mapping[str, Model] = {model.id: model for model in models}
+        """`unlisted` rows are found by their id alone, `late` ones do not take a bare name from others. `aliases` lead to real names."""
+        rows = {model.id: model for model in (*models, *late)}
+        self.rules = dict(rules or {})
         self.valid_until = valid_until
-        self._rules = dict(rules or {})
-        self._bare: dict[str, list[Model]] = {}
-        for model in self.models.values():
-            self._bare.setdefault(model.id.partition("/")[2], []).append(model)
         self._judged: dict[str, Model | None] = {}
-        self._trigrams: list[tuple[str, frozenset[str], frozenset[str]]] | None = None
+        self._rows = {model.id: model for model in unlisted} | rows
+        self._known = self._rows
+        self._bare = _index_bare((model.id for model in models), (model.id for model in late))
+        meanings = {alias: self._stand_for(target) for alias, target in (aliases or {}).items()}
+        self.models: Mapping[str, Model] = _note_aliases(rows, meanings)
+        self._rows |= self.models
+        self._judged.clear()
+        self._known = self._rows | {alias: self._stand_for(target) for alias, target in (aliases or {}).items()}
+        self._judged.clear()
+        listed = (*self.models.values(), *(_list_alias(alias, model) for alias, model in meanings.items()))
+        self.listed: Mapping[str, Model] = {model.id: model for model in listed if not is_hidden(model.id)}
+        self._nearest = NearestNames(self.listed)
 
     def resolve(self, name: str) -> Model | None:
         """The model that a request's `model` means, or None.
 
-        An id as listed gives its row. Another of the vendor's own names for a row ("openai/gpt-4o-2024-08-06") gives that row's
-        price and facts under the asked name, in `id` and `upstream_name`. A name without a vendor gives what it would with one,
-        if exactly one vendor has it.
+        An id as listed gives its row, an alias that of the model that it stands for. Another of the vendor's own names for a row
+        ("openai/gpt-4o-2024-08-06") gives that row's price and facts under the asked name, in `id` and `upstream_name`; `-latest`
+        behind a row's name gives the row, unless the vendor itself has such a name. A name without a vendor gives what it would with
+        one, if exactly one vendor has it. A variant behind any of them ("openai/gpt-4o:floor") is noted in the row.
         """
-        model = self.models.get(name)
+        model = self._known.get(name)
         if model is not None:
             return model
         if name in self._judged:
@@ -104,33 +118,66 @@ class Catalogue:
 
     def find_nearest(self, name: str, limit: int = 3) -> list[str]:
         """Up to `limit` listed ids that look like `name`, the most alike first; for the text of an error."""
-        if self._trigrams is None:
-            self._trigrams = [(model_id, _list_trigrams(model_id), _list_trigrams(model_id.partition("/")[2])) for model_id in self.models]
-        asked = name[:MAX_NAME_LENGTH].lower()
-        wanted, is_bare = _list_trigrams(asked), "/" not in asked
-        scored = [(_likeness(wanted, bare if is_bare else whole), model_id) for model_id, whole, bare in self._trigrams]
-        alike = sorted((row for row in scored if row[0] >= _LEAST_LIKENESS), key=lambda row: (-row[0], row[1]))[:_RANKED_CLOSELY]
-        ranked = sorted((model_id for _, model_id in alike), key=lambda model_id: -SequenceMatcher(None, asked, model_id).ratio())
-        return ranked[:limit]
+        return self._nearest.find(name, limit)
 
     def find_row(self, vendor: str, name: str) -> Model | None:
         """The vendor's row that one of its own names means, as it is in the catalogue."""
         lowered = name.lower()
-        return next((rule.model for rule in self._rules.get(vendor, ()) if rule.matches(lowered)), None)
+        row = next((rule.model for rule in self.rules.get(vendor, ()) if rule.matches(lowered)), None)
+        return None if row is None else self._rows.get(row.id, row)
 
     def _judge(self, name: str) -> Model | None:
+        base, variant = split_variant(name)
+        if variant is not None:
+            model = self.resolve(base)
+            return None if model is None else msgspec.structs.replace(model, variant=variant)
         vendor, slash, rest = name.partition("/")
-        if slash and vendor in self._rules:
+        if slash and vendor in self.rules:
             return self._match(vendor, rest)
         exact = self._bare.get(name, ())
         if exact or slash:
-            return exact[0] if len(exact) == 1 else None
-        matched = [model for model in (self._match(vendor, name) for vendor in self._rules) if model is not None]
+            return self._rows[exact[0]] if len(exact) == 1 else None
+        matched = [model for model in (self._match(vendor, name) for vendor in self.rules) if model is not None]
         return matched[0] if len(matched) == 1 else None
 
     def _match(self, vendor: str, name: str) -> Model | None:
         row = self.find_row(vendor, name)
-        return None if row is None else msgspec.structs.replace(row, id=f"{vendor}/{name}", upstream_name=name)
+        if row is not None:
+            return msgspec.structs.replace(row, id=f"{vendor}/{name}", upstream_name=name, aliases=())
+        return self._known.get(f"{vendor}/{name.removesuffix(_LATEST)}") if name.endswith(_LATEST) else None
+
+    def _stand_for(self, target: str) -> Model:
+        """The model that an alias means. An upstream may have one that is not known here: then nothing is known of it but its name."""
+        model = self.resolve(target)
+        if model is not None:
+            return model
+        model_id, variant = split_variant(target)
+        vendor, _, name = model_id.partition("/")
+        return Model(id=model_id, vendor=vendor, upstream_name=name, name=name, variant=variant)
+
+
+def _index_bare(ids: Iterable[str], late: Iterable[str]) -> dict[str, list[str]]:
+    """Ids by their names without the vendor."""
+    index: dict[str, list[str]] = {}
+    for model_id in ids:
+        index.setdefault(model_id.partition("/")[2], []).append(model_id)
+    added: dict[str, list[str]] = {}
+    for model_id in late:
+        added.setdefault(model_id.partition("/")[2], []).append(model_id)
+    return added | index
+
+
+def _note_aliases(rows: Mapping[str, Model], meanings: Mapping[str, Model]) -> dict[str, Model]:
+    noted = dict(rows)
+    for alias, meant in meanings.items():
+        row = noted.get(meant.id)
+        if row is not None and alias != meant.id:
+            noted[meant.id] = msgspec.structs.replace(row, aliases=(*row.aliases, alias))
+    return noted
+
+
+def _list_alias(alias: str, model: Model) -> Model:
+    return msgspec.structs.replace(model, id=alias, canonical_id=model.id, aliases=())
 
 
 def load_catalogue(
@@ -162,7 +209,7 @@ def load_catalogue(
     models |= {model.id: model for model in (*_list_sandbox_models(), *extra)}
     for vendor in {model.vendor for model in extra}:
         rules.setdefault(vendor, [])
-    return Catalogue(models.values(), rules=rules, valid_until=min(changes, default=None))
+    return Catalogue(list(models.values()), rules=rules, valid_until=min(changes, default=None))
 
 
 def _list_makers(prices: Mapping[str, PriceRow]) -> Iterator[Provider]:
@@ -230,12 +277,3 @@ def _list_sandbox_models() -> Iterator[Model]:
 
 def _is_name(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME_LENGTH and name.isascii() and name.isprintable() and " " not in name
-
-
-def _list_trigrams(text: str) -> frozenset[str]:
-    padded = f"  {text} "
-    return frozenset(padded[start : start + 3] for start in range(len(padded) - 2))
-
-
-def _likeness(one: frozenset[str], other: frozenset[str]) -> float:
-    return 2 * len(one & other) / (len(one) + len(other))
