@@ -1,0 +1,5 @@
+"""The Anthropic Messages API as one value."""
+
+from anyrouter.wire.translation.codec import Codec
+
+CODEC: Codec | None = None

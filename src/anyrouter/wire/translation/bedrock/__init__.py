@@ -1,0 +1,1 @@
+"""Amazon Bedrock's Converse, as an upstream only, to and from the form."""

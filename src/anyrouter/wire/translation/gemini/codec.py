@@ -1,0 +1,5 @@
+"""Gemini's generateContent as one value."""
+
+from anyrouter.wire.translation.codec import Codec
+
+CODEC: Codec | None = None

@@ -1,0 +1,5 @@
+"""OpenAI chat completions as one value."""
+
+from anyrouter.wire.translation.codec import Codec
+
+CODEC: Codec | None = None
