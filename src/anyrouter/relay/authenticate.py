@@ -57,15 +57,20 @@ class Authenticator:
         self._lasting.clear()
         self._unknown.clear()
 
-    def authorize(self, head: RequestHead) -> Principal | Denied | None:
+    def authorize(self, head: RequestHead) -> Principal | Denied | None:  # noqa: PLR0911 -- what is known already, from the best on
         """Judge without I/O. None: the key has to be looked up (`find`)."""
+        facts, is_confirmed = head.facts, head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S
+        if facts is not None and facts.version == self._version and is_confirmed and facts.principal is not None:
+            return facts.principal
         text = read_credential(head.headers, head.repeated)
         if isinstance(text, Denied):
             return text
         digest = self._digesters[0].digest(text)
-        if head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S:
+        if is_confirmed:
             lasting = self._lasting.get((digest, head.endpoint))
             if lasting is not None:
+                if facts is not None:
+                    facts.principal, facts.version = lasting, self._version
                 return lasting
             key = self._known.get(digest)
             if key is not None:

@@ -1,11 +1,75 @@
 """What a request is before its body: enough to judge who asks for what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.keys import hide
 from anyrouter.core.tenancy import Environment
+
+MAX_TRACE_ID = 128
+MAX_TEXT = 200  # characters that are kept of a client's header
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The authenticated caller: its key and its environment."""
+
+    key: ApiKey
+    environment: Environment
+
+
+class HeadFacts(msgspec.Struct, kw_only=True):
+    """What the relay reads off a head's lines: made once, and shared by requests whose heads differ in the body's length only.
+
+    `trace_id` is None when the client sent none or none that is allowed; `is_trace_wrong` tells the two apart. The texts are
+    what the ledger keeps. `principal` is the authenticator's, which holds while its version is `version`.
+    """
+
+    endpoint: str
+    trace_id: bytes | None
+    is_trace_wrong: bool
+    pin: str | None
+    trace_text: str | None
+    app_title: str | None
+    http_referer: str | None
+    user_agent: str | None
+    client_agent: str | None  # all of the user agent
+    common_lines: bytes
+    principal: Principal | None = None
+    version: int = -1
+
+
+def read_facts(endpoint: str, headers: Mapping[bytes, bytes]) -> HeadFacts:
+    """The facts of a head. `headers` has lower-case names."""
+    trace_id, agent, pin = headers.get(b"x-anyrouter-trace-id"), headers.get(b"user-agent"), headers.get(b"x-anyrouter-provider")
+    is_trace_wrong = trace_id is not None and not _is_trace_id(trace_id)
+    if is_trace_wrong:
+        trace_id = None
+    return HeadFacts(
+        endpoint=endpoint,
+        trace_id=trace_id,
+        is_trace_wrong=is_trace_wrong,
+        pin=None if pin is None else pin.decode("latin-1"),
+        trace_text=_text(trace_id),
+        app_title=_text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
+        http_referer=_text(headers.get(b"http-referer")),
+        user_agent=_text(agent),
+        client_agent=None if agent is None else agent.decode("latin-1"),
+        common_lines=b"" if trace_id is None else b"X-AnyRouter-Trace-Id: %s\r\n" % trace_id,
+    )
+
+
+def _is_trace_id(value: bytes) -> bool:
+    return 0 < len(value) <= MAX_TRACE_ID and value.isascii() and value.decode("ascii").isprintable()
+
+
+def _text(value: bytes | None) -> str | None:
+    if not value:
+        return None
+    return value[:MAX_TEXT].decode("latin-1") if b"ar-" not in value else hide(value.decode("latin-1"))[:MAX_TEXT]
 
 
 class RequestHead(msgspec.Struct, kw_only=True):
@@ -13,7 +77,8 @@ class RequestHead(msgspec.Struct, kw_only=True):
 
     `endpoint` is a row of `policy.endpoints.ENDPOINTS`. `headers` has lower-case names; of a repeated header the values are joined
     with ", " and the name is in `repeated`. `client_host` is the address of the client behind trusted proxies. `started_s` is
-    the monotonic and `now_ms` the wall clock (Unix milliseconds) when the head was complete.
+    the monotonic and `now_ms` the wall clock (Unix milliseconds) when the head was complete. `facts` may be another head's, of the
+    same lines; then the body's length is not to be looked up in `headers`.
     """
 
     endpoint: str
@@ -23,11 +88,11 @@ class RequestHead(msgspec.Struct, kw_only=True):
     now_ms: int
     request_id: str
     repeated: frozenset[bytes] | set[bytes] = frozenset()
+    facts: HeadFacts | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """The authenticated caller: its key and its environment."""
-
-    key: ApiKey
-    environment: Environment
+    def read_facts(self) -> HeadFacts:
+        """What the lines say, read once."""
+        facts = self.facts
+        if facts is None:
+            facts = self.facts = read_facts(self.endpoint, self.headers)
+        return facts

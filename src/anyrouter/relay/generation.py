@@ -1,11 +1,11 @@
 """One request on its way: what was judged, where it goes, what has been measured. Lives as long as the request."""
 
 import time
+from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
-from anyrouter.core.keys import hide
 from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
 from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
@@ -19,8 +19,6 @@ from anyrouter.relay.ports import Downstream, Exchange
 from anyrouter.wire.dialect import Dialect
 from anyrouter.wire.reply import CostFields, Naming, ReplyFacts
 from anyrouter.wire.request import InferenceRequest
-
-MAX_TEXT = 200  # characters that are kept of a client's header
 
 
 class Generation(msgspec.Struct, kw_only=True):
@@ -37,6 +35,9 @@ class Generation(msgspec.Struct, kw_only=True):
     target: Target
     stop: Stop
     lane: Lane
+    on_leave: Callable[["Generation"], None]  # called when the client is gone and no task is there to be cancelled
+    cancel: Callable[[], object] | None = None  # the task's
+    asked_s: float = 0.0  # when the attempt under way began
     intent: Intent | None = None  # the last attempt's
     exchange: Exchange | None = None  # the one under way
     upstream_s: float = 0.0  # time spent waiting for upstreams
@@ -51,6 +52,13 @@ class Generation(msgspec.Struct, kw_only=True):
         """What the reply is called."""
         target = self.target
         return Naming(b'"%s"' % self.id.encode(), target.model_json, target.provider_json)
+
+    def leave(self) -> None:
+        """The client is gone."""
+        if self.cancel is not None:
+            self.cancel()
+        else:
+            self.on_leave(self)
 
     def pause(self) -> None:
         """The client is slow: stop reading from the upstream."""
@@ -82,8 +90,7 @@ class Generation(msgspec.Struct, kw_only=True):
 
     def intend(self) -> Intent:
         """The record made before the target is asked."""
-        head = self.head
-        headers = head.headers
+        head, facts = self.head, self.head.read_facts()
         self.intent = intent = replace(
             self.stop.intent,
             generation_id=self.id,
@@ -92,10 +99,10 @@ class Generation(msgspec.Struct, kw_only=True):
             created_at_ms=head.now_ms,
             is_streamed=self.request.is_streamed,
             estimated_input_tokens=self.request.estimated_input_tokens,
-            trace_id=_text(headers.get(b"x-anyrouter-trace-id")),
-            app_title=_text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
-            http_referer=_text(headers.get(b"http-referer")),
-            user_agent=_text(headers.get(b"user-agent")),
+            trace_id=facts.trace_text,
+            app_title=facts.app_title,
+            http_referer=facts.http_referer,
+            user_agent=facts.user_agent,
         )
         return intent
 
@@ -132,9 +139,3 @@ class Generation(msgspec.Struct, kw_only=True):
             overhead_us=int(self.overhead_s(now_s) * 1e6),
             attempts=tuple(self.attempts.records),
         )
-
-
-def _text(value: bytes | None) -> str | None:
-    if not value:
-        return None
-    return value[:MAX_TEXT].decode("latin-1") if b"ar-" not in value else hide(value.decode("latin-1"))[:MAX_TEXT]

@@ -1,10 +1,13 @@
 """The relay's ports in memory: for unit tests, and to see what a client would have got without a socket."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.relay.ports import Watcher
 
 
 class MemoryDownstream:
@@ -16,9 +19,8 @@ class MemoryDownstream:
         self.status: int | None = None
         self.head, self.body = b"", b""
         self.writes: list[bytes] = []
-        self.on_close: Callable[[], None] = _nothing
-        self.on_pause: Callable[[], None] = _nothing
-        self.on_resume: Callable[[], None] = _nothing
+        self.watcher: Watcher | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def reply(self, status: int, head: bytes, body: bytes | Sequence[bytes | memoryview]) -> None:
         """Take a whole reply."""
@@ -45,14 +47,19 @@ class MemoryDownstream:
         """The connection ends before the body does."""
         self.is_aborted = True
 
-    def watch(self, *, on_close: Callable[[], None], on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
-        """Keep the callbacks for `leave` and for tests of backpressure."""
-        self.on_close, self.on_pause, self.on_resume = on_close, on_pause, on_resume
+    def watch(self, watcher: Watcher) -> None:
+        """Keep the watcher for `leave` and for tests of backpressure."""
+        self.watcher = watcher
+
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start it; `task` is what does it."""
+        self.task = asyncio.get_running_loop().create_task(work)
 
     def leave(self) -> None:
         """The client goes away."""
         self.is_closed = True
-        self.on_close()
+        if self.watcher is not None:
+            self.watcher.leave()
 
     def header(self, name: str) -> str | None:
         """The value of a header of the reply."""
@@ -117,7 +124,3 @@ class MemoryKeyUse:
     def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
         """Keep the latest."""
         self.uses[key_id] = (at_ms, address, user_agent)
-
-
-def _nothing() -> None:
-    """Nobody watches."""

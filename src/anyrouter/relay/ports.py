@@ -1,11 +1,24 @@
 """What the relay needs of the world. Implemented by `upstream`, `storage` and `web`; in memory by the unit tests' ports."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ledger import Intent, LedgerEntry
+
+
+class Watcher(Protocol):
+    """Is told what the client does while its reply is made."""
+
+    def leave(self) -> None:
+        """It is gone."""
+
+    def pause(self) -> None:
+        """Its socket takes no more bytes for now."""
+
+    def resume(self) -> None:
+        """It takes bytes again."""
 
 
 class Downstream(Protocol):
@@ -36,8 +49,11 @@ class Downstream(Protocol):
     def abort(self) -> None:
         """End the connection so that the client sees that the reply is not whole."""
 
-    def watch(self, *, on_close: Callable[[], None], on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
-        """Be told once when the client leaves, and each time its socket stops or starts taking bytes."""
+    def watch(self, watcher: Watcher) -> None:
+        """Have the watcher told once when the client leaves, and each time its socket stops or starts taking bytes."""
+
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what is left to do for the reply as a task, which is cancelled when the server has no patience left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +83,21 @@ class BodySink(Protocol):
 
 
 class Exchange(Protocol):
-    """One upstream reply, its head read. Exactly one of `read` and `stream_to` is awaited, else `cancel` is called."""
+    """One upstream reply, its head read. Exactly one of `read` and `stream_to` is awaited, else `cancel` is called.
+
+    `failure` is what ended it early, if anything did.
+    """
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]  # names in lower case
+    failure: Exception | None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it failed because its pooled connection had died before: then nobody has seen the request."""
+
+    def take(self, max_bytes: int) -> bytes | None:
+        """The whole body if it is here already, else None; UpstreamBroken when it is longer than that."""
 
     async def read(self, max_bytes: int) -> bytes:
         """The whole body; UpstreamBroken when it is longer, cut or malformed, UpstreamTimeout when it stalls."""
@@ -98,6 +125,18 @@ class UpstreamClient(Protocol):
         are in it. The body's parts are written one after the other. ConnectFailed, UpstreamTimeout or UpstreamBroken.
         A pooled connection that turns out to be stale before any byte of a reply came is replaced by a fresh one, once.
         Cancelling the awaiting task closes the connection.
+        """
+
+    def is_ready(self, origin: Origin, body: Sequence[bytes | memoryview]) -> bool:
+        """Whether a request can be sent now, by `begin`: a connection is idle, and the body is not too large to be written at once."""
+
+    def begin(
+        self, origin: Origin, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts, on_arrived: Callable[[], None]
+    ) -> Exchange:
+        """Send one request without waiting, right after `is_ready` has said that it can be.
+
+        `on_arrived` is called once, from the event loop and never before this returns: when the reply's head has come (a short
+        reply that is no event stream: all of it), or when there is a `failure`. Not called after `cancel` has been.
         """
 
 

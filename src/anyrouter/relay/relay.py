@@ -1,22 +1,23 @@
 """The data plane: one request from its judged head to its settled ledger entry.
 
-    authorize, find   whose request it is, on the head            relay.authenticate, policy.authorize
-    run               the rest, phase by phase:
-      _admit          body, route, model, limits                  wire, policy.route, policy.limit
-      _attempt        intent, upstream, fallback                  policy.attempt
-      _deliver, _stream   the reply, whole or as it comes         wire, relay.stream
-      _settle         usage, price, ledger                        policy.price
+    authorize, find      whose request it is, on the head          relay.authenticate, policy.authorize
+    serve                the rest, phase by phase:
+      admit              body, route, model, limits                relay.admission: wire, policy.route, policy.limit
+      _send_at_once      intent, the first target                  most requests; `_arrived` delivers their reply
+      _run, _attempt     intent, upstream, fallback                policy.attempt; everything that has to wait
+      _deliver, _stream  the reply, whole or as it comes           wire, relay.stream
+      _settle            usage, price, ledger                      policy.price
 
 Nothing here knows HTTP's framing, a database or a framework. Whatever happens, the client gets one reply and the ledger one entry.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from anyrouter.core.errors import (
-    ClientError,
     Denied,
     StorageUnavailable,
     UpstreamBroken,
@@ -26,28 +27,24 @@ from anyrouter.core.errors import (
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState, LedgerEntry
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
-from anyrouter.policy.attempt import Attempts, judge, read_retry_after
-from anyrouter.policy.authorize import expiry_notice, judge_model
+from anyrouter.policy.attempt import judge, read_retry_after
 from anyrouter.policy.endpoints import ENDPOINTS
-from anyrouter.policy.route import Snapshot, route, select_providers
+from anyrouter.policy.route import Snapshot
+from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
-from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
-from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, limit_lines, refusal_lines
+from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump
-from anyrouter.wire.dialect import DIALECTS
 from anyrouter.wire.failure import render_failure, render_stream_failure, scrub
 from anyrouter.wire.reply import InvalidReply, ReplyFacts
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-MAX_TRACE_ID = 128
 _CLIENT_GONE = 499
-_MAX_LANES = 10_000
 
 
 class Relay:
@@ -66,40 +63,39 @@ class Relay:
         on_internal_error: Callable[[str, BaseException], None],
         keep_alive_s: int = 15,
     ) -> None:
-        self.snapshot, self.stats = snapshot, stats
+        self.stats = stats
         self.authorize, self.find = authenticator.authorize, authenticator.find
-        self._limiter, self._client, self._ledger, self._key_use = limiter, client, ledger, key_use
+        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot)
+        self._limiter, self._client, self._ledger = limiter, client, ledger
         self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
-        self._lanes: dict[tuple[str, str, str], Lane] = {}
         self._pumps: set[StreamPump] = set()
 
-    async def run(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
-        """Serve one request whose key may use the endpoint. Replies exactly once; never raises but for its own cancellation."""
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration that requests are routed by."""
+        return self._admission.snapshot
+
+    @snapshot.setter
+    def snapshot(self, snapshot: Snapshot) -> None:
+        self._admission.snapshot = snapshot
+
+    def serve(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> Coroutine[Any, Any, None] | None:
+        """Serve one request whose key may use the endpoint: reply exactly once, now or later. Raises nothing.
+
+        What is returned is left to do, in a task. Most requests need none: they are sent at once, and their reply is delivered in
+        the very callback that brings the end of it.
+        """
         generation: Generation | None = None
-        self.stats.running += 1
         try:
-            admitted = self._admit(head, principal, body, downstream)
+            admitted = self._admission.admit(head, principal, body, downstream, self._leave)
             if isinstance(admitted, Denied):
                 self._refuse(head, admitted, downstream, principal)
-                return
+                return None
             generation = admitted
-            if not self._ledger.has_room():
-                await self._ledger.wait_for_room()
-            await self._attempt(generation)
-        except asyncio.CancelledError:
-            if generation is not None:
-                self._abandon(generation)
-            if not downstream.is_closed:
-                raise
-        except StorageUnavailable as error:
-            denied = Denied(code=error.code, message="The gateway cannot record the request now. Try again shortly.", retry_after_s=1.0)
-            self._fail(head, principal, downstream, generation, denied)
+            return None if self._send_at_once(generation) else self._run(generation)
         except Exception as error:  # noqa: BLE001 -- the last resort: reported, settled and answered
-            self._on_internal_error(head.request_id, error)
-            message = f"The gateway made a mistake. Its operator finds it in the log by the request id {head.request_id}."
-            self._fail(head, principal, downstream, generation, Denied(code="internal_error", message=message))
-        finally:
-            self.stats.running -= 1
+            self._mend(head, principal, downstream, generation, error)
+            return None
 
     def refuse(self, head: RequestHead, denied: Denied, downstream: Downstream) -> None:
         """Answer a request whose head was judged and found wanting, in the dialect of its endpoint."""
@@ -110,87 +106,96 @@ class Relay:
         for pump in list(self._pumps):
             pump.keep_alive(self._keep_alive_s)
 
-    def _admit(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> Generation | Denied:
-        """Judge the body; a refusal here has cost the caller nothing and the upstreams nothing."""
-        key, headers = principal.key, head.headers
-        self._key_use.note(key.id, head.now_ms, head.client_host, _latin(headers.get(b"user-agent")))
-        trace_id = headers.get(b"x-anyrouter-trace-id")
-        if trace_id is not None and not _is_trace_id(trace_id):
-            message = f"X-AnyRouter-Trace-Id must have 1 to {MAX_TRACE_ID} printable ASCII characters."
-            return Denied(code="invalid_parameter", param="X-AnyRouter-Trace-Id", message=message)
-        dialect = DIALECTS[ENDPOINTS[head.endpoint].dialect]
+    # Without a task.
+
+    def _send_at_once(self, generation: Generation) -> bool:
+        """Ask the first target, if that can be done without waiting. `_arrived` is called when it has answered, or `_leave`."""
+        client, upstream_head = self._client, generation.stop.head
+        parts, lines = self._encode(generation)
+        if not (client.is_ready(upstream_head.origin, parts) and self._ledger.has_room()):
+            return False
+        self._ledger.intend(generation.intend())
+        generation.is_asked = True
+        generation.asked_s = time.monotonic()
+        arrived = partial(self._arrived, generation)
+        generation.exchange = client.begin(upstream_head.origin, lines, parts, upstream_head.timeouts, arrived)
+        self.stats.running += 1
+        generation.downstream.watch(generation)
+        return True
+
+    def _arrived(self, generation: Generation) -> None:
+        """A reply is here, whole if it is short and no stream; or none will be."""
+        exchange, head = generation.exchange, generation.head
+        if exchange is None:
+            return
+        self.stats.running -= 1
+        error: UpstreamError | None = None
         try:
-            request = dialect.read_request(head.endpoint, body)
-        except ClientError as error:
-            return error.denied
-        pin = headers.get(b"x-anyrouter-provider")
-        lane = self._lanes.get((key.id, head.endpoint, request.model)) if pin is None else None
-        if lane is None or not lane.is_of(principal, self.snapshot):
-            found = self._find_lane(principal, head.endpoint, request.model, _latin(pin))
-            if isinstance(found, Denied):
-                return found
-            lane = found
-        limit = self._limiter.admit(principal, time.monotonic())
-        if isinstance(limit, Denied):
-            return limit
-        return Generation(
-            id=generation_id_of(head.request_id),
-            head=head,
-            principal=principal,
-            dialect=dialect,
-            request=request,
-            downstream=downstream,
-            limit=limit,
-            attempts=Attempts(lane.targets),
-            target=lane.targets[0],
-            stop=lane.stops[0],
-            lane=lane,
-        )
+            generation.upstream_s += time.monotonic() - generation.asked_s
+            if exchange.failure is None and 200 <= exchange.status < 300 and not generation.request.is_streamed:  # noqa: PLR2004 -- RFC 9110, section 15.3
+                body = exchange.take(MAX_REPLY_BYTES)
+                if body is not None:
+                    self._deliver(generation, exchange, body)
+                    return
+        except UpstreamError as broken:
+            error = broken
+        except Exception as mistake:  # noqa: BLE001 -- as in `serve`
+            self._mend(head, generation.principal, generation.downstream, generation, mistake)
+            return
+        generation.downstream.follow(self._run(generation, error))
 
-    def _find_lane(self, principal: Principal, endpoint: str, model: str, pin: str | None) -> Lane | Denied:
-        targets = route(self.snapshot, principal.environment, endpoint, model, pin)
-        if isinstance(targets, Denied):
-            return targets
-        denied = judge_model(principal.key, targets[0].model)
-        if denied is not None:
-            return denied
-        allowed = select_providers(principal.key, targets)
-        if isinstance(allowed, Denied):
-            return allowed
-        targets = allowed
-        lane = make_lane(principal, self.snapshot, endpoint, targets)
-        if pin is None:
-            if len(self._lanes) >= _MAX_LANES:
-                self._lanes.clear()
-            self._lanes[principal.key.id, endpoint, model] = lane
-        return lane
+    def _leave(self, generation: Generation) -> None:
+        """The client is gone, and no task serves it."""
+        exchange, generation.exchange = generation.exchange, None
+        if exchange is not None:
+            self.stats.running -= 1
+            exchange.cancel()
+            self._abandon(generation)
 
-    async def _attempt(self, generation: Generation) -> None:
-        """Try one target after the other until one answers or none is left."""
-        attempts, downstream = generation.attempts, generation.downstream
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        downstream.watch(on_close=cast("Callable[[], None]", task.cancel), on_pause=generation.pause, on_resume=generation.resume)
+    # In a task.
+
+    async def _run(self, generation: Generation, error: UpstreamError | None = None) -> None:
+        """Serve to the end what could not be served at once. `error` is why the reply that came is of no use."""
+        head, principal, downstream = generation.head, generation.principal, generation.downstream
+        self.stats.running += 1
+        try:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 -- a coroutine runs in a task
+            generation.cancel = task.cancel
+            downstream.watch(generation)
+            if downstream.is_closed:
+                self._abandon(generation)
+                return
+            if not self._ledger.has_room():
+                await self._ledger.wait_for_room()
+            await self._attempt(generation, error)
+        except asyncio.CancelledError:
+            self._abandon(generation)
+            if not downstream.is_closed:
+                raise
+        except Exception as mistake:  # noqa: BLE001 -- as in `serve`
+            self._mend(head, principal, downstream, generation, mistake)
+        finally:
+            self.stats.running -= 1
+
+    async def _attempt(self, generation: Generation, error: UpstreamError | None) -> None:
+        """Try one target after the other until one answers or none is left. One may have been asked already."""
+        attempts = generation.attempts
         while (target := attempts.next()) is not None:
             generation.target, generation.stop = target, generation.lane.stops[len(attempts.records)]
-            self._ledger.intend(generation.intend())
-            generation.is_asked = True
-            asked_s = time.monotonic()
             try:
-                generation.exchange = exchange = await self._send(generation)
-                generation.upstream_s += time.monotonic() - asked_s
-                if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-                    raise await _refused_by(exchange)
-                await (self._stream if generation.request.is_streamed else self._deliver)(generation, exchange, asked_s)
-            except UpstreamError as error:
-                failed_s = time.monotonic()
+                if error is not None:
+                    raise error
+                await self._try(generation)
+            except UpstreamError as failure:
+                failed_s, error = time.monotonic(), None
                 if generation.exchange is None:
-                    generation.upstream_s += failed_s - asked_s
+                    generation.upstream_s += failed_s - generation.asked_s
                 generation.exchange = None
-                attempts.fail(target, error, int((failed_s - asked_s) * 1000))
+                attempts.fail(target, failure, int((failed_s - generation.asked_s) * 1000))
                 self.stats.count_attempt(target.upstream.id, attempts.records[-1].error)
                 if generation.is_begun or generation.is_settled:
-                    self._break_off(generation, error)
+                    self._break_off(generation, failure)
                     return
             except asyncio.CancelledError:
                 if generation.exchange is not None:
@@ -198,21 +203,49 @@ class Relay:
                 raise
             else:
                 return
-        self._fail(generation.head, generation.principal, downstream, generation, attempts.refusal())
+        self._fail(generation.head, generation.principal, generation.downstream, generation, attempts.refusal())
+
+    async def _try(self, generation: Generation) -> None:
+        """Ask the target, unless it was asked, and deliver what it says. UpstreamError when that is of no use."""
+        exchange = generation.exchange
+        if exchange is None or exchange.is_stale:
+            generation.exchange = None
+            if generation.intent is None or generation.intent.attempt != generation.attempts.number:
+                self._ledger.intend(generation.intend())
+            generation.is_asked = True
+            generation.asked_s = time.monotonic()
+            generation.exchange = exchange = await self._send(generation)
+            generation.upstream_s += time.monotonic() - generation.asked_s
+        elif exchange.failure is not None and not exchange.status:
+            raise exchange.failure
+        if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
+            raise await _refused_by(exchange)
+        if generation.request.is_streamed:
+            await self._stream(generation, exchange)
+        else:
+            generation.first_byte_s = waited_s = time.monotonic()
+            body = await exchange.read(MAX_REPLY_BYTES)
+            generation.upstream_s += time.monotonic() - waited_s
+            self._deliver(generation, exchange, body)
 
     def _send(self, generation: Generation) -> Awaitable[Exchange]:
-        target, upstream_head = generation.target, generation.stop.head
-        parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
-        lines = upstream_head.render(generation.head.headers, sum(map(len, parts)))
+        upstream_head = generation.stop.head
+        parts, lines = self._encode(generation)
         return self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
 
-    async def _deliver(self, generation: Generation, exchange: Exchange, asked_s: float) -> None:
-        """A whole reply: read, billed, delivered."""
-        waited_s = time.monotonic()
-        generation.first_byte_s = waited_s
-        body = await exchange.read(MAX_REPLY_BYTES)
+    # Both.
+
+    @staticmethod
+    def _encode(generation: Generation) -> tuple[list[bytes | memoryview], bytes]:
+        target = generation.target
+        parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
+        return parts, generation.stop.head.render(generation.head.headers, sum(map(len, parts)))
+
+    def _deliver(self, generation: Generation, exchange: Exchange, body: bytes) -> None:
+        """A whole reply: billed and delivered."""
         received_s = time.monotonic()
-        generation.upstream_s += received_s - waited_s
+        if generation.first_byte_s is None:
+            generation.first_byte_s = received_s
         head, target = generation.head, generation.target
         try:
             read, facts = generation.dialect.read_reply(head.endpoint, body)
@@ -222,13 +255,13 @@ class Relay:
         usage = facts.usage or _estimate(generation, facts)
         cost = generation.price(usage)
         reply = generation.dialect.render_reply(head.endpoint, read, generation.naming(), usage, generation.show_cost(cost))
-        generation.attempts.succeed(target, exchange.status, int((received_s - asked_s) * 1000))
+        generation.attempts.succeed(target, exchange.status, int((received_s - generation.asked_s) * 1000))
         self.stats.count_attempt(target.upstream.id, None)
         self._record(generation, generation.entry(EntryState.SETTLED, 200, usage, cost))
         generation.is_begun = True
-        generation.downstream.reply(200, self._reply_head(generation, JSON_HEAD), reply)
+        generation.downstream.reply(200, reply_head(generation, JSON_HEAD), reply)
 
-    async def _stream(self, generation: Generation, exchange: Exchange, asked_s: float) -> None:
+    async def _stream(self, generation: Generation, exchange: Exchange) -> None:
         """A streamed reply, passed on as it comes."""
         kind = next((value for name, value in exchange.headers if name == b"content-type"), b"")
         if not kind.lower().startswith(b"text/event-stream"):
@@ -241,10 +274,10 @@ class Relay:
         def begin() -> None:
             generation.first_byte_s = time.monotonic()
             generation.is_begun = True
-            generation.downstream.start(200, self._reply_head(generation, STREAM_HEAD))
+            generation.downstream.start(200, reply_head(generation, STREAM_HEAD))
 
         def settle() -> None:
-            generation.attempts.succeed(generation.target, exchange.status, int((time.monotonic() - asked_s) * 1000))
+            generation.attempts.succeed(generation.target, exchange.status, int((time.monotonic() - generation.asked_s) * 1000))
             self.stats.count_attempt(generation.target.upstream.id, None)
             self._settle(generation, EntryState.SETTLED, 200, rewriter.usage())
 
@@ -287,6 +320,18 @@ class Relay:
                 partial = Usage(input_tokens=tokens, source=UsageSource.ESTIMATED)
             self._settle(generation, EntryState.CANCELLED, _CLIENT_GONE, partial, "client_closed_request")
 
+    def _mend(
+        self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, error: Exception
+    ) -> None:
+        """Something that should not have happened: reported, settled and answered."""
+        if isinstance(error, StorageUnavailable):
+            denied = Denied(code=error.code, message="The gateway cannot record the request now. Try again shortly.", retry_after_s=1.0)
+        else:
+            self._on_internal_error(head.request_id, error)
+            message = f"The gateway made a mistake. Its operator finds it in the log by the request id {head.request_id}."
+            denied = Denied(code="internal_error", message=message)
+        self._fail(head, principal, downstream, generation, denied)
+
     def _fail(self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, denied: Denied) -> None:
         """The request ends in an error that no other target can mend."""
         if generation is None:
@@ -316,35 +361,10 @@ class Relay:
             self.stats.count_refusal(head.endpoint, denied.code)
         dialect = ENDPOINTS[head.endpoint].dialect
         generation_id = generation_id_of(head.request_id) if generation is None else generation.id
-        lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), self._common_lines(head, principal), refusal_lines(denied))
+        lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), common_lines(head, principal), refusal_lines(denied))
         if principal is not None:
             lines += limit_lines(self._limiter.peek(principal, time.monotonic()), dialect, head.now_ms)
         downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))
-
-    def _reply_head(self, generation: Generation, kind: bytes) -> bytes:
-        head = generation.head
-        return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
-            kind,
-            generation.id.encode(),
-            generation.stop.served_by,
-            max(1, len(generation.attempts.records) + (0 if generation.is_settled else 1)),
-            *divmod(int(generation.overhead_s(time.monotonic()) * 1_000_000), 1000),
-            self._common_lines(head, generation.principal),
-            limit_lines(generation.limit, generation.dialect.name, head.now_ms),
-        )
-
-    def _common_lines(self, head: RequestHead, principal: Principal | None) -> bytes:
-        lines = b"X-Request-Id: %s\r\n" % head.request_id.encode()
-        trace_id = head.headers.get(b"x-anyrouter-trace-id")
-        if trace_id is not None and _is_trace_id(trace_id):
-            lines += b"X-AnyRouter-Trace-Id: %s\r\n" % trace_id
-        if head.endpoint.startswith("messages"):
-            lines += b"request-id: %s\r\n" % head.request_id.encode()
-        if principal is not None and principal.key.expires_at is not None:
-            notice = expiry_notice(principal.key, head.now_ms)
-            if notice is not None:
-                lines += b"AnyRouter-Key-Expires: %s\r\n" % notice.encode()
-        return lines
 
 
 def _estimate(generation: Generation, facts: ReplyFacts) -> Usage:
@@ -371,11 +391,3 @@ async def _refused_by(exchange: Exchange) -> UpstreamStatus:
 def _retry_after_s(exchange: Exchange) -> float | None:
     value = next((value for name, value in exchange.headers if name == b"retry-after"), None)
     return None if value is None else read_retry_after(value.decode("latin-1"), time.time())
-
-
-def _is_trace_id(value: bytes) -> bool:
-    return 0 < len(value) <= MAX_TRACE_ID and value.isascii() and value.decode("ascii").isprintable()
-
-
-def _latin(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")

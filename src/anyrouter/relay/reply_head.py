@@ -1,12 +1,42 @@
 """The header lines of a reply made with a key (contract, section 3), as bytes: they are made for every request."""
 
+import time
 from datetime import UTC, datetime
 
 from anyrouter.core.errors import Denied
+from anyrouter.policy.authorize import expiry_notice
 from anyrouter.policy.limit import LimitState
+from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.generation import Generation
 
 JSON_HEAD = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
 STREAM_HEAD = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
+
+
+def reply_head(generation: Generation, kind: bytes) -> bytes:
+    """The head of a good reply. `kind` is JSON_HEAD or STREAM_HEAD."""
+    head = generation.head
+    return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
+        kind,
+        generation.id.encode(),
+        generation.stop.served_by,
+        max(1, len(generation.attempts.records) + (0 if generation.is_settled else 1)),
+        *divmod(int(generation.overhead_s(time.monotonic()) * 1_000_000), 1000),
+        common_lines(head, generation.principal),
+        limit_lines(generation.limit, generation.dialect.name, head.now_ms),
+    )
+
+
+def common_lines(head: RequestHead, principal: Principal | None) -> bytes:
+    """What every reply says: which request it answers, and when the key ends if that is soon."""
+    lines = b"X-Request-Id: %s\r\n%s" % (head.request_id.encode(), head.read_facts().common_lines)
+    if head.endpoint.startswith("messages"):
+        lines += b"request-id: %s\r\n" % head.request_id.encode()
+    if principal is not None and principal.key.expires_at is not None:
+        notice = expiry_notice(principal.key, head.now_ms)
+        if notice is not None:
+            lines += b"AnyRouter-Key-Expires: %s\r\n" % notice.encode()
+    return lines
 
 
 def limit_lines(state: LimitState, dialect: str, now_ms: int) -> bytes:

@@ -6,11 +6,13 @@ Requests are any method but HEAD and CONNECT, whose replies are framed different
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from anyrouter.core.errors import ConnectFailed, UpstreamBroken
+from anyrouter.core.errors import ConnectFailed
 from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.ports import Origin, Timeouts, UpstreamClient
+from anyrouter.upstream.connection import WINDOW_BYTES
 from anyrouter.upstream.connector import AddressGuard, Connector
 from anyrouter.upstream.exchange import HttpExchange
 from anyrouter.upstream.pool import CLOSED, Pool, PoolBounds, PoolStatistics
@@ -71,23 +73,45 @@ class HttpUpstreamClient(UpstreamClient):
             connection = await pool.acquire(_connect_time_s(timeouts, 0.0))
             now_s = pool.loop.time()
         while True:
-            exchange = connection.start(head, body, timeouts, started_s=started_s, now_s=now_s)
+            arrived: asyncio.Future[None] = pool.loop.create_future()
+            arrive = partial(_finish, arrived)
+            exchange = connection.start(head, body, timeouts, started_s=started_s, now_s=now_s, on_arrived=arrive)
+            if connection.has_served:
+                exchange.allow_stale(now_s + self._stale_within_s)
             try:
                 if not connection.is_small:
                     await connection.write_parts(exchange, head, body)
-                await exchange.arrived
+                await arrived
             except BaseException:
                 exchange.cancel()
                 raise
             failure = exchange.failure
             if failure is None or exchange.status:
                 return exchange
-            is_stale = connection.has_served and not exchange.is_answered and isinstance(failure, UpstreamBroken)
-            if not is_stale or pool.loop.time() - now_s > self._stale_within_s:
+            if not exchange.is_stale:
                 raise failure
             pool = self._pools.get(origin) or self._add_pool(origin)
             connection = await pool.acquire(_connect_time_s(timeouts, pool.loop.time() - started_s), must_be_new=True)
             now_s = pool.loop.time()
+
+    def is_ready(self, origin: Origin, body: Sequence[bytes | memoryview]) -> bool:
+        """See the port."""
+        pool = self._pools.get(origin)
+        return pool is not None and pool.forwarding is None and pool.is_ready() and sum(map(len, body)) <= WINDOW_BYTES
+
+    def begin(
+        self, origin: Origin, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts, on_arrived: Callable[[], None]
+    ) -> HttpExchange:
+        """See the port."""
+        pool = self._pools[origin]
+        connection, now_s = pool.take_ready(), pool.loop.time()
+        if not self._is_sweeping_often:
+            self._sweep_often(pool.loop)
+        exchange = connection.start(head, body, timeouts, started_s=now_s, now_s=now_s, on_arrived=on_arrived)
+        exchange.allow_stale(now_s + self._stale_within_s)
+        if not connection.is_small:
+            connection.write_at_once(exchange, head, body)
+        return exchange
 
     def statistics(self) -> Mapping[Origin, PoolStatistics]:
         """The connections by origin, of origins that have any."""
@@ -127,6 +151,11 @@ class HttpUpstreamClient(UpstreamClient):
         if self._pools:
             loop = asyncio.get_running_loop()
             self._sweeper = loop.call_later(SWEEP_S if self._is_sweeping_often else IDLE_SWEEP_S, self._sweep)
+
+
+def _finish(arrived: asyncio.Future[None]) -> None:
+    if not arrived.done():
+        arrived.set_result(None)
 
 
 def _connect_time_s(timeouts: Timeouts, elapsed_s: float) -> float:

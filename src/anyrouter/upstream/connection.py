@@ -70,10 +70,25 @@ class HttpConnection(asyncio.Protocol):
 
     # Requests
 
-    def start(self, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts, *, started_s: float, now_s: float) -> HttpExchange:
+    def start(
+        self,
+        head: bytes,
+        body: Sequence[bytes | memoryview],
+        timeouts: Timeouts,
+        *,
+        started_s: float,
+        now_s: float,
+        on_arrived: Callable[[], None] | None = None,
+    ) -> HttpExchange:
         """Begin an exchange, whose total deadline counts from `started_s`. A small request is written; else `write_parts` is next."""
         self.exchange = exchange = HttpExchange(
-            self._loop, self._transport, timeouts, started_s=started_s, now_s=now_s, stream_limit=self._stream_limit
+            self._loop,
+            self._transport,
+            timeouts,
+            started_s=started_s,
+            now_s=now_s,
+            stream_limit=self._stream_limit,
+            on_arrived=on_arrived,
         )
         self._is_head_done = False
         self._barren = 0
@@ -86,18 +101,24 @@ class HttpConnection(asyncio.Protocol):
     async def write_parts(self, exchange: HttpExchange, head: bytes, body: Sequence[bytes | memoryview]) -> None:
         """Write a large request, waiting for the socket; stop when the reply comes first. The parts must not change meanwhile."""
         if sum(map(len, body)) <= WINDOW_BYTES:
-            self._transport.writelines([head, b"\r\n", *body])
-        else:
-            self._transport.writelines([head, b"\r\n"])
-            for part in body:
-                view = memoryview(part)
-                for offset in range(0, len(view), WINDOW_BYTES):
-                    exchange.expect_progress()
-                    self._transport.write(view[offset : offset + WINDOW_BYTES])
-                    if self._is_write_paused:
-                        await self._drain()
-                    if self._is_head_done or self.exchange is not exchange:
-                        return
+            self.write_at_once(exchange, head, body)
+            return
+        self._transport.writelines([head, b"\r\n"])
+        for part in body:
+            view = memoryview(part)
+            for offset in range(0, len(view), WINDOW_BYTES):
+                exchange.expect_progress()
+                self._transport.write(view[offset : offset + WINDOW_BYTES])
+                if self._is_write_paused:
+                    await self._drain()
+                if self._is_head_done or self.exchange is not exchange:
+                    return
+        self._is_written = True
+        exchange.expect_reply()
+
+    def write_at_once(self, exchange: HttpExchange, head: bytes, body: Sequence[bytes | memoryview]) -> None:
+        """Write a request of at most `WINDOW_BYTES` that is not small."""
+        self._transport.writelines([head, b"\r\n", *body])
         self._is_written = True
         exchange.expect_reply()
 
@@ -203,7 +224,7 @@ class HttpConnection(asyncio.Protocol):
         """Pass a part of the body on."""
         self._barren = 0
         if self.exchange is not None:
-            self.exchange.take(data)
+            self.exchange.receive(data)
 
     def on_message_complete(self) -> None:
         """End the exchange."""

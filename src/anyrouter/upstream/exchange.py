@@ -4,6 +4,7 @@ It knows the transport only to stop, start or end it, and only until the reply's
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 from anyrouter.core.errors import UpstreamBroken, UpstreamTimeout
@@ -25,8 +26,9 @@ FIRST_BYTE, IDLE = "first_byte", "idle"
 class HttpExchange(Exchange):
     """Implements the relay's `Exchange`. Driven by its connection; `check` is called every now and then with the loop's time.
 
-    `arrived` is done when the head is here, or `failure`, which is what ended the exchange early. `is_answered` says whether any
-    byte of a reply came. The defaults are the class's: setting them for each of many thousand exchanges a second is dear.
+    `on_arrived` is called once, when the head is here (a short reply: all of it) or `failure`, which is what ended the exchange
+    early. `is_answered` says whether any byte of a reply came. The defaults are the class's: setting them for each of many thousand
+    exchanges a second is dear.
     """
 
     status = 0
@@ -46,6 +48,7 @@ class HttpExchange(Exchange):
     _is_paused = False  # by the sink
     _is_backlogged = False  # the inflater has more to give
     _is_stopped = False  # the socket rests
+    _stale_until_s = -math.inf
 
     def __init__(
         self,
@@ -56,8 +59,9 @@ class HttpExchange(Exchange):
         started_s: float,
         now_s: float,
         stream_limit: int,
+        on_arrived: Callable[[], None] | None = None,
     ) -> None:
-        self.arrived: asyncio.Future[None] = loop.create_future()
+        self.on_arrived = on_arrived
         self._loop = loop
         self._transport: asyncio.Transport | None = transport
         self._timeouts, self._started_s, self._stream_limit = timeouts, started_s, stream_limit
@@ -67,12 +71,24 @@ class HttpExchange(Exchange):
 
     # The relay's side
 
+    @property
+    def is_stale(self) -> bool:
+        """See the port."""
+        return not self.is_answered and isinstance(self.failure, UpstreamBroken) and self._loop.time() <= self._stale_until_s
+
+    def take(self, max_bytes: int) -> bytes | None:
+        """See the port."""
+        if not self._is_over or self.failure is not None:
+            return None
+        if self._size > max_bytes:
+            raise UpstreamBroken(TOO_LARGE, internal=f"more than {max_bytes} bytes")
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
     async def read(self, max_bytes: int) -> bytes:
         """See the port. Does not suspend when the reply is already here."""
-        if self._is_over and self.failure is None:
-            if self._size > max_bytes:
-                raise UpstreamBroken(TOO_LARGE, internal=f"more than {max_bytes} bytes")
-            return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        whole = self.take(max_bytes)
+        if whole is not None:
+            return whole
         parts: list[bytes] = []
         await self._claim(parts.append, max_bytes)
         return b"".join(parts)
@@ -98,6 +114,7 @@ class HttpExchange(Exchange):
 
     def cancel(self) -> None:
         """See the port. A task that waits in `read` or `stream_to` gets UpstreamBroken."""
+        self.on_arrived = None
         self.fail(UpstreamBroken(GIVEN_UP))
 
     # The connection's side
@@ -115,9 +132,9 @@ class HttpExchange(Exchange):
         else:
             self._content_length = length
         if length is None or length > HELD_BYTES or framing.is_event_stream:
-            self.arrived.set_result(None)
+            self._announce()
 
-    def take(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Take a part of the body, its transfer coding undone."""
         if self._is_over:
             return
@@ -142,8 +159,7 @@ class HttpExchange(Exchange):
             self._complete()
         elif self._is_claimed and not self._is_backlogged:
             self._inflate(self._inflater)
-        if not self.arrived.done():
-            self.arrived.set_result(None)
+        self._announce()
 
     def lose(self, error: BaseException | None) -> None:
         """The connection ended before the message did."""
@@ -157,8 +173,7 @@ class HttpExchange(Exchange):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
-        if not self.arrived.done():
-            self.arrived.set_result(None)
+        self._announce()
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
 
@@ -182,7 +197,16 @@ class HttpExchange(Exchange):
         elif now_s >= self._deadline_s:
             self.fail(UpstreamTimeout(LATE, phase=self._phase))
 
+    def allow_stale(self, until_s: float) -> None:
+        """The connection has served before: until then a break before any byte of a reply means that it had died meanwhile."""
+        self._stale_until_s = until_s
+
     # Inside
+
+    def _announce(self) -> None:
+        on_arrived, self.on_arrived = self.on_arrived, None
+        if on_arrived is not None:
+            on_arrived()
 
     async def _claim(self, feed: Callable[[bytes], None], limit: int) -> None:
         early, self._parts = self._parts, []

@@ -72,6 +72,22 @@ class Pool:
             connection.close()
         return None
 
+    def is_ready(self) -> bool:
+        """Whether an idle connection can serve now; those that cannot any more are closed."""
+        now_s = self.loop.time()
+        while self.idle:
+            connection = self.idle[-1]
+            if connection.is_usable and connection.free_until_s > now_s:
+                return True
+            self.idle.pop().close()
+        return False
+
+    def take_ready(self) -> HttpConnection:
+        """The connection that `is_ready` has just found, now busy."""
+        connection = self.idle.pop()
+        self.busy.add(connection)
+        return connection
+
     async def acquire(self, timeout_s: float, *, must_be_new: bool = False) -> HttpConnection:
         """A connection, now busy. Waits while `max_open` are open.
 

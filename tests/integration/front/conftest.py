@@ -36,6 +36,32 @@ class Job(NamedTuple):
     downstream: Downstream
 
 
+def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Watch:
+    """Writes down what the client does."""
+
+    events: list[str]
+    on_leave: Callable[[], None] = _nothing
+    on_pause: Callable[[], None] = _nothing
+    on_resume: Callable[[], None] = _nothing
+
+    def leave(self) -> None:
+        self.events.append("closed")
+        self.on_leave()
+
+    def pause(self) -> None:
+        self.events.append("paused")
+        self.on_pause()
+
+    def resume(self) -> None:
+        self.events.append("resumed")
+        self.on_resume()
+
+
 class ScriptedInference:
     """An `Inference` in memory. The credential says how the head is judged, the header x-do what is replied."""
 
@@ -68,7 +94,7 @@ class ScriptedInference:
         body = json.dumps({"code": denied.code, "message": denied.message, "endpoint": head.endpoint}).encode()
         downstream.reply(denied.http_status, b"X-Request-Id: %s\r\n" % head.request_id.encode(), body)
 
-    async def run(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
+    async def serve(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
         assert principal is PRINCIPAL
         assert type(body) is bytes
         self.bodies.append(body)
@@ -117,11 +143,7 @@ class ScriptedInference:
         """Megabytes, as fast as the client takes them."""
         going = asyncio.Event()
         going.set()
-        job.downstream.watch(
-            on_close=lambda: (self.events.append("closed"), going.set()),
-            on_pause=lambda: (self.events.append("paused"), going.clear()),
-            on_resume=lambda: (self.events.append("resumed"), going.set()),
-        )
+        job.downstream.watch(Watch(self.events, on_leave=going.set, on_pause=going.clear, on_resume=going.set))
         job.downstream.start(200, b"")
         for _ in range(int(job.head.headers[b"x-chunks"])):
             await going.wait()
@@ -169,11 +191,7 @@ class ScriptedInference:
         self.gate.set()
 
     def _watch(self, downstream: Downstream) -> None:
-        downstream.watch(
-            on_close=lambda: self.events.append("closed"),
-            on_pause=lambda: self.events.append("paused"),
-            on_resume=lambda: self.events.append("resumed"),
-        )
+        downstream.watch(Watch(self.events))
 
     async def _wait_for_gate(self) -> None:
         assert await asyncio.to_thread(self.gate.wait, PATIENCE_S)

@@ -19,7 +19,7 @@ from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.authenticate import Authenticator
-from anyrouter.relay.call import RequestHead
+from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.memory import MemoryDownstream, MemoryKeys, MemoryKeyUse, MemoryLedger
 from anyrouter.relay.relay import Relay
@@ -44,6 +44,15 @@ class ScriptedExchange:
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]], parts: list[bytes | Exception | float]) -> None:
         self.status, self.headers, self.parts = status, headers, parts
         self.is_cancelled, self.paused = False, 0
+        self.failure: Exception | None = None
+        self.is_stale = False
+
+    def take(self, max_bytes: int) -> bytes | None:
+        is_whole = (b"content-type", b"application/json") in self.headers and all(isinstance(part, bytes) for part in self.parts)
+        body = b"".join(self.parts) if is_whole else None
+        if body is not None and len(body) > max_bytes:
+            raise UpstreamBroken("too large")
+        return body
 
     async def read(self, max_bytes: int) -> bytes:
         body = b""
@@ -80,8 +89,9 @@ class ScriptedExchange:
 
 @dataclass
 class ScriptedClient:
-    """Answers each request with the next of its replies; keeps what it was sent."""
+    """Answers each request with the next of its replies; keeps what it was sent. `has_idle`: without waiting."""
 
+    has_idle: bool = False
     replies: list[ScriptedExchange | Exception] = field(default_factory=list)
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
 
@@ -90,6 +100,18 @@ class ScriptedClient:
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
             raise reply
+        return reply
+
+    def is_ready(self, _origin, _body) -> bool:
+        return self.has_idle and bool(self.replies)
+
+    def begin(self, _origin, head, body, _timeouts, on_arrived):
+        self.sent.append((head, b"".join(body)))
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            failed = ScriptedExchange(0, [], [])
+            failed.failure, reply = reply, failed
+        asyncio.get_running_loop().call_soon(lambda: None if reply.is_cancelled else on_arrived())
         return reply
 
     def bodies(self) -> list[dict]:
@@ -142,8 +164,19 @@ class World:
             self.relay.refuse(head, verdict, downstream)
             return downstream
         text = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-        await self.relay.run(head, verdict, text, downstream)
+        await self.run(head, verdict, text, downstream)
         return downstream
+
+    async def run(self, head: RequestHead, principal: Principal, body: bytes, downstream: MemoryDownstream) -> None:
+        """Serve one request to its end."""
+        work = self.relay.serve(head, principal, body, downstream)
+        if work is not None:
+            await work
+        while not (downstream.is_finished or downstream.is_aborted or downstream.is_closed):
+            if downstream.task is None:
+                await asyncio.sleep(0)
+            else:
+                await downstream.task
 
     def new_downstream(self) -> MemoryDownstream:
         return MemoryDownstream()
@@ -175,8 +208,10 @@ def make_upstream(identity: str, provider: str, priority: int = 0, **changes: ob
     return Upstream(**values)
 
 
-@pytest.fixture
-def make_world() -> MakeWorld:
+@pytest.fixture(params=[False, True], ids=["waiting", "at once"])
+def make_world(request: pytest.FixtureRequest) -> MakeWorld:
+    """Worlds in which a connection has to be opened for each request, or is idle."""
+
     def build(upstreams: list[Upstream] | None = None, **key_changes: object) -> World:
         text = keys.generate("live")
         now = datetime.now(UTC)
@@ -213,7 +248,7 @@ def make_world() -> MakeWorld:
             resolve=lambda name: models.get(name) or bare.get(name),
             nearest=lambda name: [identity for identity in models if name[:8] in identity],
         )
-        store, ledger, client, stats = MemoryKeys([key]), MemoryLedger(), ScriptedClient(), RelayStats()
+        store, ledger, client, stats = MemoryKeys([key]), MemoryLedger(), ScriptedClient(has_idle=request.param), RelayStats()
         errors: list[BaseException] = []
         confirmed = [float("inf")]
         authenticator = Authenticator(

@@ -204,6 +204,6 @@ async def test_requests_whose_bodies_were_slow_count_when_they_are_admitted(make
         head, downstream = world.head(), world.new_downstream()
         head.started_s = time.monotonic() - age_s
         principal = await world.relay.find(head)
-        await world.relay.run(head, principal, body, downstream)
+        await world.run(head, principal, body, downstream)
         statuses.append(downstream.status)
     assert statuses == [200, 200, 429, 429]

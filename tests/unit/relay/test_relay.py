@@ -227,7 +227,7 @@ async def test_a_client_that_leaves_is_billed_for_what_was_used(make_world, stre
     head = world.head()
     principal = await world.relay.find(head)
     downstream = world.new_downstream()
-    task = asyncio.create_task(world.relay.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
+    task = asyncio.create_task(world.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
     while not downstream.body:  # noqa: ASYNC110 -- the memory downstream has no event to wait for
         await asyncio.sleep(0)
     downstream.leave()
@@ -245,12 +245,12 @@ async def test_a_slow_client_pauses_the_upstream(make_world, stream_reply):
     head = world.head()
     principal = await world.relay.find(head)
     downstream = world.new_downstream()
-    task = asyncio.create_task(world.relay.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
+    task = asyncio.create_task(world.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
     while not downstream.body:  # noqa: ASYNC110 -- the memory downstream has no event to wait for
         await asyncio.sleep(0)
-    downstream.on_pause()
+    downstream.watcher.pause()
     assert exchange.paused == 1
-    downstream.on_resume()
+    downstream.watcher.resume()
     assert exchange.paused == 0
     await task
 
@@ -261,7 +261,7 @@ async def test_silence_is_filled_with_comments(make_world, stream_reply):
     head = world.head()
     principal = await world.relay.find(head)
     downstream = world.new_downstream()
-    task = asyncio.create_task(world.relay.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
+    task = asyncio.create_task(world.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
     await asyncio.sleep(0.01)
     for _ in range(15):
         world.relay.tick()
@@ -276,7 +276,7 @@ async def test_a_client_that_sends_no_more_is_asked_every_second_whether_it_is_t
     head = world.head()
     principal = await world.relay.find(head)
     downstream = world.new_downstream()
-    task = asyncio.create_task(world.relay.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
+    task = asyncio.create_task(world.run(head, principal, json.dumps({**CHAT, "stream": True}).encode(), downstream))
     await asyncio.sleep(0.01)
     world.relay.tick()
     assert b"keep-alive" not in downstream.body

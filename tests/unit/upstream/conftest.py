@@ -49,13 +49,18 @@ class Line:
         self.freed: list[HttpConnection] = []
         self.lost: list[HttpConnection] = []
         self.transport = RecordingTransport()
+        self.arrivals = 0
         self.connection = HttpConnection(
             asyncio.get_running_loop(), on_free=self.freed.append, on_lost=self.lost.append, stream_limit=1 << 30
         )
         self.connection.connection_made(self.transport)
 
     def start(self, timeouts: Timeouts | None = None) -> HttpExchange:
-        return self.connection.start(HEAD, [b"{}"], timeouts or Timeouts(), started_s=0.0, now_s=0.0)
+        self.arrivals = 0
+        return self.connection.start(HEAD, [b"{}"], timeouts or Timeouts(), started_s=0.0, now_s=0.0, on_arrived=self._arrive)
+
+    def _arrive(self) -> None:
+        self.arrivals += 1
 
     def feed(self, data: bytes, step: int | None = None) -> None:
         """Deliver bytes, `step` at a time, until the socket is closed."""

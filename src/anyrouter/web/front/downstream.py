@@ -1,8 +1,10 @@
 """The client's side of one request, written straight to the connection's transport."""
 
 import http
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anyrouter.relay.ports import Watcher
 
 if TYPE_CHECKING:
     from anyrouter.web.front.connection import Connection
@@ -23,12 +25,6 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
 
 
-class _Watcher(NamedTuple):
-    on_close: Callable[[], None]
-    on_pause: Callable[[], None]
-    on_resume: Callable[[], None]
-
-
 class ConnectionDownstream:
     """Implements `relay.ports.Downstream` over a client's connection, which is None once the reply is whole or nobody wants it."""
 
@@ -38,7 +34,7 @@ class ConnectionDownstream:
         self.connection: Connection | None = connection
         self._form, self._is_http10 = _FRESH, is_http10
         self.is_closed = False
-        self._watcher: _Watcher | None = None
+        self._watcher: Watcher | None = None
 
     @property
     def is_started(self) -> bool:
@@ -119,15 +115,15 @@ class ConnectionDownstream:
             self._detach()
             connection.break_message(is_reset=form == _UNFRAMED)
 
-    def watch(self, *, on_close: Callable[[], None], on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
-        """Be told once when the client leaves (at once when it has left), and when its socket stops or starts taking bytes."""
+    def watch(self, watcher: Watcher) -> None:
+        """See the port. A client that has left already is told of at once."""
         if self.connection is None:
             if self.is_closed:
-                on_close()
+                watcher.leave()
             return
-        self._watcher = _Watcher(on_close, on_pause, on_resume)
+        self._watcher = watcher
         if self.connection.unsent is not None:
-            on_pause()
+            watcher.pause()
 
     def lose(self) -> None:
         """Called by the connection: the client has left."""
@@ -135,17 +131,17 @@ class ConnectionDownstream:
         self._detach()
         self.is_closed = True
         if watcher is not None:
-            watcher.on_close()
+            watcher.leave()
 
     def pause(self) -> None:
         """Called by the connection: the client is slow."""
         if self._watcher is not None:
-            self._watcher.on_pause()
+            self._watcher.pause()
 
     def resume(self) -> None:
         """Called by the connection: the client takes bytes again."""
         if self._watcher is not None:
-            self._watcher.on_resume()
+            self._watcher.resume()
 
     def _detach(self) -> None:
         self.connection, self._form, self._watcher = None, _OVER, None

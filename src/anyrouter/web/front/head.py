@@ -12,11 +12,14 @@ import msgspec
 
 from anyrouter.core.errors import Denied
 from anyrouter.policy.endpoints import INFERENCE_PATHS
+from anyrouter.relay.call import HeadFacts, read_facts
 from anyrouter.web.front import refusals
 from anyrouter.web.front.refusals import malformed
 
 CHUNKED = -1
 _MAX_LENGTH_DIGITS = 15
+_LENGTH_TAIL, _LENGTH_HEADS = b"ength: ", (b"\r\nContent-L", b"\r\ncontent-l")
+_KEPT_HEADS, _KEPT_BYTES = 1024, 2048
 _NO_NAMES: frozenset[bytes] = frozenset()
 _Parser = httptools.HttpRequestParser
 _LINES = {b"POST %b HTTP/1.1" % path: endpoint for path, endpoint in INFERENCE_PATHS.items()}
@@ -32,7 +35,9 @@ _NO_TUNNEL = Denied(code="method_not_allowed", message="This method is not suppo
 class Head(msgspec.Struct):
     """A well-formed head. `endpoint` is None where the request is not an inference POST. `length` is the body's, or CHUNKED.
 
-    Header names are in lower case; values of a repeated header are joined with ", " and its name is in `repeated`.
+    `facts` are shared by heads whose lines are the same but for the body's length; so is `body_fault`, the refusal of a body of the
+    announced kind, whatever its length. Header names are in lower case; values of a repeated header are joined with ", " and its
+    name is in `repeated`.
     """
 
     headers: dict[bytes, bytes]
@@ -43,18 +48,30 @@ class Head(msgspec.Struct):
     is_keep_alive: bool = True
     expects_continue: bool = False
     is_asking_upgrade: bool = False
+    facts: HeadFacts | None = None
+    body_fault: Denied | None = None
 
 
 class HeadReader:
-    """Reads whole heads, one after the other; has no memory of the last one."""
+    """Reads whole heads, one after the other. What one says never depends on another.
 
-    __slots__ = ("_completed", "_extra", "_headers", "_limit", "_repeated")
+    Clients send the same lines with every request, but for the body's length. A short head is therefore kept, without the digits of
+    its length, and one that equals it in all other bytes is not parsed again. What is kept holds credentials: `forget` drops it,
+    and is called every second.
+    """
+
+    __slots__ = ("_completed", "_extra", "_headers", "_kept", "_limit", "_repeated")
 
     def __init__(self, max_headers: int) -> None:
         self._limit = max_headers
         self._headers: dict[bytes, bytes] = {}
         self._repeated = _NO_NAMES
         self._extra, self._completed = 0, 0
+        self._kept: dict[bytes, Head] = {}
+
+    def forget(self) -> None:
+        """Drop the heads that were kept."""
+        self._kept.clear()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
@@ -76,6 +93,32 @@ class HeadReader:
 
     def read(self, raw: bytes) -> Head | Denied:
         """Read `raw`, which ends in the first empty line that follows its first line."""
+        at = raw.find(_LENGTH_TAIL)
+        if at < 0 or raw[at - len(_LENGTH_HEADS[0]) : at] not in _LENGTH_HEADS:  # the line's name is whole: other names end so too
+            return self._parse(raw)
+        at += len(_LENGTH_TAIL)
+        end = raw.find(b"\r\n", at)
+        digits, lines = raw[at:end], raw[:at] + raw[end:]
+        kept = self._kept.get(lines)
+        if kept is not None and digits.isdigit() and len(digits) <= _MAX_LENGTH_DIGITS:
+            return Head(
+                kept.headers,
+                kept.repeated,
+                kept.endpoint,
+                int(digits),
+                kept.is_http10,
+                kept.is_keep_alive,
+                kept.expects_continue,
+                kept.is_asking_upgrade,
+                kept.facts,
+                kept.body_fault,
+            )
+        head = self._parse(raw)
+        if isinstance(head, Head) and head.facts is not None and len(lines) <= _KEPT_BYTES and len(self._kept) < _KEPT_HEADS:
+            self._kept[lines] = head
+        return head
+
+    def _parse(self, raw: bytes) -> Head | Denied:
         headers: dict[bytes, bytes] = {}  # handed out with the head
         self._headers, self._repeated, self._extra = headers, _NO_NAMES, 0
         completed = self._completed + 1
@@ -94,7 +137,13 @@ class HeadReader:
         head = Head(headers, self._repeated, _LINES.get(line))
         if head.endpoint is None and (denied := _read_line(head, line or raw.lstrip(b"\r\n").partition(b"\r\n")[0])):
             return denied
-        return _read_framing(head) or _read_wishes(head)
+        if denied := _read_framing(head):
+            return denied
+        _read_wishes(head)
+        if head.endpoint is not None:
+            head.facts = read_facts(head.endpoint, headers)
+            head.body_fault = _judge_media(headers)
+        return head
 
 
 def _read_line(head: Head, line: bytes) -> Denied | None:
@@ -141,7 +190,7 @@ def _read_framing(head: Head) -> Denied | None:
     return None
 
 
-def _read_wishes(head: Head) -> Head:
+def _read_wishes(head: Head) -> None:
     """Take what the client wants of the connection."""
     headers = head.headers
     connection = headers.get(b"connection")
@@ -152,7 +201,6 @@ def _read_wishes(head: Head) -> Head:
         head.expects_continue = not head.is_http10 and headers[b"expect"].lower() == b"100-continue"
     if b"upgrade" in headers:
         head.is_asking_upgrade = True
-    return head
 
 
 def _explain(raw: bytes) -> Denied:
@@ -167,9 +215,10 @@ def without_upgrade(raw: bytes) -> bytes:
 
 def judge_body(head: Head, max_bytes: int) -> Denied | None:
     """Why the body that this head announces is not taken, before a byte of it is read."""
-    if head.length > max_bytes:
-        return refusals.body_too_large(max_bytes)
-    headers = head.headers
+    return refusals.body_too_large(max_bytes) if head.length > max_bytes else head.body_fault
+
+
+def _judge_media(headers: dict[bytes, bytes]) -> Denied | None:
     media = headers.get(b"content-type")
     if media is not None and media != b"application/json" and not _is_json(media):
         return refusals.not_json(media)

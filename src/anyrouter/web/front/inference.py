@@ -1,6 +1,7 @@
 """What the front needs of the relay."""
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from anyrouter.core.errors import Denied
 from anyrouter.relay.call import Principal, RequestHead
@@ -16,8 +17,8 @@ class Inference(Protocol):
     async def find(self, head: RequestHead) -> Principal | Denied:
         """Judge a head whose key is not in memory."""
 
-    async def run(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
-        """Serve the whole request and reply exactly once through `downstream`."""
+    def serve(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> Coroutine[Any, Any, None] | None:
+        """Serve the whole request and reply exactly once through `downstream`. What is returned is to be run as a task."""
 
     def refuse(self, head: RequestHead, denied: Denied, downstream: Downstream) -> None:
         """Reply with the refusal, before returning, in the dialect of the head's endpoint."""

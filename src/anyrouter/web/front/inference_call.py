@@ -1,9 +1,10 @@
-"""One inference request of a connection: judged on its head, its body received, served by the relay in a task of its own."""
+"""One inference request of a connection: judged on its head, its body received, served by the relay."""
 
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from anyrouter.core.errors import Denied
 from anyrouter.relay.call import Principal, RequestHead
@@ -11,12 +12,13 @@ from anyrouter.web.front import refusals
 from anyrouter.web.front.body import ChunkedBody, LengthBody, Pace
 from anyrouter.web.front.downstream import ConnectionDownstream
 from anyrouter.web.front.head import CHUNKED, Head, judge_body
-from anyrouter.web.front.state import FrontState, report
+from anyrouter.web.front.state import report
 
 if TYPE_CHECKING:
     from anyrouter.web.front.connection import Connection
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_STOPPING_POLL_S = 0.02
 _PRESENCE_PATIENCE = 15  # a client that has shown itself is asked again after this many times `presence_s`
 
 _LOOKUP: Final = 0
@@ -43,15 +45,16 @@ class InferenceCall(ConnectionDownstream):
         connection = self.connection
         if connection is None:
             return
-        state, now_ms = connection.state, time.time_ns() // 1_000_000
+        state, head, now_ms = connection.state, self._head, time.time_ns() // 1_000_000
         self._request = request = RequestHead(
             endpoint=endpoint,
-            headers=self._head.headers,
-            client_host=connection.client_host(self._head),
+            headers=head.headers,
+            client_host=connection.client_host(head),
             started_s=time.monotonic(),
             now_ms=now_ms,
             request_id=state.new_request_id(now_ms),
-            repeated=self._head.repeated,
+            repeated=head.repeated,
+            facts=head.facts,
         )
         verdict: Principal | Denied | None
         try:
@@ -64,8 +67,9 @@ class InferenceCall(ConnectionDownstream):
             connection.keep(rest)
             if self._head.length == CHUNKED or self._head.length > len(rest):
                 connection.pause_reading()
-            self._task = state.loop.create_task(self._find())
-            state.tasks.add(self._task)
+            self._task = task = state.loop.create_task(self._find())
+            state.tasks.add(task)
+            task.add_done_callback(state.tasks.discard)
         else:
             self._obey(connection, verdict, rest)
 
@@ -121,7 +125,9 @@ class InferenceCall(ConnectionDownstream):
         super().resume()
 
     def stop(self) -> None:
-        """The server stops: nothing to do, the reply will say that it is the last."""
+        """The server stops: the reply will say that it is the last."""
+        if self._phase == _SERVING and self._task is None:
+            self.follow(self._await_reply())
 
     # The verdict on the head, and the body.
 
@@ -141,7 +147,7 @@ class InferenceCall(ConnectionDownstream):
             report("key lookup failed", error, request.request_id)
             verdict = refusals.FAILED
         finally:
-            self._end_task(connection.state)
+            self._task = None
         if self.connection is not None:
             self._phase = _SERVING
             self._obey(connection, verdict, connection.take_held())
@@ -213,32 +219,55 @@ class InferenceCall(ConnectionDownstream):
         if self._phase == _BODY:
             self._phase, self._body = _SERVING, None
             connection.buffer, connection.deadline_s = state.view, math.inf
-        self._task = task = state.loop.create_task(self._serve(connection, body))
-        state.tasks.add(task)
+        try:
+            work = state.inference.serve(self._request, self._principal, body, self)
+        except Exception as error:  # noqa: BLE001 -- the last line of defence of a request
+            report("inference failed", error, self._request.request_id)
+            self._complete(refusals.FAILED)
+            return
+        if work is not None:
+            self.follow(work)
+        if self.connection is None:
+            return  # replied
         if connection.is_read_paused and connection.held is None:
             connection.resume_reading()
         if connection.is_eof:
             self._arm_presence(connection)
 
-    async def _serve(self, connection: "Connection", body: bytes) -> None:
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """See the port."""
+        connection = self.connection
+        if connection is None:
+            work.close()
+            return
+        state = connection.state
+        self._task = task = state.loop.create_task(self._serve(work))
+        state.tasks.add(task)
+        task.add_done_callback(state.tasks.discard)
+
+    async def _serve(self, work: Coroutine[Any, Any, None]) -> None:
         """Whatever happens, the client gets a whole reply or sees that it is not whole."""
-        state, request = connection.state, self._request
         try:
-            await state.inference.run(request, self._principal, body, self)
+            await work
         except asyncio.CancelledError:
             self._complete(refusals.STOPPING)
             raise
         except Exception as error:  # noqa: BLE001 -- the last line of defence of a request
-            report("inference failed", error, request.request_id)
+            report("inference failed", error, self._request.request_id)
         finally:
-            self._end_task(state)
+            self._task = None
         if not self.is_over:
             self._complete(refusals.FAILED)
 
-    def _end_task(self, state: FrontState) -> None:
-        if self._task is not None:
-            state.tasks.discard(self._task)
-            self._task = None
+    async def _await_reply(self) -> None:
+        """Be what the server waits for, and cancels in the end, where the relay does without a task."""
+        try:
+            while not self.is_over:  # noqa: ASYNC110 -- only while the server stops: an event would cost every request
+                await asyncio.sleep(_STOPPING_POLL_S)
+        except asyncio.CancelledError:
+            if self._watcher is not None:
+                self._watcher.leave()
+            raise
 
     def _complete(self, denied: Denied) -> None:
         connection = self.connection

@@ -80,6 +80,7 @@ class FrontState:
     def _sweep(self) -> None:
         date = formatdate(usegmt=True).encode()
         self.date_line, self.date_header = b"Date: %s\r\n" % date, [(b"date", date)]
+        self.reader.forget()
         now_s = time.monotonic()
         for connection in [one for one in self._connections if one.deadline_s <= now_s]:
             try:
