@@ -23,7 +23,7 @@ import asyncio, os, random, sys
 from pathlib import Path
 import structlog
 from anyrouter.core.ids import new_generation_id
-from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.ledger import EntryState, Intent, Outcome
 from anyrouter.storage.opening import open_serving_storage
 
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -43,9 +43,8 @@ async def main():
         running.append(intent)
         if len(running) > random.randint(0, 20):
             ended = running.pop(random.randrange(len(running)))
-            fields = {name: getattr(ended, name) for name in Intent.__struct_fields__}
             cost = random.randint(10, 1000)
-            storage.ledger.settle(LedgerEntry(**fields, state=EntryState.SETTLED, status=200, cost_nanousd=cost))
+            storage.ledger.settle(ended, Outcome(EntryState.SETTLED, 200, cost_nanousd=cost))
             os.write(1, f"S {ended.generation_id} {cost}\\n".encode())
         if random.random() < 0.05:
             await asyncio.sleep(0.001)
@@ -142,7 +141,7 @@ asyncio.run(main())
     count = 0
     while command.returncode is None:
         for _ in range(50):
-            serving.ledger.settle(make_entry())
+            serving.ledger.settle(*make_entry().split())
             count += 1
         await serving.ledger.flush()
     assert command.returncode == 0

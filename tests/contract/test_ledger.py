@@ -24,7 +24,7 @@ def day_ms(year: int, month: int, day: int, hour: int = 12) -> int:
 
 async def settle(storage: AnyStorage, *entries: LedgerEntry) -> None:
     for entry in entries:
-        storage.ledger.settle(entry)
+        storage.ledger.settle(*entry.split())
     await storage.ledger.flush()
 
 

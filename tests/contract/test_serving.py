@@ -47,11 +47,11 @@ def price(intent: Intent) -> int:
 
 async def test_a_settled_entry_can_be_read_at_every_moment(serving: ServingStorage, make_entry: MakeEntry):
     entry = make_entry(upstream_id="msg_1")
-    serving.ledger.settle(entry)
+    serving.ledger.settle(*entry.split())
     deadline = time.monotonic() + 10
     while pending := serving.ledger.find_pending(entry.generation_id):
-        assert pending is entry
-        assert serving.ledger.find_pending("msg_1") is entry
+        assert pending == entry
+        assert serving.ledger.find_pending("msg_1") == entry
         assert time.monotonic() < deadline
         await asyncio.sleep(0)
     assert serving.ledger.find_pending("msg_1") is None
@@ -121,7 +121,7 @@ async def test_an_entry_that_the_database_can_never_take_keeps_no_other(serving:
     bad = make_entry(cost_nanousd=2**63, trace_id="never")
     good = [make_entry() for _ in range(3)]
     for entry in (good[0], bad, *good[1:]):
-        serving.ledger.settle(entry)
+        serving.ledger.settle(*entry.split())
     await serving.ledger.flush()
     assert {entry.generation_id for entry in await serving.reader.list_entries(ORG)} == {entry.generation_id for entry in good}
     [line] = (serving.directory.journal / "rejected.jsonl").read_text().splitlines()
@@ -134,7 +134,7 @@ async def test_retention_deletes_the_oldest_in_batches_and_keeps_the_sums(servin
     ages = [40] * (BATCH + 10) + [31, 29, 2, 1, 0]
     for age in ages:
         created = now_ms - age * DAY_MS
-        serving.ledger.settle(make_entry(created_at_ms=created, generation_id=new_generation_id(created)))
+        serving.ledger.settle(*make_entry(created_at_ms=created, generation_id=new_generation_id(created)).split())
     await serving.ledger.flush()
     assert await Retention(serving.database, max_days=30, max_rows=None).sweep(now_ms) == BATCH + 11
     assert len(await serving.reader.list_entries(ORG)) == 4
@@ -151,15 +151,15 @@ async def test_what_a_dead_process_left_is_recovered_once(tmp_path: Path, databa
     directory = tmp_path / "crashed"
     dead = await open_serving_storage(directory, database_url, environment={}, price_interrupted=price)
     settled, retried, lost, committed = make_entry(), make_entry(attempt=2), make_entry(), make_entry()
-    dead.ledger.settle(committed)
+    dead.ledger.settle(*committed.split())
     await dead.ledger.flush()
     dead.ledger.intend(intent_of(settled))
     dead.ledger.intend(intent_of(retried, attempt=1))
     dead.ledger.intend(intent_of(lost, attempt=1))
     dead.ledger.intend(intent_of(lost, attempt=2, model="openai/other", created_at_ms=lost.created_at_ms + 1))
     dead.ledger.intend(intent_of(retried, attempt=2))
-    dead.ledger.settle(settled)
-    dead.ledger.settle(retried)
+    dead.ledger.settle(*settled.split())
+    dead.ledger.settle(*retried.split())
     files = {path.name: path.read_bytes() for path in dead.directory.journal.iterdir()}
     await dead.aclose()
 
@@ -182,7 +182,7 @@ async def test_what_a_dead_process_left_is_recovered_once(tmp_path: Path, databa
 async def test_what_retention_deleted_does_not_come_back_from_the_journal(tmp_path: Path, database_url: str | None, make_entry: MakeEntry):
     directory = tmp_path / "old"
     dead = await open_serving_storage(directory, database_url, environment={}, price_interrupted=price)
-    dead.ledger.settle(make_entry())
+    dead.ledger.settle(*make_entry().split())
     await dead.ledger.flush()
     files = {path.name: path.read_bytes() for path in dead.directory.journal.iterdir()}
     await Retention(dead.database, max_days=0, max_rows=None).sweep(10**14)
@@ -206,13 +206,13 @@ async def test_entries_wait_for_a_database_that_is_down_and_arrive_when_it_is_ba
     await serving.database.write(lambda connection: connection.execute(sa.text("ALTER TABLE ledger RENAME TO gone")).rowcount)
     entries = [make_entry() for _ in range(20)]
     for entry in entries:
-        serving.ledger.settle(entry)
+        serving.ledger.settle(*entry.split())
     with pytest.raises(StorageUnavailable) as caught:
         await serving.ledger.flush()
     assert "INSERT" not in f"{caught.value!r} {caught.value.internal} {caught.value.__cause__}"
     await until(lambda: serving.ledger.database_failures > 0)
     assert serving.ledger.queue_length == 20
-    assert serving.ledger.find_pending(entries[7].generation_id) is entries[7]
+    assert serving.ledger.find_pending(entries[7].generation_id) == entries[7]
     await serving.database.write(lambda connection: connection.execute(sa.text("ALTER TABLE gone RENAME TO ledger")).rowcount)
     await until(lambda: serving.ledger.queue_length == 0)
     assert len(await serving.reader.list_entries(ORG)) == 20

@@ -1,12 +1,14 @@
-"""The ledger's records: the intent before an upstream is asked, the entry after.
+"""The ledger's records: the intent before an upstream is asked, the outcome after, and the entry that both make.
 
-Compatibility law: both are written to the journal as msgpack maps by field name and read back after an upgrade. Fields are
-added with a default, never removed, renamed or given another meaning; a default is left out of the record, so it never changes either.
+Compatibility law: all are written to the journal as msgpack maps by field name and read back after an upgrade. Fields are
+added with a default, at the end, never removed, renamed or given another meaning; a default is left out of the record, so it never
+changes either. An entry's fields are an intent's and then an outcome's, in their order.
 """
 
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import astuple
 
 from anyrouter.core.usage import NO_USAGE, Usage
 
@@ -56,8 +58,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
 
 
-class LedgerEntry(Intent, frozen=True, kw_only=True, omit_defaults=True):
-    """The immutable record of one generation. Its key is (`generation_id`, `attempt`): a replay changes nothing."""
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the attempt ended whose intent is on record. With the intent it makes the entry."""
 
     state: EntryState
     status: int  # what the client saw; 499 when it was gone
@@ -77,3 +79,39 @@ class LedgerEntry(Intent, frozen=True, kw_only=True, omit_defaults=True):
     generation_ms: int = 0  # upstream's first byte to its last
     overhead_us: int = 0  # time spent in the gateway itself
     attempts: tuple[AttemptRecord, ...] = ()
+
+
+class LedgerEntry(Intent, frozen=True, kw_only=True, omit_defaults=True):
+    """The immutable record of one generation: an intent's fields, then its outcome's. Its key is (`generation_id`, `attempt`)."""
+
+    state: EntryState
+    status: int
+    usage: Usage = NO_USAGE
+    cost_nanousd: int = 0
+    routing_fee_nanousd: int = 0
+    upstream_cost_nanousd: int = 0
+    shadow_cost_nanousd: int = 0
+    is_price_unknown: bool = False
+    is_byok: bool = False
+    error_code: str | None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    upstream_id: str | None = None
+    latency_ms: int = 0
+    ttft_ms: int | None = None
+    generation_ms: int = 0
+    overhead_us: int = 0
+    attempts: tuple[AttemptRecord, ...] = ()
+
+    def split(self) -> tuple[Intent, Outcome]:
+        """The intent and the outcome that make this entry."""
+        values = astuple(self)
+        return Intent(**dict(zip(_INTENT_FIELDS, values, strict=False))), Outcome(*values[len(_INTENT_FIELDS) :])
+
+
+_INTENT_FIELDS = Intent.__struct_fields__
+
+
+def join(intent: Intent, outcome: Outcome) -> LedgerEntry:
+    """The entry that an intent and its outcome make."""
+    return LedgerEntry(**dict(zip(LedgerEntry.__struct_fields__, (*astuple(intent), *astuple(outcome)), strict=True)))

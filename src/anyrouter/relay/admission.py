@@ -17,6 +17,7 @@ from anyrouter.relay.generation import Generation
 from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, KeyUse
+from anyrouter.relay.stats import RelayStats
 from anyrouter.wire.dialect import DIALECTS
 
 _MAX_LANES = 10_000
@@ -31,8 +32,8 @@ _WRONG_TRACE_ID = Denied(
 class Admission:
     """Admits requests. `snapshot` is replaced by assignment; lanes made of an earlier one, or of an earlier key, are not used."""
 
-    def __init__(self, *, limiter: RateLimiter, key_use: KeyUse, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+    def __init__(self, *, limiter: RateLimiter, key_use: KeyUse, snapshot: Snapshot, stats: RelayStats) -> None:
+        self.snapshot, self._stats = snapshot, stats
         self._limiter, self._key_use = limiter, key_use
         self._lanes: dict[tuple[str, str, str], Lane] = {}
 
@@ -84,7 +85,7 @@ class Admission:
         allowed = select_providers(principal.key, targets)
         if isinstance(allowed, Denied):
             return allowed
-        lane = make_lane(principal, self.snapshot, endpoint, allowed)
+        lane = make_lane(principal, self.snapshot, endpoint, allowed, self._stats)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:
                 self._lanes.clear()

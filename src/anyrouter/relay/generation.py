@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.ledger import EntryState, Intent, Outcome
 from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
 from anyrouter.policy.attempt import Attempts
@@ -106,36 +106,28 @@ class Generation(msgspec.Struct, kw_only=True):
         )
         return intent
 
-    def entry(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> LedgerEntry:
+    def outcome(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> Outcome:
         """The record of how the attempt ended whose intent was made last. `cost` is the price of `usage` in nano-USD."""
-        now_s, intent = time.monotonic(), self.intent
-        assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
-        facts, is_sandboxed = self.facts, self.stop.is_sandboxed
+        now_s, facts, stop = time.monotonic(), self.facts, self.stop
         started_s, first_byte_s = self.head.started_s, self.first_byte_s
-        return replace(
-            self.stop.entry,
-            generation_id=intent.generation_id,
-            attempt=intent.attempt,
-            request_id=intent.request_id,
-            created_at_ms=intent.created_at_ms,
-            is_streamed=intent.is_streamed,
-            estimated_input_tokens=intent.estimated_input_tokens,
-            trace_id=intent.trace_id,
-            app_title=intent.app_title,
-            http_referer=intent.http_referer,
-            user_agent=intent.user_agent,
-            state=state,
-            status=status,
-            usage=usage,
-            cost_nanousd=0 if is_sandboxed else cost,
-            shadow_cost_nanousd=cost if is_sandboxed else 0,
-            error_code=error_code,
-            finish_reason=facts.finish_reason,
-            native_finish_reason=facts.native_finish_reason,
-            upstream_id=facts.upstream_id,
-            latency_ms=int((now_s - started_s) * 1000),
-            ttft_ms=None if first_byte_s is None else int((first_byte_s - started_s) * 1000),
-            generation_ms=0 if first_byte_s is None else int((now_s - first_byte_s) * 1000),
-            overhead_us=int(self.overhead_s(now_s) * 1e6),
-            attempts=tuple(self.attempts.records),
+        is_sandboxed = stop.is_sandboxed
+        return Outcome(
+            state,
+            status,
+            usage,
+            0 if is_sandboxed else cost,
+            0,
+            0,
+            cost if is_sandboxed else 0,
+            stop.is_price_unknown,
+            False,  # noqa: FBT003 -- by position: a struct of many fields, made for every request
+            error_code,
+            facts.finish_reason,
+            facts.native_finish_reason,
+            facts.upstream_id,
+            int((now_s - started_s) * 1000),
+            None if first_byte_s is None else int((first_byte_s - started_s) * 1000),
+            0 if first_byte_s is None else int((now_s - first_byte_s) * 1000),
+            int(self.overhead_s(now_s) * 1e6),
+            tuple(self.attempts.records),
         )

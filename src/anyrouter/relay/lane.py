@@ -2,22 +2,24 @@
 
 import msgspec
 
-from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.ledger import Intent
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.policy.route import Snapshot, Target
 from anyrouter.relay.call import Principal
+from anyrouter.relay.stats import RelayStats, Tally
 from anyrouter.relay.upstream_head import UpstreamHead
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """One target of a lane. `intent` and `entry` are patterns: what differs from request to request is filled in by the generation."""
+    """One target of a lane. `intent` is a pattern: what differs from request to request is filled in by the generation."""
 
     target: Target
     head: UpstreamHead
     intent: Intent
-    entry: LedgerEntry
     served_by: bytes
     is_sandboxed: bool
+    is_price_unknown: bool
+    tally: Tally
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -34,12 +36,12 @@ class Lane(msgspec.Struct, frozen=True):
         return self.snapshot is snapshot and made_for.key is principal.key and made_for.environment is principal.environment
 
 
-def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, targets: tuple[Target, ...]) -> Lane:
-    """The lane of these targets."""
-    return Lane(principal, snapshot, targets, tuple(_make_stop(principal, endpoint, target) for target in targets))
+def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, targets: tuple[Target, ...], stats: RelayStats) -> Lane:
+    """The lane of these targets, counted in `stats`."""
+    return Lane(principal, snapshot, targets, tuple(_make_stop(principal, endpoint, target, stats) for target in targets))
 
 
-def _make_stop(principal: Principal, endpoint: str, target: Target) -> Stop:
+def _make_stop(principal: Principal, endpoint: str, target: Target, stats: RelayStats) -> Stop:
     key, upstream = principal.key, target.upstream
     common = {
         "generation_id": "",
@@ -61,9 +63,8 @@ def _make_stop(principal: Principal, endpoint: str, target: Target) -> Stop:
         target=target,
         head=UpstreamHead(upstream, endpoint),
         intent=msgspec.convert(common, Intent),
-        entry=msgspec.convert(
-            {**common, "state": EntryState.SETTLED, "status": 200, "is_price_unknown": target.tariff is None}, LedgerEntry
-        ),
         served_by=f"X-AnyRouter-Served-By: {upstream.id}; attempt=".encode("latin-1"),
         is_sandboxed=principal.environment.kind is EnvironmentKind.SANDBOX or upstream.is_sandbox,
+        is_price_unknown=target.tariff is None,
+        tally=stats.tally_of(endpoint, key.environment, upstream.provider.id, upstream.id),
     )

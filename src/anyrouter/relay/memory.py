@@ -6,7 +6,7 @@ from typing import Any
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import StorageUnavailable
-from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
 from anyrouter.relay.ports import Watcher
 
 
@@ -84,9 +84,9 @@ class MemoryLedger:
             raise StorageUnavailable("the ledger cannot be written")
         self.intents.append(intent)
 
-    def settle(self, entry: LedgerEntry) -> None:
+    def settle(self, intent: Intent, outcome: Outcome) -> None:
         """Keep an entry."""
-        self.entries.append(entry)
+        self.entries.append(join(intent, outcome))
 
     def has_room(self) -> bool:
         """There is always room."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from anyrouter.core.apikey import ApiKey
-from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.core.ledger import Intent, LedgerEntry, Outcome
 
 
 class Watcher(Protocol):
@@ -153,8 +153,8 @@ class Ledger(Protocol):
     def intend(self, intent: Intent) -> None:
         """Put on record that an upstream is about to be asked: one small write. StorageUnavailable when it cannot be."""
 
-    def settle(self, entry: LedgerEntry) -> None:
-        """Put the outcome on record. Called before the last byte is delivered. Once for each generation."""
+    def settle(self, intent: Intent, outcome: Outcome) -> None:
+        """Put on record what became of the last attempt's intent. Called before the last byte is delivered. Once for each generation."""
 
     def has_room(self) -> bool:
         """Whether the queue to the database takes more; if not, `wait_for_room` first. Nothing is ever dropped."""

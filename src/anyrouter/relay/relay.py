@@ -25,7 +25,7 @@ from anyrouter.core.errors import (
     UpstreamStatus,
 )
 from anyrouter.core.ids import generation_id_of
-from anyrouter.core.ledger import EntryState, LedgerEntry
+from anyrouter.core.ledger import EntryState, Outcome
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import judge, read_retry_after
 from anyrouter.policy.endpoints import ENDPOINTS
@@ -65,7 +65,7 @@ class Relay:
     ) -> None:
         self.stats = stats
         self.authorize, self.find = authenticator.authorize, authenticator.find
-        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot)
+        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats)
         self._limiter, self._client, self._ledger = limiter, client, ledger
         self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
         self._pumps: set[StreamPump] = set()
@@ -193,7 +193,7 @@ class Relay:
                     generation.upstream_s += failed_s - generation.asked_s
                 generation.exchange = None
                 attempts.fail(target, failure, int((failed_s - generation.asked_s) * 1000))
-                self.stats.count_attempt(target.upstream.id, attempts.records[-1].error)
+                generation.stop.tally.fail(attempts.records[-1].error)
                 if generation.is_begun or generation.is_settled:
                     self._break_off(generation, failure)
                     return
@@ -256,8 +256,8 @@ class Relay:
         cost = generation.price(usage)
         reply = generation.dialect.render_reply(head.endpoint, read, generation.naming(), usage, generation.show_cost(cost))
         generation.attempts.succeed(target, exchange.status, int((received_s - generation.asked_s) * 1000))
-        self.stats.count_attempt(target.upstream.id, None)
-        self._record(generation, generation.entry(EntryState.SETTLED, 200, usage, cost))
+        generation.stop.tally.succeed()
+        self._record(generation, generation.outcome(EntryState.SETTLED, 200, usage, cost))
         generation.is_begun = True
         generation.downstream.reply(200, reply_head(generation, JSON_HEAD), reply)
 
@@ -278,7 +278,7 @@ class Relay:
 
         def settle() -> None:
             generation.attempts.succeed(generation.target, exchange.status, int((time.monotonic() - generation.asked_s) * 1000))
-            self.stats.count_attempt(generation.target.upstream.id, None)
+            generation.stop.tally.succeed()
             self._settle(generation, EntryState.SETTLED, 200, rewriter.usage())
 
         pump = StreamPump(generation, exchange, rewriter, begin=begin, settle=settle)
@@ -347,12 +347,14 @@ class Relay:
             downstream.abort()
 
     def _settle(self, generation: Generation, state: EntryState, status: int, usage: Usage, error_code: str | None = None) -> None:
-        self._record(generation, generation.entry(state, status, usage, generation.price(usage), error_code))
+        self._record(generation, generation.outcome(state, status, usage, generation.price(usage), error_code))
 
-    def _record(self, generation: Generation, entry: LedgerEntry) -> None:
+    def _record(self, generation: Generation, outcome: Outcome) -> None:
+        intent = generation.intent
+        assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
         generation.is_settled = True
-        self._ledger.settle(entry)
-        self.stats.count(entry)
+        self._ledger.settle(intent, outcome)
+        generation.stop.tally.count(outcome)
 
     def _refuse(
         self, head: RequestHead, denied: Denied, downstream: Downstream, principal: Principal | None, generation: Generation | None = None

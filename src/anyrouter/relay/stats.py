@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.ledger import Outcome
 from anyrouter.core.usage import UsageSource
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -32,48 +32,120 @@ class UpstreamRecord:
     last_error: str | None = None
 
 
+class Tally:
+    """What became of the generations of one endpoint and environment at one upstream. Made by `RelayStats`, and kept by who counts."""
+
+    __slots__ = (
+        "_durations",
+        "_overheads",
+        "_record",
+        "cost_nanousd",
+        "errors",
+        "input_tokens",
+        "labels",
+        "output_tokens",
+        "statuses",
+        "successes",
+        "upstream",
+    )
+
+    def __init__(
+        self, labels: tuple[str, str, str], upstream: str, record: UpstreamRecord, durations: Distribution, overheads: Distribution
+    ) -> None:
+        self.labels, self.upstream = labels, upstream  # labels: endpoint, environment, provider
+        self._record, self._durations, self._overheads = record, durations, overheads
+        self.statuses: dict[int, int] = {}
+        self.errors: dict[str, int] = {}
+        self.successes = self.input_tokens = self.output_tokens = self.cost_nanousd = 0
+
+    def succeed(self) -> None:
+        """One try at the upstream was answered well."""
+        self.successes += 1
+        self._record.failures = 0
+
+    def fail(self, error: str | None) -> None:
+        """One try ended in an error, by its stable code."""
+        code, record = error or "internal_error", self._record
+        self.errors[code] = self.errors.get(code, 0) + 1
+        record.failures, record.last_error = record.failures + 1, code
+
+    def count(self, outcome: Outcome) -> None:
+        """A generation was settled."""
+        status, usage = outcome.status, outcome.usage
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if usage.source is not UsageSource.NONE:
+            self.input_tokens += usage.input_tokens
+            self.output_tokens += usage.output_tokens
+            self.cost_nanousd += outcome.cost_nanousd
+        self._durations.observe(outcome.latency_ms / 1000)
+        self._overheads.observe(outcome.overhead_us / 1e6)
+
+
+Totals = dict[tuple[str, ...], int]
+
+
 @dataclass(slots=True)
 class RelayStats:
     """What has happened since the start. Label sets are tuples in the order that the names say."""
 
-    requests: dict[tuple[str, str, str, int], int] = field(default_factory=dict)  # endpoint, environment, provider, status
     refusals: dict[tuple[str, str], int] = field(default_factory=dict)  # endpoint, code
-    attempts: dict[tuple[str, str], int] = field(default_factory=dict)  # upstream, outcome
-    tokens: dict[tuple[str, str], int] = field(default_factory=dict)  # provider, direction
-    cost_nanousd: dict[str, int] = field(default_factory=dict)  # provider
     duration_s: dict[tuple[str, str], Distribution] = field(default_factory=dict)  # endpoint, provider
     overhead_s: Distribution = field(default_factory=lambda: Distribution(OVERHEAD_BOUNDS_S))
     upstreams: dict[str, UpstreamRecord] = field(default_factory=dict)
     running: int = 0
     unbilled: int = 0  # generations that an upstream completed and nobody could count: stays 0
+    _tallies: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
 
     def count_refusal(self, endpoint: str, code: str) -> None:
         """A request that no upstream was asked for."""
         self.refusals[endpoint, code] = self.refusals.get((endpoint, code), 0) + 1
 
-    def count_attempt(self, upstream: str, error: str | None) -> None:
-        """One try at an upstream; `error` None: it answered well."""
-        outcome = error or "ok"
-        self.attempts[upstream, outcome] = self.attempts.get((upstream, outcome), 0) + 1
-        record = self.upstreams.get(upstream)
-        if record is None:
-            record = self.upstreams[upstream] = UpstreamRecord()
-        if error is None:
-            record.failures = 0
-        else:
-            record.failures, record.last_error = record.failures + 1, error
+    def tally_of(self, endpoint: str, environment: str, provider: str, upstream: str) -> Tally:
+        """The one tally of these."""
+        tally = self._tallies.get((endpoint, environment, provider, upstream))
+        if tally is None:
+            record = self.upstreams.setdefault(upstream, UpstreamRecord())
+            durations = self.duration_s.setdefault((endpoint, provider), Distribution(DURATION_BOUNDS_S))
+            tally = Tally((endpoint, environment, provider), upstream, record, durations, self.overhead_s)
+            self._tallies[endpoint, environment, provider, upstream] = tally
+        return tally
 
-    def count(self, entry: LedgerEntry) -> None:
-        """A settled generation."""
-        provider, usage = entry.provider, entry.usage
-        labels = (entry.endpoint, entry.environment, provider, entry.status)
-        self.requests[labels] = self.requests.get(labels, 0) + 1
-        if usage.source is not UsageSource.NONE:
-            self.tokens[provider, "input"] = self.tokens.get((provider, "input"), 0) + usage.input_tokens
-            self.tokens[provider, "output"] = self.tokens.get((provider, "output"), 0) + usage.output_tokens
-            self.cost_nanousd[provider] = self.cost_nanousd.get(provider, 0) + entry.cost_nanousd
-        durations = self.duration_s.get((entry.endpoint, provider))
-        if durations is None:
-            durations = self.duration_s[entry.endpoint, provider] = Distribution(DURATION_BOUNDS_S)
-        durations.observe(entry.latency_ms / 1000)
-        self.overhead_s.observe(entry.overhead_us / 1e6)
+    @property
+    def requests(self) -> dict[tuple[str, str, str, int], int]:
+        """Settled generations by endpoint, environment, provider and the client's status."""
+        totals: dict[tuple[str, str, str, int], int] = {}
+        for tally in self._tallies.values():
+            for status, count in tally.statuses.items():
+                labels = (*tally.labels, status)
+                totals[labels] = totals.get(labels, 0) + count
+        return totals
+
+    @property
+    def attempts(self) -> Totals:
+        """Tries by upstream and outcome: `ok`, or the error's code."""
+        totals: Totals = {}
+        for tally in self._tallies.values():
+            for outcome, count in (("ok", tally.successes), *tally.errors.items()):
+                if count:
+                    totals[tally.upstream, outcome] = totals.get((tally.upstream, outcome), 0) + count
+        return totals
+
+    @property
+    def tokens(self) -> Totals:
+        """Tokens by provider and direction."""
+        totals: Totals = {}
+        for tally in self._tallies.values():
+            if tally.statuses:
+                provider = tally.labels[-1]
+                totals[provider, "input"] = totals.get((provider, "input"), 0) + tally.input_tokens
+                totals[provider, "output"] = totals.get((provider, "output"), 0) + tally.output_tokens
+        return totals
+
+    @property
+    def cost_nanousd(self) -> dict[str, int]:
+        """What was charged, by provider."""
+        totals: dict[str, int] = {}
+        for tally in self._tallies.values():
+            if tally.statuses:
+                totals[tally.labels[-1]] = totals.get(tally.labels[-1], 0) + tally.cost_nanousd
+        return totals

@@ -9,7 +9,8 @@ Compatibility law: a segment is a file `<number of ten digits>.journal`. It begi
 CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at least one byte long: a letter for the kind, then
 
     I   an Intent as a msgpack map by field name
-    S   a LedgerEntry as a msgpack map by field name
+    R   what became of an intent: msgpack, an array of the generation's id, the attempt's number and an Outcome as a map
+    S   a LedgerEntry as a msgpack map by field name, where no intent is on record
     C   two little-endian unsigned 64 bit numbers: settlements up to this segment and offset are in the database
 
 Kinds and fields are added, never changed. Zeros may follow the last record: reserved and not used. A record that is cut short
@@ -31,13 +32,14 @@ from anyrouter.core.errors import InternalError
 
 MAGIC = b"arjrnl1\n"
 SUFFIX = ".journal"
-INTENT, SETTLEMENT, CHECKPOINT = b"I", b"S", b"C"
-_KINDS = frozenset({INTENT, SETTLEMENT, CHECKPOINT})
+INTENT, RESULT, SETTLEMENT, CHECKPOINT = b"I", b"R", b"S", b"C"
+_SEEDS = {kind: zlib.crc32(kind) for kind in (INTENT, RESULT, SETTLEMENT, CHECKPOINT)}
 POSITION = struct.Struct("<QQ")
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 _MAX_RECORD = 1024 * 1024
 _HEADER = struct.Struct("<II")
+_pack, _HEADER_BYTES = _HEADER.pack, _HEADER.size
 
 Position = tuple[int, int]  # number of the segment, offset behind the record
 
@@ -68,6 +70,7 @@ class Journal:
         self._descriptor = -1
         self._size = 0
         self._room: mmap.mmap | None = None
+        self._room_bytes = 0
         self.segments: deque[Segment] = deque()
         self._rotate(0)
 
@@ -83,11 +86,11 @@ class Journal:
 
     def append(self, kind: bytes, content: bytes) -> Position:
         """Write one record; returns the position behind it. After OSError nothing of it counts."""
-        size = len(content) + len(kind)
-        frame = _HEADER.pack(size, zlib.crc32(content, zlib.crc32(kind))) + kind + content
-        room, end = self._room, self._size + _HEADER.size + size
-        if room is None or end > len(room):
-            room, end = self._rotate(_HEADER.size + size), len(MAGIC) + _HEADER.size + size
+        size = len(content) + 1
+        frame = b"%b%b%b" % (_pack(size, zlib.crc32(content, _SEEDS.get(kind) or zlib.crc32(kind))), kind, content)
+        room, end = self._room, self._size + _HEADER_BYTES + size
+        if room is None or end > self._room_bytes:
+            room, end = self._rotate(_HEADER_BYTES + size), len(MAGIC) + _HEADER_BYTES + size
         room[self._size : end] = frame
         self._size = end
         return self._number, end
@@ -119,7 +122,7 @@ class Journal:
             raise
         self._leave()
         room[: len(MAGIC)] = MAGIC
-        self._descriptor, self._room, self._size = descriptor, room, len(MAGIC)
+        self._descriptor, self._room, self._room_bytes, self._size = descriptor, room, size, len(MAGIC)
         self._number += 1
         self.segments.append(Segment(self._number, path))
         return room
@@ -192,6 +195,6 @@ def _find_record(data: bytes, offset: int) -> int | None:
     last = len(data.rstrip(b"\0"))  # a file system that grew the file and then lost power leaves zeros
     for place in range(offset, last - _HEADER.size):
         kind = data[place + _HEADER.size : place + _HEADER.size + 1]
-        if kind in _KINDS and _end_of_record(data, place) is not None:
+        if kind in _SEEDS and _end_of_record(data, place) is not None:
             return place
     return None

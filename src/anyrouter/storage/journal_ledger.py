@@ -19,10 +19,10 @@ import msgspec
 import structlog
 
 from anyrouter.core.errors import InternalError, StorageUnavailable
-from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
 from anyrouter.storage.database import Database
-from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, SETTLEMENT, Journal, Position, Segment
-from anyrouter.storage.ledger_rows import record_missing, record_new
+from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal, Position, Segment
+from anyrouter.storage.ledger_rows import Told, record_missing, record_new
 
 _log = structlog.get_logger(__name__)
 
@@ -41,9 +41,11 @@ _UNWRITABLE = (OSError, ValueError, OverflowError, TypeError)
 class _Settled(msgspec.Struct):
     """An entry on its way to the database. `position` is None when the journal could not take it."""
 
-    entry: LedgerEntry
+    intent: Intent
+    outcome: Outcome
     segment: Segment
     position: Position | None
+    is_alone: bool  # no intent is on record
 
 
 class JournalLedger:
@@ -60,8 +62,9 @@ class JournalLedger:
         self._encode = msgspec.msgpack.Encoder().encode
         self._open: dict[str, tuple[Intent, Segment]] = {}
         self._queue: deque[_Settled] = deque()
-        self._pending: dict[str, LedgerEntry] = {}
+        self._pending: dict[str, _Settled] = {}
         self._something = asyncio.Event()
+        self._is_told = False  # that there is something
         self._room = asyncio.Event()
         self._room.set()
         self._delivering = asyncio.Lock()
@@ -86,20 +89,25 @@ class JournalLedger:
             earlier[1].held -= 1
         self._open[intent.generation_id] = (intent, segment)
 
-    def settle(self, entry: LedgerEntry) -> None:
+    def settle(self, intent: Intent, outcome: Outcome) -> None:
         """Put the outcome on record. Called before the last byte is delivered. Once for each generation."""
-        position = self._write_settlement(entry)
-        opened = self._open.pop(entry.generation_id, None)
+        generation_id = intent.generation_id
+        opened = self._open.pop(generation_id, None)
         if opened is None:
+            position = self._write_settlement(intent, outcome, is_alone=True)
             segment = self._journal.current
             segment.held += 1
         else:
+            position = self._write_settlement(intent, outcome, is_alone=False)
             segment = opened[1]  # the older one: holding it holds all that follow
-        self._queue.append(_Settled(entry, segment, position))
-        self._pending[entry.generation_id] = entry
-        if not self._something.is_set():
+        queue = self._queue
+        settled = _Settled(intent, outcome, segment, position, opened is None)
+        queue.append(settled)
+        self._pending[generation_id] = settled
+        if not self._is_told:
+            self._is_told = True
             self._something.set()
-        if len(self._queue) >= QUEUE_BOUND:
+        if len(queue) >= QUEUE_BOUND:
             self._room.clear()
 
     def has_room(self) -> bool:
@@ -113,10 +121,11 @@ class JournalLedger:
 
     def find_pending(self, generation_id: str) -> LedgerEntry | None:
         """An entry, by our id or the upstream's, that is settled and not yet in the database."""
-        found = self._pending.get(generation_id)
-        if found is not None or not self._pending:
-            return found
-        return next((entry for entry in reversed(self._pending.values()) if entry.upstream_id == generation_id), None)
+        pending = self._pending
+        found = pending.get(generation_id) or next(
+            (item for item in reversed(pending.values()) if item.outcome.upstream_id == generation_id), None
+        )
+        return None if found is None else join(found.intent, found.outcome)
 
     @property
     def queue_length(self) -> int:
@@ -179,12 +188,15 @@ class JournalLedger:
         async with self._delivering:
             group = list(islice(self._queue, GROUP_BOUND))
             if group:
-                refused = await self._database.on_writer(lambda: record_group(self._database, [item.entry for item in group]))
-                for entry in refused:
-                    self._reject(entry)
+                refused = await self._database.on_writer(
+                    lambda: record_group(self._database, [(item.intent, item.outcome) for item in group])
+                )
+                for intent, outcome in refused:
+                    self._reject(join(intent, outcome))
                 self._let_go(group)
                 await self._delete_finished()
             if not self._queue and not self._is_closing:
+                self._is_told = False
                 self._something.clear()
 
     def _let_go(self, group: Sequence[_Settled]) -> None:
@@ -192,9 +204,9 @@ class JournalLedger:
         for item in group:
             take()
             item.segment.held -= 1
-            entry = item.entry
-            if pending.get(entry.generation_id) is entry:
-                del pending[entry.generation_id]
+            generation_id = item.intent.generation_id
+            if pending.get(generation_id) is item:
+                del pending[generation_id]
             if item.position is None:  # its intent in the journal must not look unsettled
                 self._write_late(item)
         if not self._queue:
@@ -206,7 +218,7 @@ class JournalLedger:
             self._room.set()
 
     async def _delete_finished(self) -> None:
-        if len(self._journal.segments) == 1:
+        if len(self._journal.segments) == 1 or self._is_out_of_order:  # no checkpoint says what of the others is in the database
             return
         if len(self._journal.segments) > _KEPT_SEGMENTS:
             self._copy_intents_of(self._journal.segments[0])
@@ -228,19 +240,20 @@ class JournalLedger:
             self._journal.current.held += 1
             self._open[intent.generation_id] = (intent, self._journal.current)
 
-    def _write_settlement(self, entry: LedgerEntry) -> Position | None:
+    def _write_settlement(self, intent: Intent, outcome: Outcome, *, is_alone: bool) -> Position | None:
         try:
-            position = self._journal.append(SETTLEMENT, self._encode(entry))
+            if is_alone:
+                return self._journal.append(SETTLEMENT, self._encode(join(intent, outcome)))
+            return self._journal.append(RESULT, self._encode((intent.generation_id, intent.attempt, outcome)))
         except _UNWRITABLE as error:
             self.journal_failures += 1
             self._is_out_of_order = True
-            self._trouble = f"{entry.generation_id}: {error}"  # logged later: the log may be on the same full disk
+            self._trouble = f"{intent.generation_id}: {error}"  # logged later: the log may be on the same full disk
             return None
-        return position
 
     def _write_late(self, item: _Settled) -> None:
         self._is_out_of_order = True
-        item.position = self._write_settlement(item.entry)
+        item.position = self._write_settlement(item.intent, item.outcome, is_alone=item.is_alone)
 
     def _write_unwritten(self) -> None:
         if self._is_out_of_order:
@@ -255,7 +268,7 @@ class JournalLedger:
             self.journal_failures += 1  # a recovery will offer again what the database has: it is ignored there
 
 
-def record_group(database: Database, entries: list[LedgerEntry]) -> list[LedgerEntry]:
+def record_group(database: Database, entries: list[Told]) -> list[Told]:
     """Commit the entries, on the writer's thread; returns those that the database can never take. StorageUnavailable as a whole.
 
     Entries that it has already (after a recovery that died) and entries that it refuses must not keep the others.
@@ -269,7 +282,7 @@ def record_group(database: Database, entries: list[LedgerEntry]) -> list[LedgerE
     return []
 
 
-def _record_one(database: Database, entry: LedgerEntry) -> bool:
+def _record_one(database: Database, entry: Told) -> bool:
     try:
         database.transact(lambda connection: record_missing(connection, [entry]))
     except StorageUnavailable:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import astuple
 from sqlalchemy import Connection, Table
 
-from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
+from anyrouter.core.ledger import AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.schema import ledger, usage_daily
 
@@ -32,12 +32,14 @@ USAGE_SUMS = (
     "upstream_cost_nanousd",
 )
 
-# Rows are made of an entry's fields in the order of the struct: state, usage and attempts are the ones that are no columns as they are.
-_FIELDS = LedgerEntry.__struct_fields__
+Told = tuple[Intent, Outcome]
+
+# Rows are made of fields in the order of the structs: state, usage and attempts are the ones that are no columns as they are.
+_FIELDS = Outcome.__struct_fields__
 _STATE, _USAGE, _ATTEMPTS = (_FIELDS.index(name) for name in ("state", "usage", "attempts"))
 _USAGE_FIELDS = tuple("usage_source" if name == "source" else name for name in Usage.__struct_fields__)
 _COLUMNS = (
-    *_FIELDS[:_STATE],
+    *Intent.__struct_fields__,
     *_FIELDS[_STATE + 1 : _USAGE],
     *_FIELDS[_USAGE + 1 : _ATTEMPTS],
     *_FIELDS[_ATTEMPTS + 1 :],
@@ -57,20 +59,20 @@ _LARGEST_INSERT = 128 if sqlite_version_info >= (3, 32) else 16
 _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
-def entry_to_row(entry: LedgerEntry) -> tuple[Any, ...]:
+def make_row(intent: Intent, outcome: Outcome) -> tuple[Any, ...]:
     """The values of `ledger`, in the order of `_COLUMNS`."""
-    fields, usage = astuple(entry), entry.usage
+    usage, told = outcome.usage, astuple(outcome)
     row: tuple[Any, ...] = (
-        *fields[:_STATE],
-        *fields[_STATE + 1 : _USAGE],
-        *fields[_USAGE + 1 : _ATTEMPTS],
-        *fields[_ATTEMPTS + 1 :],
+        *astuple(intent),
+        *told[_STATE + 1 : _USAGE],
+        *told[_USAGE + 1 : _ATTEMPTS],
+        *told[_ATTEMPTS + 1 :],
         *astuple(usage)[:-1],
         _SOURCES[usage.source],
-        _STATES[entry.state],
-        _encode(entry.attempts).decode(),
+        _STATES[outcome.state],
+        _encode(outcome.attempts).decode(),
     )
-    upstream_id = entry.upstream_id
+    upstream_id = outcome.upstream_id
     if upstream_id is not None and len(upstream_id) > MAX_UPSTREAM_ID:
         row = (*row[:_UPSTREAM_ID], upstream_id[:MAX_UPSTREAM_ID], *row[_UPSTREAM_ID + 1 :])
     return row
@@ -92,9 +94,9 @@ def row_to_entry(row: Mapping[Any, Any]) -> LedgerEntry:
     return LedgerEntry(**plain, state=EntryState(row["state"]), usage=usage, attempts=_attempts.decode(row["attempts"]))
 
 
-def record_new(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
+def record_new(connection: Connection, entries: Sequence[Told]) -> None:
     """Store entries and count them; IntegrityError when one is stored already, then nothing may be committed."""
-    paramstyle, rows = connection.dialect.paramstyle, [entry_to_row(entry) for entry in entries]
+    paramstyle, rows = connection.dialect.paramstyle, [make_row(*entry) for entry in entries]
     _, _, count = _statements(paramstyle)
     at = 0
     while at < len(rows):
@@ -105,43 +107,43 @@ def record_new(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
     connection.exec_driver_sql(count, _sums(entries))
 
 
-def record_missing(connection: Connection, entries: Sequence[LedgerEntry]) -> None:
+def record_missing(connection: Connection, entries: Sequence[Told]) -> None:
     """Store those entries that are not stored yet, and count just those."""
     _, add_missing, count = _statements(connection.dialect.paramstyle)
-    missing = [entry for entry in entries if connection.exec_driver_sql(add_missing, entry_to_row(entry)).rowcount == 1]
+    missing = [entry for entry in entries if connection.exec_driver_sql(add_missing, make_row(*entry)).rowcount == 1]
     if missing:
         connection.exec_driver_sql(count, _sums(missing))
 
 
-def sum_by_day(entries: Iterable[LedgerEntry]) -> dict[tuple[Any, ...], dict[str, Any]]:
+def sum_by_day(entries: Iterable[Told]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Rows of `usage_daily`, by their keys and in the order of these: processes that write the same rows must not deadlock."""
     sums: dict[tuple[Any, ...], list[Any]] = {}
-    for entry in entries:
+    for intent, outcome in entries:
         key = (
-            entry.organisation_id,
-            entry.created_at_ms // DAY_MS,
-            entry.model,
-            entry.provider,
-            entry.environment_id,
-            entry.api_key_id,
-            entry.rotation_group,
+            intent.organisation_id,
+            intent.created_at_ms // DAY_MS,
+            intent.model,
+            intent.provider,
+            intent.environment_id,
+            intent.api_key_id,
+            intent.rotation_group,
         )
         row = sums.get(key)
         if row is None:
-            row = sums[key] = [entry.environment, *[0] * len(USAGE_SUMS)]
-        usage = entry.usage
+            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS)]
+        usage = outcome.usage
         row[1] += 1
-        row[2] += entry.state in _ERROR_STATES
+        row[2] += outcome.state in _ERROR_STATES
         row[3] += usage.input_tokens
         row[4] += usage.output_tokens
         row[5] += usage.reasoning_tokens
         row[6] += usage.cache_read_tokens
-        row[7] += entry.cost_nanousd
-        row[8] += entry.upstream_cost_nanousd
+        row[7] += outcome.cost_nanousd
+        row[8] += outcome.upstream_cost_nanousd
     return {key: dict(zip((*USAGE_KEY, "environment", *USAGE_SUMS), (*key, *row), strict=True)) for key, row in sorted(sums.items())}
 
 
-def _sums(entries: Iterable[LedgerEntry]) -> list[tuple[Any, ...]]:
+def _sums(entries: Iterable[Told]) -> list[tuple[Any, ...]]:
     return [tuple(row[name] for name in _USAGE_COLUMNS) for row in sum_by_day(entries).values()]
 
 

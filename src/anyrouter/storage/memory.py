@@ -8,7 +8,7 @@ from typing import Any
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.ledger import Intent, LedgerEntry
+from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
@@ -149,8 +149,9 @@ class MemoryLedger:
         """Keep the intent."""
         self.intents.append(intent)
 
-    def settle(self, entry: LedgerEntry) -> None:
+    def settle(self, intent: Intent, outcome: Outcome) -> None:
         """Keep the entry, unless it is there already."""
+        entry = join(intent, outcome)
         self._entries.setdefault((entry.generation_id, entry.attempt), entry)
 
     def has_room(self) -> bool:
@@ -216,7 +217,11 @@ class MemoryLedger:
         return sorted(mine, key=lambda entry: (entry.created_at_ms, entry.generation_id, entry.attempt), reverse=True)
 
     def _usage(self, organisation_id: str) -> Iterable[Row]:
-        return [row for row in sum_by_day(self._entries.values()).values() if row["organisation_id"] == organisation_id]
+        return [
+            row
+            for row in sum_by_day(entry.split() for entry in self._entries.values()).values()
+            if row["organisation_id"] == organisation_id
+        ]
 
 
 class MemoryStorage:

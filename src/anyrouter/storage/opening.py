@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from anyrouter.core.errors import InternalError, StorageUnavailable
-from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.ledger import LedgerEntry, join
 from anyrouter.storage.data_directory import DataDirectory, ServerLock
 from anyrouter.storage.database import Database, locate
 from anyrouter.storage.epoch_watch import EpochWatch
@@ -142,7 +142,7 @@ def _recover(storage: Storage, price_interrupted: PriceInterrupted) -> Recovered
     rejected = RejectedEntries(storage.directory.journal)
 
     def record(entries: list[LedgerEntry]) -> None:
-        for entry in record_group(storage.database, entries):
-            rejected.keep(entry)
+        for intent, outcome in record_group(storage.database, [entry.split() for entry in entries]):
+            rejected.keep(join(intent, outcome))
 
     return recover(storage.directory.journal, record=record, price_interrupted=price_interrupted)

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
+from anyrouter.core.ledger import EntryState, Intent, LedgerEntry, Outcome, join
 from anyrouter.core.usage import Usage, UsageSource
-from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, SETTLEMENT, Position, list_segments, read_segment
+from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Position, list_segments, read_segment
 
 _log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ INTERRUPTED_CODE = "internal_error"
 _AT_ONCE = 500
 
 _intents = msgspec.msgpack.Decoder(Intent)
+_results = msgspec.msgpack.Decoder(tuple[str, int, Outcome])
 _entries = msgspec.msgpack.Decoder(LedgerEntry)
 
 
@@ -43,6 +44,7 @@ class _Contents:
     settlements: list[tuple[Position, LedgerEntry]]
     open_intents: dict[str, Intent]
     committed: Position
+    lone_results: list[Position]  # their intents are not there: deleted with an older file, once the database had them, or damaged
     damaged: list[Path]
 
 
@@ -83,17 +85,19 @@ def interrupted_entry(intent: Intent, cost_nanousd: int) -> LedgerEntry:
 
 
 def _read(segments: list[tuple[int, Path]]) -> _Contents:
-    contents = _Contents([], {}, (0, 0), [])
+    contents = _Contents([], {}, (0, 0), [], [])
+    damaged: set[int] = set()
     for number, path in segments:
         found = read_segment(path)
-        is_damaged = found.is_damaged
+        if found.is_damaged:
+            damaged.add(number)
         for kind, content, end in found.records:
             try:
                 _take(contents, kind, content, (number, end))
             except (msgspec.MsgspecError, ValueError):  # a whole record that makes no sense: keep it for a person to look at
-                is_damaged = True
-        if is_damaged:
-            contents.damaged.append(path)
+                damaged.add(number)
+    damaged |= {position[0] for position in contents.lone_results if position > contents.committed}
+    contents.damaged = [path for number, path in segments if number in damaged]
     return contents
 
 
@@ -103,6 +107,14 @@ def _take(contents: _Contents, kind: bytes, content: bytes, position: Position) 
         known = contents.open_intents.get(intent.generation_id)
         if known is None or intent.attempt >= known.attempt:
             contents.open_intents[intent.generation_id] = intent
+    elif kind == RESULT:
+        generation_id, attempt, outcome = _results.decode(content)
+        opened = contents.open_intents.get(generation_id)
+        if opened is None or opened.attempt != attempt:
+            contents.lone_results.append(position)
+            return
+        del contents.open_intents[generation_id]
+        contents.settlements.append((position, join(opened, outcome)))
     elif kind == SETTLEMENT:
         entry = _entries.decode(content)
         contents.open_intents.pop(entry.generation_id, None)

@@ -115,7 +115,7 @@ class World:
 
     async def record(self, *entries: LedgerEntry) -> None:
         """Have entries in the database."""
-        await self.database.write(lambda connection: record_missing(connection, entries))
+        await self.database.write(lambda connection: record_missing(connection, [entry.split() for entry in entries]))
 
     def make_entry(self, key: ApiKey, **fields: Any) -> LedgerEntry:
         """A settled generation of a key."""

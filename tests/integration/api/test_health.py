@@ -17,10 +17,11 @@ async def test_health_shows_upstreams_to_a_key_that_may_read_usage_in_its_enviro
     _, live = await world.make_key()
     _, test = await world.make_key(environment="test")
     _, lacking = await world.make_key(scopes=["models:read"])
+    ill, well = (world.stats.tally_of("chat/completions", "live", "openai", upstream) for upstream in ("openai", "backup"))
     for _ in range(3):
-        world.stats.count_attempt("openai", "upstream_timeout")
-    world.stats.count_attempt("backup", "upstream_error")
-    world.stats.count_attempt("backup", None)
+        ill.fail("upstream_timeout")
+    well.fail("upstream_error")
+    well.succeed()
     shown = {row["id"]: row for row in (await world.get("/health", live)).json()["upstreams"]}
     assert set(shown) == {"openai", "backup", "anthropic"}
     assert shown["openai"] == {"id": "openai", "provider": "OpenAI", "status": "failing", "failures": 3, "last_error": "upstream_timeout"}

@@ -31,6 +31,10 @@ ENTRY = LedgerEntry(
 )
 
 
+def count(stats: RelayStats, entry: LedgerEntry) -> None:
+    stats.tally_of(entry.endpoint, entry.environment, entry.provider, entry.upstream).count(entry.split()[1])
+
+
 @dataclass
 class Row:
     value: float
@@ -47,15 +51,16 @@ def test_a_value_is_counted_at_the_first_bound_that_holds_it(row: Row) -> None:
 
 def test_entries_are_summed_by_their_labels() -> None:
     stats = RelayStats()
-    stats.count(ENTRY)
-    stats.count(ENTRY)
-    stats.count(msgspec.structs.replace(ENTRY, provider="anthropic", status=502, usage=NO_USAGE, cost_nanousd=0))
+    count(stats, ENTRY)
+    count(stats, ENTRY)
+    count(stats, msgspec.structs.replace(ENTRY, provider="anthropic", status=502, usage=NO_USAGE, cost_nanousd=0))
     assert stats.requests == {
         ("chat/completions", "live", "openai", 200): 2,
         ("chat/completions", "live", "anthropic", 502): 1,
     }
-    assert stats.tokens == {("openai", "input"): 200, ("openai", "output"): 20}
-    assert stats.cost_nanousd == {"openai": 14}
+    nothing = {("anthropic", "input"): 0, ("anthropic", "output"): 0}
+    assert stats.tokens == {("openai", "input"): 200, ("openai", "output"): 20, **nothing}
+    assert stats.cost_nanousd == {"openai": 14, "anthropic": 0}
     durations = stats.duration_s["chat/completions", "openai"]
     assert durations.counts[DURATION_BOUNDS_S.index(0.5)] == 2
     assert durations.total == pytest.approx(0.6)
@@ -64,11 +69,14 @@ def test_entries_are_summed_by_their_labels() -> None:
 
 def test_an_upstreams_record_tells_its_failures_since_it_last_answered_well() -> None:
     stats = RelayStats()
-    for error in ("upstream_error", "upstream_timeout", None, "upstream_error"):
-        stats.count_attempt("a", error)
+    chat, text = (stats.tally_of(endpoint, "live", "openai", "a") for endpoint in ("chat/completions", "completions"))
+    chat.fail("upstream_error")
+    text.fail("upstream_timeout")
+    chat.succeed()
+    text.fail("upstream_error")
     assert stats.attempts == {("a", "upstream_error"): 2, ("a", "upstream_timeout"): 1, ("a", "ok"): 1}
     assert (stats.upstreams["a"].failures, stats.upstreams["a"].last_error) == (1, "upstream_error")
-    stats.count_attempt("a", None)
+    chat.succeed()
     assert stats.upstreams["a"].failures == 0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 
 from anyrouter.core.ledger import LedgerEntry
-from anyrouter.storage.journal import INTENT, SETTLEMENT, Journal
+from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal
 from anyrouter.storage.recovery import recover
 
 
@@ -34,3 +34,37 @@ def test_an_empty_or_cut_off_file_is_no_damage(tmp_path: Path):
     recovered = recover(tmp_path, record=lambda _: None, price_interrupted=lambda _: 0)
     assert recovered.damaged_files == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_finds_its_intent_in_an_older_file(tmp_path: Path, make_entry: Callable[..., LedgerEntry]):
+    entry = make_entry(cost_nanousd=7)
+    intent, outcome = entry.split()
+    journal = Journal(tmp_path, segment_bytes=1)
+    for kind, content in ((INTENT, intent), (RESULT, (intent.generation_id, 1, outcome))):
+        journal.append(kind, msgspec.msgpack.encode(content))
+        journal.current.held += 1
+    journal.close()
+    kept: list[LedgerEntry] = []
+    recovered = recover(tmp_path, record=kept.extend, price_interrupted=lambda _: 0)
+    assert kept == [entry]
+    assert (recovered.settled, recovered.interrupted, recovered.damaged_files) == (1, 0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_without_its_intent_is_damage_unless_it_is_committed(tmp_path: Path, make_entry: Callable[..., LedgerEntry]):
+    _, outcome = make_entry().split()
+    journal = Journal(tmp_path)
+    committed = journal.append(RESULT, msgspec.msgpack.encode(("gen-1", 1, outcome)))
+    journal.append(CHECKPOINT, POSITION.pack(*committed))
+    journal.current.held = 1
+    journal.close()
+    assert recover(tmp_path, record=[].extend, price_interrupted=lambda _: 0).damaged_files == 0
+    assert list(tmp_path.iterdir()) == []
+    journal = Journal(tmp_path)
+    journal.append(RESULT, msgspec.msgpack.encode(("gen-2", 1, outcome)))
+    journal.current.held = 1
+    journal.close()
+    kept: list[LedgerEntry] = []
+    assert recover(tmp_path, record=kept.extend, price_interrupted=lambda _: 0).damaged_files == 1
+    assert kept == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".damaged"]

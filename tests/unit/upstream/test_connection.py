@@ -420,14 +420,14 @@ async def test_a_sink_that_raises_ends_the_exchange_with_its_own_error(make_line
 
 async def test_a_small_sized_reply_is_announced_whole_and_an_event_stream_at_once(make_line: MakeLine) -> None:
     line = make_line()
-    exchange = line.start()
+    line.start()
     line.feed(sized(BODY)[: -len(BODY)])
     assert line.arrivals == 0
     line.feed(BODY)
     assert line.arrivals == 1
 
     line = make_line()
-    exchange = line.start()
+    line.start()
     line.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Type: text/event-stream\r\n\r\n")
     assert line.arrivals == 1
 

@@ -57,11 +57,12 @@ def test_an_idle_gateway_has_its_families_at_zero() -> None:
 
 def test_what_was_settled_is_counted_by_its_labels() -> None:
     stats = RelayStats()
-    stats.count(make_entry())
-    stats.count(make_entry(status=502, usage=Usage(input_tokens=1)))
+    tally = stats.tally_of("chat/completions", "live", "openai", "openai")
+    tally.count(make_entry().split()[1])
+    tally.count(make_entry(status=502, usage=Usage(input_tokens=1)).split()[1])
     stats.count_refusal("messages", "rate_limited")
-    stats.count_attempt("openai", None)
-    stats.count_attempt("openai", "upstream_timeout")
+    tally.succeed()
+    tally.fail("upstream_timeout")
     samples = scrape(
         stats, Measure(name="journal_queue", text="Waiting entries.", value=7), Measure(name="x", text="X.", value=2, is_counter=True)
     )
@@ -80,7 +81,7 @@ def test_what_was_settled_is_counted_by_its_labels() -> None:
 def test_durations_are_cumulated_by_their_upper_bounds() -> None:
     stats = RelayStats()
     for latency_ms in (10, 50, 400, 999_999):
-        stats.count(make_entry(latency_ms=latency_ms))
+        stats.tally_of("chat/completions", "live", "openai", "openai").count(make_entry(latency_ms=latency_ms).split()[1])
     samples = scrape(stats)
     name = "anyrouter_request_duration_seconds_bucket{endpoint=chat/completions,le=%s,provider=openai}"
     assert [samples[name % bound] for bound in ("0.05", "0.1", "0.5", "300.0", "+Inf")] == [2, 2, 3, 3, 4]
