@@ -19,6 +19,7 @@ from anyrouter.core.errors import CODES
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.stats import RelayStats
+from anyrouter.settings.overlay_tables import ModelTable, PriceTable, TierTable
 from anyrouter.settings.sections import ARRAYS, SECTIONS, TimeoutSettings
 from anyrouter.settings.variables import CONFIG_VARIABLE, DATA_DIR_VARIABLE, variable_of
 from anyrouter.storage.pepper import PEPPER_VARIABLE
@@ -85,6 +86,28 @@ def write_settings() -> str:
         for row in PROVIDERS.values()
     ]
     lines += _table(("id", "dialect", "address", "credential's variable", "address's variable"), rows)
+    return "\n".join(lines)
+
+
+def write_models_file() -> str:
+    """Every table of the operator's file of models."""
+    lines = [
+        "# The file of models",
+        "",
+        "What `catalogue.overlay` names: [models.md](../how-to/models.md) shows it at work. All of it is optional.",
+        "",
+        "## hidden",
+        "",
+        "A list of ids, and of starts of ids with `*` behind them (`vendor/*`): they are not listed. Who knows the name can still call it.",
+        "",
+        "## [aliases]",
+        "",
+        '`"other-name" = "vendor/name"`: clients can ask for the model by that name too. An alias may lead to another alias, to a dated',
+        'name, and to a name with a variant (`"vendor/name:floor"`). It may have the name of a known model, which is then not called.',
+    ]
+    for title, model in (("[[models]]", ModelTable), ('[prices."vendor/name"], [models.price]', PriceTable), ("[[….tiers]]", TierTable)):
+        lines += ["", f"## {title}", "", *_docstring(model), ""]
+        lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
     return "\n".join(lines)
 
 
@@ -236,6 +259,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": write_settings,
+    "models-file.md": write_models_file,
     "cli.md": write_cli,
     "errors.md": write_errors,
     "metrics.md": write_metrics,

@@ -15,7 +15,6 @@ import uvloop
 from anyrouter import __version__
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.server import GatewayServer, configure_server
-from anyrouter.control.catalogue import Catalogue
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
 from anyrouter.core.errors import StorageUnavailable
@@ -89,6 +88,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
     prices = Prices(settings)
     async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
+        prices.add_client(client)
         environments = Environments(storage)
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
         await environments.read()
@@ -153,7 +153,11 @@ def _api_ports(
         return proxies.client_host(peer[0] if peer else "", headers.get(b"x-forwarded-for"))
 
     def measures() -> list[Measure]:
-        return [Measure(name="ledger_queue", text="Entries that wait for the database.", value=storage.ledger.queue_length)]
+        problems = len(prices.state().overlay_problems)
+        return [
+            Measure(name="ledger_queue", text="Entries that wait for the database.", value=storage.ledger.queue_length),
+            Measure(name="models_file_problems", text="Mistakes in the operator's file of models.", value=problems),
+        ]
 
     return ApiPorts(
         authenticator=authenticator,
@@ -162,7 +166,9 @@ def _api_ports(
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,
         snapshot=lambda: relay.snapshot,
-        catalogue=lambda: prices.catalogue.models,
+        catalogue=lambda: prices.catalogue.listed,
+        catalogue_state=prices.state,
+        is_hidden=prices.is_hidden,
         stats=relay.stats,
         limit_state=limiter.peek,
         store=storage.health,
@@ -229,7 +235,7 @@ async def _beside(
         reading.add(task)
         task.add_done_callback(reading.discard)
 
-    def on_prices(_catalogue: Catalogue) -> None:
+    def on_prices() -> None:
         relay.snapshot = prices.snapshot()
 
     async def tick() -> None:

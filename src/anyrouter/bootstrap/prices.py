@@ -1,47 +1,85 @@
 """The catalogue and the configured upstreams as what the data plane routes by."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
+
+from anyrouter.bootstrap.model_lists import HttpModelLists
+from anyrouter.bootstrap.overlay_file import OverlayFile
 from anyrouter.control.catalogue import Catalogue, load_catalogue
+from anyrouter.control.catalogue_state import CatalogueState
+from anyrouter.control.discovery import Discovery
+from anyrouter.control.overlay import NO_OVERLAY, compose
+from anyrouter.core.catalogue import Model
 from anyrouter.core.ledger import Intent
 from anyrouter.core.provider import Provider
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.relay.ports import UpstreamClient
 from anyrouter.settings import Settings
+from anyrouter.settings.overlay import read_overlay, serves_beyond
 from anyrouter.settings.upstreams import SANDBOX_ID
 from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
 
 # The simulated provider's `timeout` model never answers: this is how long a test of it takes.
 SANDBOX_FIRST_BYTE_S = 10.0
 _RELOAD_SLACK_S = 1.0
+_log = structlog.get_logger(__name__)
 
 
 class Prices:
-    """The catalogue of the moment and what is made of it; replaced as a whole when an announced price change comes."""
+    """The catalogue of the moment and what is made of it.
+
+    It is replaced as a whole when an announced price change comes, when the operator's file of models says something else, and when
+    an upstream has other models than before. SettingsError when that file cannot be used at the start.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self.catalogue = load_catalogue(datetime.now(UTC))
-        self._configured = tuple(_upstream(configured) for configured in settings.upstreams)
+        self._bundled = load_catalogue(datetime.now(UTC))
+        self._file = _open_overlay(settings, self._bundled)
+        self._configured = {configured.id: _upstream(configured) for configured in settings.upstreams}
+        self._settings = settings
+        self._discovery: Discovery | None = None
         self._sandbox: tuple[Upstream, ...] = ()
+        self._sandbox_port = 0
+        self._on_change: Callable[[], None] = lambda: None
+        self.catalogue = self._compose()
 
     def add_sandbox(self, port: int) -> None:
         """The simulated provider has its port."""
-        named = {vendor for vendor in SANDBOX_ANTHROPIC.vendors if vendor not in SANDBOX.vendors}
-        others = {model.vendor for model in self.catalogue.models.values()} - named
-        self._sandbox = (
-            _sandbox_upstream(SANDBOX, port, frozenset(others)),
-            _sandbox_upstream(SANDBOX_ANTHROPIC, port, frozenset(SANDBOX_ANTHROPIC.vendors)),
-        )
+        self._sandbox_port = port
+
+    def add_client(self, client: UpstreamClient) -> None:
+        """Upstreams can be asked for their models."""
+        upstreams = [upstream for upstream in self._settings.upstreams if upstream.discovery_vendor is not None]
+        vendors = {upstream.id: upstream.discovery_vendor or "" for upstream in upstreams}
+        self._discovery = Discovery(vendors, HttpModelLists(client, upstreams), lambda: datetime.now(UTC))
 
     def snapshot(self) -> Snapshot:
         """What the data plane routes by."""
         catalogue = self.catalogue
-        return Snapshot(upstreams=self._configured + self._sandbox, resolve=catalogue.resolve, nearest=catalogue.find_nearest)
+        upstreams = tuple(self._with_discovered(upstream) for upstream in self._configured.values())
+        return Snapshot(upstreams=upstreams + self._sandboxes(), resolve=catalogue.resolve, nearest=catalogue.find_nearest)
+
+    def is_hidden(self, name: str) -> bool:
+        """Whether a model is not to be listed."""
+        return self.catalogue.is_hidden(name)
+
+    def state(self) -> CatalogueState:
+        """How the sources of models beside the bundled ones are."""
+        problems = () if self._file is None else self._file.problems
+        return CatalogueState(
+            overlay_read_at=None if self._file is None else self._file.read_at,
+            overlay_problems=tuple(f"{problem.setting}: {problem.text}" if problem.setting else problem.text for problem in problems),
+            lists={} if self._discovery is None else dict(self._discovery.states),
+        )
 
     def price_interrupted(self, intent: Intent) -> int:
         """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output."""
@@ -50,12 +88,62 @@ class Prices:
             return 0
         return price(model.tariff, Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED))
 
-    async def keep_current(self, replace: Callable[[Catalogue], None]) -> None:
-        """Load the catalogue anew whenever it says that a price changes, and hand it on."""
-        while (until := self.catalogue.valid_until) is not None:
+    async def keep_current(self, on_change: Callable[[], None]) -> None:
+        """Follow all that the catalogue is made of until cancelled, and tell whenever there is another one."""
+        self._on_change = on_change
+        sources = [self._keep_prices()]
+        if self._file is not None:
+            sources.append(self._file.follow(self._replace))
+        if self._discovery is not None and self._settings.catalogue.discovery_s:
+            sources.append(self._discovery.keep_looking(self._settings.catalogue.discovery_s, self._replace))
+        await asyncio.gather(*map(_follow, sources))
+
+    async def _keep_prices(self) -> None:
+        while (until := self._bundled.valid_until) is not None:
             await asyncio.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds()) + _RELOAD_SLACK_S)
-            self.catalogue = await asyncio.to_thread(load_catalogue, datetime.now(UTC))
-            replace(self.catalogue)
+            self._bundled = await asyncio.to_thread(load_catalogue, datetime.now(UTC))
+            self._replace()
+
+    def _replace(self) -> None:
+        self.catalogue = self._compose()
+        self._on_change()
+
+    def _compose(self) -> Catalogue:
+        overlay = NO_OVERLAY if self._file is None else self._file.overlay
+        return compose(self._bundled, overlay, [model for models in self._discovered().values() for model in models])
+
+    def _discovered(self) -> Mapping[str, Sequence[Model]]:
+        return {} if self._discovery is None else self._discovery.models
+
+    def _with_discovered(self, upstream: Upstream) -> Upstream:
+        found = {model.id: model.upstream_name for model in self._discovered().get(upstream.id, ())}
+        return replace(upstream, models=found | dict(upstream.models)) if found else upstream
+
+    def _sandboxes(self) -> tuple[Upstream, ...]:
+        """The simulated provider has every model of the catalogue."""
+        named = {vendor for vendor in SANDBOX_ANTHROPIC.vendors if vendor not in SANDBOX.vendors}
+        others = frozenset(model.vendor for model in self.catalogue.models.values()) - named
+        if not self._sandbox or self._sandbox[0].models.keys() != {f"{vendor}/*" for vendor in others}:
+            self._sandbox = (
+                _sandbox_upstream(SANDBOX, self._sandbox_port, others),
+                _sandbox_upstream(SANDBOX_ANTHROPIC, self._sandbox_port, frozenset(SANDBOX_ANTHROPIC.vendors)),
+            )
+        return self._sandbox
+
+
+async def _follow(source: Coroutine[Any, Any, None]) -> None:
+    """Follow one source; what becomes of the others does not depend on it."""
+    try:
+        await source
+    except Exception:  # noqa: BLE001 -- the last resort: the gateway goes on with what it has
+        _log.exception("catalogue_source_lost")
+
+
+def _open_overlay(settings: Settings, bundled: Catalogue) -> OverlayFile | None:
+    if settings.overlay_path is None:
+        return None
+    is_served = serves_beyond(bundled, settings.upstreams)
+    return OverlayFile(settings.overlay_path, lambda path: read_overlay(path, bundled, is_served))
 
 
 def _upstream(configured: ConfiguredUpstream) -> Upstream:

@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from anyrouter.cli.finding import Finding, found_doubtful, found_failing, found_well
 from anyrouter.core.errors import GatewayError
-from anyrouter.core.provider import Provider
-from anyrouter.relay.ports import Origin, Timeouts
+from anyrouter.relay.ports import Timeouts
 from anyrouter.settings import Upstream
+from anyrouter.settings.model_request import make_model_request
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
 
 _TIMEOUTS = Timeouts(connect_s=5.0, first_byte_s=10.0, idle_s=5.0, total_s=15.0)
 _MAX_REPLY_BYTES = 16_000_000
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 async def check_upstreams(upstreams: Sequence[Upstream], environ: Mapping[str, str]) -> list[Finding]:
@@ -31,33 +29,15 @@ async def check_upstreams(upstreams: Sequence[Upstream], environ: Mapping[str, s
 
 
 async def _check(client: HttpUpstreamClient, upstream: Upstream) -> Finding:
-    check, address = f"upstream {upstream.id}", urlsplit(upstream.base_url)
-    port = address.port or _DEFAULT_PORTS[address.scheme]
-    origin = Origin(scheme=address.scheme, host=address.hostname or "", port=port)
+    check = f"upstream {upstream.id}"
+    origin, head = make_model_request(upstream)
     try:
-        exchange = await client.send(
-            origin, _head(upstream, f"{address.path}{models_path(upstream.provider)}", address.netloc), (), _TIMEOUTS
-        )
+        exchange = await client.send(origin, head, (), _TIMEOUTS)
         await exchange.read(_MAX_REPLY_BYTES)
     except GatewayError as error:
         text = f"{upstream.base_url}: {error}"
         return found_failing(check, text, "check base_url, whether the server runs, and proxies and firewalls on the way")
     return _judge(check, upstream, exchange.status)
-
-
-def models_path(provider: Provider) -> str:
-    """The path below `base_url` of the provider's list of models: beside its other endpoints."""
-    public, below = next(iter(provider.paths.items()))
-    return f"{below.removesuffix(public)}models"
-
-
-def _head(upstream: Upstream, path: str, host: str) -> bytes:
-    provider = upstream.provider
-    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Accept: application/json", "Accept-Encoding: identity", "User-Agent: AnyRouter"]
-    lines += [f"{name}: {value}" for name, value in provider.headers.items()]
-    if upstream.credential is not None:
-        lines.append(f"{provider.credential_header}: {provider.credential_prefix}{upstream.credential.reveal()}")
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 def _judge(check: str, upstream: Upstream, status: int) -> Finding:

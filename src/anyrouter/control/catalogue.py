@@ -60,11 +60,11 @@ class NameRule:
 class Catalogue:
     """The models by public id, and what other names mean. Immutable but for a bounded memory of names already judged.
 
-    `models` are all rows, `listed` those that are shown: without hidden ones, with one for each alias. `valid_until` is when the first
-    known price changes (aware UTC; None: no change is announced): load a new one then.
+    `models` are all rows, `listed` those that are shown: without those that `is_hidden`, with one for each alias. `valid_until` is when
+    the first known price changes (aware UTC; None: no change is announced): load a new one then.
     """
 
-    __slots__ = ("_bare", "_judged", "_known", "_nearest", "_rows", "listed", "models", "rules", "valid_until")
+    __slots__ = ("_bare", "_judged", "_known", "_nearest", "_rows", "is_hidden", "listed", "models", "rules", "valid_until")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Catalogue:
         late: Collection[Model] = (),
     ) -> None:
         """`unlisted` rows are found by their id alone, `late` ones do not take a bare name from others. `aliases` lead to real names."""
+        self.is_hidden = is_hidden
         rows = {model.id: model for model in (*models, *late)}
         self.rules = dict(rules or {})
         self.valid_until = valid_until
@@ -242,7 +243,7 @@ def _make_model(row: PriceRow, provider: Provider, facts: Mapping[str, ModelFact
         vendor=vendor,
         upstream_name=name,
         name=row.get("name") or name,
-        category=known.category or _guess_category(model_id),
+        category=known.category or guess_category(model_id),
         description=description or None,
         context_length=max(lengths, default=None),
         max_output_tokens=known.max_output_tokens,
@@ -254,7 +255,7 @@ def _make_model(row: PriceRow, provider: Provider, facts: Mapping[str, ModelFact
     )
 
 
-def _guess_category(model_id: str) -> str:
+def guess_category(model_id: str) -> str:
     """By the words that makers put into names; a filter wants some category, and most models without facts are text models."""
     return next((category for word, category in _CATEGORY_WORDS.items() if word in model_id), "text")
 

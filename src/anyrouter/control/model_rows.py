@@ -33,12 +33,17 @@ def describe_pricing(tariff: Tariff | None) -> dict[str, Any]:
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """One model's row. `created` is None where unknown, though OpenAI's clients want a number there: the API's decision."""
+    """One model's row. `created` is None where unknown, though OpenAI's clients want a number there: the API's decision.
+
+    `canonical_slug` is the id of what is really called, where `id` is an alias or has a variant.
+    """
     provider = find_provider(model.vendor)
     inputs, outputs = model.input_modalities, model.output_modalities
+    model_id = model.id if model.variant is None else f"{model.id}:{model.variant}"
     return {
-        "id": model.id,
-        "canonical_slug": model.id,
+        "id": model_id,
+        "canonical_slug": model.canonical_id or model.id,
+        "aliases": list(model.aliases),
         "object": "model",
         "created": model.created,
         "owned_by": model.vendor,
@@ -65,7 +70,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "default_parameters": None,
         "per_request_limits": None,
         "supported_voices": None,
-        "links": {"details": f"/api/v1/models/{model.id}/endpoints"},
+        "links": {"details": f"/api/v1/models/{model_id}/endpoints"},
     }
 
 

@@ -7,6 +7,7 @@ their own part.
 from anyrouter.settings.loading import CONFIG_NAME, DEFAULT_DATA_DIR, STANDARD_ENVIRONMENTS, Settings, load_settings
 from anyrouter.settings.problems import Problem, SettingsError
 from anyrouter.settings.sections import (
+    CatalogueSettings,
     EnvironmentSettings,
     LimitSettings,
     LoggingSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_DATA_DIR",
     "SANDBOX_ID",
     "STANDARD_ENVIRONMENTS",
+    "CatalogueSettings",
     "EnvironmentSettings",
     "LimitSettings",
     "LoggingSettings",

@@ -18,6 +18,7 @@ from anyrouter.settings.problems import Origins, Problem, SettingsError, describ
 from anyrouter.settings.sections import (
     ARRAYS,
     SECTIONS,
+    CatalogueSettings,
     EnvironmentSettings,
     LimitSettings,
     LoggingSettings,
@@ -53,6 +54,7 @@ class Settings:
     limits: LimitSettings
     retention: RetentionSettings
     logging: LoggingSettings
+    catalogue: CatalogueSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -70,6 +72,11 @@ class Settings:
             for table in self.environments
             if table is not STANDARD_ENVIRONMENTS.get(table.slug)
         )
+
+    @property
+    def overlay_path(self) -> Path | None:
+        """The file of models, None when there is none."""
+        return None if self.catalogue.overlay is None else self.resolve_path(self.catalogue.overlay)
 
     def resolve_path(self, path: str) -> Path:
         """A path that the configuration names: a relative one starts at the file's directory, without a file at the data directory."""
@@ -107,6 +114,7 @@ def load_settings(
         limits=reader.section("limits", LimitSettings),
         retention=reader.section("retention", RetentionSettings),
         logging=reader.section("logging", LoggingSettings),
+        catalogue=reader.section("catalogue", CatalogueSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )
@@ -225,6 +233,6 @@ def _read(path: Path) -> dict[str, Any]:
         text = f"cannot be read: {error.strerror or type(error).__name__}"
     except UnicodeDecodeError:
         text = "is not a text in UTF-8"
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of a number with thousands of digits, or of a thousand brackets
         text = f"is not TOML: {error}"
     raise SettingsError([Problem(origin=str(path), setting="", text=text)]) from None

@@ -1,9 +1,10 @@
 """What is wrong with a configuration, in sentences. No value is ever repeated: it may be a secret in the wrong place."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -22,6 +23,8 @@ _TEXTS = {
     "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
 }
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_ID = re.compile(r"[a-z0-9][A-Za-z0-9._:/@+-]*/[A-Za-z0-9._:/@+-]+|" + UPSTREAM_ID.pattern, re.ASCII)
 _CREDENTIAL_KEYS = {"credential", "credentials", "api_key", "apikey", "key", "token", "secret", "password", "authorization"}
 LITERAL_CREDENTIAL = (
     "a credential does not belong in this file, which gets copied, backed up and committed; put it into a variable and name that here "
@@ -96,16 +99,22 @@ def unknown_name(name: str, path: Sequence[object], model: type[BaseModel] | Non
 
 
 def describe(path: Sequence[object], tables: Sequence[Any] = ()) -> str:
-    """A setting's path for people: `server.port`, or `upstreams["local"].priority` with the id in place of the number."""
+    """A setting's path for people: `server.port`, `upstreams["local"].priority` (the id, not the number), `prices."openai/gpt-4o"`."""
     parts: list[str] = []
     for step in path:
         if isinstance(step, int):
             table = tables[step] if len(parts) == 1 and step < len(tables) else None
             name = (table.get("id") or table.get("slug")) if isinstance(table, Mapping) else None
-            parts[-1] += f'["{name}"]' if isinstance(name, str) and UPSTREAM_ID.fullmatch(name) else f"[{step}]"
+            parts[-1] += f'["{name}"]' if isinstance(name, str) and _ID.fullmatch(name) else f"[{step}]"
         else:
-            parts.append(str(step) if str(step).isprintable() else ascii(step))
+            parts.append(_key(str(step)))
     return ".".join(parts)
+
+
+def _key(text: str) -> str:
+    if not text.isprintable():
+        return ascii(text)
+    return f'"{text}"' if _ID.fullmatch(text) and not _BARE_KEY.fullmatch(text) else text
 
 
 def explain(
@@ -130,8 +139,15 @@ def _text_of(kind: str, message: str) -> str:
 
 
 def _model_at(model: type[BaseModel], loc: Sequence[object]) -> type[BaseModel]:
+    """The table that a path leads to. Numbers are places in lists of tables."""
     for step in loc:
-        annotation = model.model_fields[str(step)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        if isinstance(step, str) and step in model.model_fields:
+            model = next(_tables_of(model.model_fields[step].annotation), model)
     return model
+
+
+def _tables_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables_of(part)

@@ -117,6 +117,19 @@ class LoggingSettings(Section):
     format: LogFormat = Field(default="console", description="`console` for people, `json` with one object a line for collectors.")
 
 
+class CatalogueSettings(Section):
+    """Where models come from, beside those that are bundled."""
+
+    overlay: Text | None = Field(
+        default=None,
+        description="TOML file with models of your own, prices, aliases and what is hidden: see the how-to page on models. It is read "
+        "again when it changes. A relative path starts at the configuration file's directory, without one at the data directory.",
+    )
+    discovery_s: SecondsOrOff = Field(
+        default=60.0, description="Seconds between two looks at the lists of models of the upstreams that are asked for theirs. 0: never."
+    )
+
+
 class EnvironmentSettings(Section):
     """An environment: an isolated set of keys, limits and usage. `live` and `test` always exist."""
 
@@ -203,6 +216,11 @@ class UpstreamSettings(Section):
         "own: the upstream's id); as a table: public name = upstream's name. Unset: every model of the provider's vendors, at a server "
         "of your own `<id>/*`.",
     )
+    discover: Boolean | None = Field(
+        default=None,
+        description="Whether its own list of models (`GET /models` below its address) is read, so that they are listed and reached. "
+        "Unset: yes at a server of your own without `models`, such as Ollama, vLLM, LM Studio or llama.cpp.",
+    )
     timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Its deadlines, see below.")
     environments: tuple[Slug, ...] | None = Field(
         default=None, description="The environments whose keys reach it. Unset: every environment of kind `live`."
@@ -221,5 +239,6 @@ SECTIONS: dict[str, type[Section]] = {
     "limits": LimitSettings,
     "retention": RetentionSettings,
     "logging": LoggingSettings,
+    "catalogue": CatalogueSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

@@ -6,6 +6,7 @@ Those of the file, and those that a provider's usual variables (the ones that it
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,7 @@ from anyrouter.settings.sections import EnvironmentSettings, ServedModel, Upstre
 
 SANDBOX_ID = "sandbox"
 _MAX_CREDENTIAL_BYTES = 16_384
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,8 @@ class Upstream:
     """One place to send requests to.
 
     `credential` None sends none. `credential_source` says in words where it came from. `models` have complete public names; a
-    `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs.
+    `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs. `discovery_vendor` is the
+    vendor under which the models of its own list are public, None where that list is not read.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Upstream:
     timeouts: Timeouts
     environments: tuple[str, ...]
     is_implied: bool = False
+    discovery_vendor: str | None = None
 
     def serves(self, model: str) -> bool:
         """Whether a public model id is among its models."""
@@ -99,6 +103,7 @@ def resolve(
             total_s=deadlines.total_s or None,
         ),
         environments=_environments(table, environments),
+        discovery_vendor=_discovery_vendor(table, provider),
     )
 
 
@@ -127,6 +132,7 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
         timeouts=Timeouts(),
         environments=(EnvironmentKind.LIVE.value,),
         is_implied=True,
+        discovery_vendor=_vendors(provider.id, provider)[0] if _is_local(provider) else None,
     )
 
 
@@ -163,6 +169,18 @@ def _read(path: Path) -> str:
 def _vendors(upstream_id: str, provider: Provider) -> tuple[str, ...]:
     """The vendors whose models it serves; a server of the operator's own is its own vendor."""
     return tuple(vendor for vendor in provider.vendors if vendor != ANY_VENDOR) or (upstream_id,)
+
+
+def _discovery_vendor(table: UpstreamSettings, provider: Provider) -> str | None:
+    is_wanted = table.discover if table.discover is not None else table.models is None and _is_local(provider)
+    return _vendors(table.id, provider)[0] if is_wanted else None
+
+
+def _is_local(provider: Provider) -> bool:
+    """Whether the provider is a program on somebody's own machine: at loopback, or at an address and without the need of a credential."""
+    if not provider.base_url:
+        return provider.credential_variable is None
+    return urlsplit(provider.base_url).hostname in _LOOPBACK
 
 
 def _everything(upstream_id: str, provider: Provider) -> tuple[ServedModel, ...]:

@@ -43,7 +43,12 @@ class CatalogueRoutes:
 
     def __init__(self, ports: ApiPorts) -> None:
         self._ports = ports
-        self._reach = Reach(snapshot=ports.snapshot, catalogue=ports.catalogue, public_environment=ports.public_environment)
+        self._reach = Reach(
+            snapshot=ports.snapshot,
+            catalogue=ports.catalogue,
+            public_environment=ports.public_environment,
+            is_hidden=ports.is_hidden,
+        )
         self._listed: dict[str, tuple[Model, dict[str, Any]]] = {}
 
     def add_to(self, routes: Routes) -> None:
@@ -91,7 +96,7 @@ class CatalogueRoutes:
         found = self._find(request, model)
         row = describe_row(found.model)
         data = ModelEndpoints(
-            id=found.model.id,
+            id=row["id"],
             name=found.model.name,
             created=row["created"],
             description=found.model.description or "",

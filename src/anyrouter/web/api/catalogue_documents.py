@@ -24,6 +24,7 @@ _PRICING: dict[str, Any] = {
 _ROW: dict[str, Any] = {
     "id": "openai/gpt-4-turbo",
     "canonical_slug": "openai/gpt-4-turbo",
+    "aliases": [],
     "object": "model",
     "created": 0,
     "owned_by": "openai",

@@ -77,7 +77,8 @@ class ModelRow(msgspec.Struct, kw_only=True):
     architecture: Architecture
     top_provider: TopProvider
     supported_parameters: list[str]
-    canonical_slug: str
+    canonical_slug: Annotated[str, Meta(description="The model that is really called, where `id` is another name of it")]
+    aliases: Annotated[list[str], Meta(description="Other names of it that the operator has given")]
     default_parameters: dict[str, Any] | None
     per_request_limits: dict[str, Any] | None
     supported_voices: list[str] | None

@@ -1,15 +1,19 @@
 """Whether the gateway lives (the process answers), is ready (its storage too), and how its upstreams do."""
 
+from collections.abc import Collection
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.core.scopes import USAGE_READ, grants
 from anyrouter.policy.route import Upstream
 from anyrouter.relay.stats import UpstreamRecord
 from anyrouter.web.api import health_documents as documents
 from anyrouter.web.api.ports import ApiPorts
-from anyrouter.web.api.replies import HealthReply, ProbeReply, UpstreamHealth
+from anyrouter.web.api.replies import CatalogueHealth, HealthReply, ModelListHealth, ModelsFileHealth, ProbeReply, UpstreamHealth
 from anyrouter.web.api.routes import Routes, json_reply
+from anyrouter.web.api.times import rfc3339
 from anyrouter.web.api.visit import visit_of
 
 
@@ -33,6 +37,7 @@ class HealthRoutes:
             # One that speaks two dialects is two rows of one id.
             serving = {row.id: row for row in self._ports.snapshot().upstreams if row.serves(principal.environment)}
             reply.upstreams = [_describe(row, self._ports.stats.upstreams.get(row.id)) for row in serving.values()]
+            reply.catalogue = _describe_catalogue(self._ports.catalogue_state(), serving)
         return json_reply(reply)
 
     async def show_liveness(self) -> Response:
@@ -44,6 +49,27 @@ class HealthRoutes:
         await self._ports.store.check()
         await self._ports.journal.check()
         return json_reply(ProbeReply(status="ok"))
+
+
+def _describe_catalogue(state: CatalogueState, serving: Collection[str]) -> CatalogueHealth:
+    """The lists only of upstreams that serve the caller's environment."""
+    lists = [(upstream, found) for upstream, found in sorted(state.lists.items()) if upstream in serving]
+    problems, read_at = list(state.overlay_problems), state.overlay_read_at
+    return CatalogueHealth(
+        models_file=ModelsFileHealth(status="failing" if problems else "ok", read_at=rfc3339(read_at), problems=problems)
+        if read_at
+        else None,
+        model_lists=[
+            ModelListHealth(
+                upstream=upstream,
+                status="ok" if found.error is None else "failing",
+                models=found.models,
+                looked_at=rfc3339(found.looked_at),
+                last_error=found.error,
+            )
+            for upstream, found in lists
+        ],
+    )
 
 
 def _describe(upstream: Upstream, record: UpstreamRecord | None) -> UpstreamHealth:

@@ -7,13 +7,17 @@ TAG = "Health"
 
 HEALTH = Documented(
     summary="Tell how the gateway does",
-    text="Public. With a key that has usage:read also the upstreams of the key's environment.",
+    text="Public. With a key that has usage:read also the upstreams of the key's environment, and where models come from.",
     tag=TAG,
     reply=HealthReply,
     example={
         "status": "ok",
         "version": "0.1.0",
         "upstreams": [{"id": "openai", "provider": "OpenAI", "status": "ok", "failures": 0, "last_error": None}],
+        "catalogue": {
+            "models_file": {"status": "ok", "read_at": "2026-11-24T12:00:00Z", "problems": []},
+            "model_lists": [{"upstream": "box", "status": "ok", "models": 3, "looked_at": "2026-11-24T12:00:00Z", "last_error": None}],
+        },
     },
 )
 LIVENESS = Documented(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.core.catalogue import Model
 from anyrouter.core.errors import Denied
@@ -62,7 +63,8 @@ class ApiPorts:
     """Everything that the reading API needs.
 
     `find_pending` finds a settled generation that is not yet in the database. `snapshot` and `catalogue` (models by id) give what
-    holds at the moment, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
+    holds at the moment, `catalogue_state` how its sources are, `is_hidden` which names are not to be
+    listed, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
     a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key (`relay.ports.KeyUse`).
     `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers. `journal` fails
     when intents could not be written.
@@ -83,6 +85,8 @@ class ApiPorts:
     measures: Callable[[], Sequence[Measure]] = no_measures
     client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
     public_environment: Callable[[], Environment | None] = lambda: None
+    catalogue_state: Callable[[], CatalogueState] = CatalogueState
+    is_hidden: Callable[[str], bool] = lambda _: False
     clock: Callable[[], datetime] = wall_clock
     monotonic: Callable[[], float] = time.monotonic
     public_url: str | None = None

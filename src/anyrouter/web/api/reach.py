@@ -22,7 +22,7 @@ class Reach:
     """Judges by the routing snapshot of the moment, which is replaced as a whole; answers for an environment are kept as long as it.
 
     `catalogue` gives the models by id, `public_environment` whose models the public sees. Also listed are the models that an
-    upstream names and the catalogue does not know.
+    upstream names and the catalogue does not know, unless `is_hidden`. A row of an alias is judged by the model that is really called.
     """
 
     def __init__(
@@ -31,8 +31,10 @@ class Reach:
         snapshot: Callable[[], Snapshot],
         catalogue: Callable[[], Mapping[str, Model]],
         public_environment: Callable[[], Environment | None],
+        is_hidden: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._snapshot, self._catalogue, self._public_environment = snapshot, catalogue, public_environment
+        self._is_hidden = is_hidden
         self._kept: dict[Environment, tuple[ReachableModel, ...]] = {}
         self._kept_for: tuple[Snapshot, Mapping[str, Model]] | None = None
 
@@ -53,10 +55,10 @@ class Reach:
         """
         environment = self._public_environment() if principal is None else principal.environment
         snapshot = self._snapshot()
-        model = snapshot.resolve(name) or _named_model(snapshot, name)
+        model = self._catalogue().get(name) or snapshot.resolve(name) or _named_model(snapshot, name)
         if environment is None or model is None:
             return None
-        upstreams = tuple(find_candidates(snapshot, environment, model.id))
+        upstreams = tuple(find_candidates(snapshot, environment, model.canonical_id or model.id))
         if not upstreams:
             return None
         row = ReachableModel(model=model, upstreams=upstreams)
@@ -68,24 +70,24 @@ class Reach:
             self._kept, self._kept_for = {}, (snapshot, models)
         rows = self._kept.get(environment)
         if rows is None:
-            rows = self._kept[environment] = _judge_all(snapshot, models, environment)
+            rows = self._kept[environment] = self._judge_all(snapshot, models, environment)
         return rows
 
-
-def _judge_all(snapshot: Snapshot, models: Mapping[str, Model], environment: Environment) -> tuple[ReachableModel, ...]:
-    named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if name not in models)
-    unlisted = (model for name in named if (model := snapshot.resolve(name) or _named_model(snapshot, name)) is not None)
-    rows = []
-    for model in (*models.values(), *unlisted):
-        upstreams = tuple(find_candidates(snapshot, environment, model.id))
-        if upstreams:
-            rows.append(ReachableModel(model=model, upstreams=upstreams))
-    return tuple(rows)
+    def _judge_all(self, snapshot: Snapshot, models: Mapping[str, Model], environment: Environment) -> tuple[ReachableModel, ...]:
+        named = dict.fromkeys(name for upstream in snapshot.upstreams for name in upstream.models if name not in models)
+        shown = (name for name in named if not self._is_hidden(name))
+        unlisted = (model for name in shown if (model := snapshot.resolve(name) or _named_model(snapshot, name)) is not None)
+        rows = []
+        for model in (*models.values(), *unlisted):
+            upstreams = tuple(find_candidates(snapshot, environment, model.canonical_id or model.id))
+            if upstreams:
+                rows.append(ReachableModel(model=model, upstreams=upstreams))
+        return tuple(rows)
 
 
 def _seen_by(principal: Principal, row: ReachableModel) -> ReachableModel | None:
     key = principal.key
-    if key.models is not None and not is_model_allowed(key.models, row.model.id):
+    if key.models is not None and not is_model_allowed(key.models, row.model.canonical_id or row.model.id):
         return None
     if key.providers is None:
         return row

@@ -256,12 +256,38 @@ class UpstreamHealth(msgspec.Struct, kw_only=True):
     last_error: str | None
 
 
+class ModelsFileHealth(msgspec.Struct, kw_only=True):
+    """The operator's file of models: `ok`, or `failing` while it has mistakes and what it said before holds."""
+
+    status: Literal["ok", "failing"]
+    read_at: Annotated[Moment, Meta(description="When what holds was read")]
+    problems: list[str]
+
+
+class ModelListHealth(msgspec.Struct, kw_only=True):
+    """An upstream's own list of models: `ok`, or `failing` while it cannot be read and what it said before holds."""
+
+    upstream: str
+    status: Literal["ok", "failing"]
+    models: Count
+    looked_at: Moment
+    last_error: str | None
+
+
+class CatalogueHealth(msgspec.Struct, kw_only=True):
+    """Where models come from, beside those that are bundled. `models_file` is null where there is none."""
+
+    models_file: ModelsFileHealth | None
+    model_lists: list[ModelListHealth]
+
+
 class HealthReply(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The process answers. `upstreams` is there for a key with usage:read."""
+    """The process answers. `upstreams` and `catalogue` are there for a key with usage:read."""
 
     status: Literal["ok"]
     version: str
     upstreams: list[UpstreamHealth] | msgspec.UnsetType = msgspec.UNSET
+    catalogue: CatalogueHealth | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProbeReply(msgspec.Struct, kw_only=True):
