@@ -64,7 +64,7 @@ class Catalogue:
     the first known price changes (aware UTC; None: no change is announced): load a new one then.
     """
 
-    __slots__ = ("_bare", "_judged", "_known", "_nearest", "_rows", "is_hidden", "listed", "models", "rules", "valid_until")
+    __slots__ = ("_bare", "_judged", "_known", "_late", "_nearest", "_rows", "is_hidden", "listed", "models", "rules", "valid_until")
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Catalogue:
         self._rows = {model.id: model for model in unlisted} | rows
         self._known = self._rows
         self._bare = _index_bare((model.id for model in models), (model.id for model in late))
+        self._late = {model.vendor for model in late} - {model.vendor for model in models}
         meanings = {alias: self._stand_for(target) for alias, target in (aliases or {}).items()}
         self.models: Mapping[str, Model] = _note_aliases(rows, meanings)
         self._rows |= self.models
@@ -138,8 +139,11 @@ class Catalogue:
         exact = self._bare.get(name, ())
         if exact or slash:
             return self._rows[exact[0]] if len(exact) == 1 else None
-        matched = [model for model in (self._match(vendor, name) for vendor in self.rules) if model is not None]
-        return matched[0] if len(matched) == 1 else None
+        for vendors in (self.rules.keys() - self._late, self.rules.keys() & self._late):
+            matched = [model for model in (self._match(vendor, name) for vendor in vendors) if model is not None]
+            if matched:
+                return matched[0] if len(matched) == 1 else None
+        return None
 
     def _match(self, vendor: str, name: str) -> Model | None:
         row = self.find_row(vendor, name)
@@ -210,7 +214,13 @@ def load_catalogue(
     models |= {model.id: model for model in (*_list_sandbox_models(), *extra)}
     for vendor in {model.vendor for model in extra}:
         rules.setdefault(vendor, [])
-    return Catalogue(list(models.values()), rules=rules, valid_until=min(changes, default=None))
+    resellers = {vendor for provider in PROVIDERS.values() if provider.is_found_last for vendor in provider.vendors}
+    return Catalogue(
+        [model for model in models.values() if model.vendor not in resellers],
+        rules=rules,
+        valid_until=min(changes, default=None),
+        late=[model for model in models.values() if model.vendor in resellers],
+    )
 
 
 def _list_makers(prices: Mapping[str, PriceRow]) -> Iterator[Provider]:

@@ -126,6 +126,8 @@ class Provider:
     credential_parts: Mapping[str, str] = field(default_factory=dict)  # of a credential that has several: part to its variable
     credential_file_variable: str | None = None  # names a file with the credential
     signing_service: str | None = None  # the service's name in signatures
+    token_url: str = ""  # where a service account's tokens are bought, for which scope
+    token_scope: str = ""
     base_url_variable: str | None = None
     base_url_template: str = ""
     base_url_exceptions: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +138,9 @@ class Provider:
     passed_headers: frozenset[str] = frozenset()
     quirks: tuple[Quirk, ...] = ()
     is_asking_usage: bool = True  # whether `stream_options.include_usage` is understood
+    is_fetching_images: bool = True  # whether an image may be given by its address; false: only as data
     is_host: bool = False  # serves other makers' models; they are listed under this provider's own vendor name
+    is_found_last: bool = False  # a name without a vendor means its model only where nobody else has such a name
     is_local: bool = False  # a program on the operator's own machines: plain http, a credential only if the operator wants one
     is_implied: bool = True  # whether its credential's variable alone makes an upstream; false where other tools read it too
     source: Source | None = None

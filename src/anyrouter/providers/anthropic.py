@@ -1,11 +1,16 @@
 """Anthropic's API.
 
-Source: docs.anthropic.com/en/api, and the environment variables of Anthropic's own SDKs (`ANTHROPIC_BASE_URL` is without /v1).
+Source: platform.claude.com/docs/en/api, and the environment variables of Anthropic's own SDKs (`ANTHROPIC_BASE_URL` is without /v1).
 """
 
-from anyrouter.core.provider import Provider
+from datetime import date
+
+from anyrouter.core.provider import Format, Provider, Source
 
 DIALECT = "anthropic"
+MESSAGES = Format(path="/v1/messages", count_tokens_path="/v1/messages/count_tokens")
+PATHS = {"messages": "/v1/messages", "messages/count_tokens": "/v1/messages/count_tokens"}
+HEADERS = {"anthropic-version": "2023-06-01"}
 
 ANTHROPIC = Provider(
     id="anthropic",
@@ -13,11 +18,13 @@ ANTHROPIC = Provider(
     dialect=DIALECT,
     base_url="https://api.anthropic.com",
     vendors=("anthropic",),
-    paths={"messages": "/v1/messages", "messages/count_tokens": "/v1/messages/count_tokens"},
+    paths=PATHS,
+    formats={DIALECT: MESSAGES},
     credential_header="x-api-key",
     credential_prefix="",
     credential_variable="ANTHROPIC_API_KEY",
     base_url_variable="ANTHROPIC_BASE_URL",
-    headers={"anthropic-version": "2023-06-01"},
+    headers=HEADERS,
     passed_headers=frozenset({"anthropic-version", "anthropic-beta"}),
+    source=Source(page="https://platform.claude.com/docs/en/api/messages/create", read=date(2026, 11, 24)),
 )

@@ -4,29 +4,47 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+
+import msgspec
 
 from anyrouter.core.provider import Provider
+from anyrouter.providers.amazon import BEDROCK
 from anyrouter.providers.anthropic import ANTHROPIC
-from anyrouter.providers.openai import DIALECT, OPENAI, OPENAI_COMPATIBLE
+from anyrouter.providers.azure import AZURE_DEPLOYMENTS, AZURE_FOUNDRY, AZURE_FOUNDRY_ANTHROPIC, AZURE_OPENAI
+from anyrouter.providers.google import GOOGLE, VERTEX, VERTEX_ANTHROPIC
+from anyrouter.providers.openai import OPENAI, OPENAI_COMPATIBLE
+from anyrouter.providers.row import Row
 from anyrouter.providers.sandbox import ANY_VENDOR, SANDBOX, SANDBOX_ANTHROPIC
 
 
-def _read_row(row: Mapping[str, Any]) -> Provider:
-    fields = dict(row)
-    endpoints = fields.pop("endpoints")
-    fields["vendors"] = tuple(fields["vendors"])
-    return Provider(dialect=DIALECT, paths={path: f"/{path}" for path in endpoints}, **fields)
+class _Table(msgspec.Struct, forbid_unknown_fields=True):
+    provider: list[Row]
 
 
-def _read_compatible() -> list[Provider]:
-    rows = tomllib.loads(Path(__file__).with_name("compatible.toml").read_text(encoding="utf-8"))
-    return [_read_row(row) for row in rows["provider"]]
+def read_rows(text: str) -> list[Provider]:
+    """The providers of a table in TOML; msgspec.ValidationError names the row and the key that is wrong."""
+    table = msgspec.convert(tomllib.loads(text), _Table)
+    return [row.complete() for row in table.provider]
 
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {row.id: row for row in (OPENAI, ANTHROPIC, *_read_compatible(), OPENAI_COMPATIBLE, SANDBOX, SANDBOX_ANTHROPIC)}
+_COMPATIBLE = read_rows(Path(__file__).with_name("compatible.toml").read_text(encoding="utf-8"))
+_ROWS = (
+    OPENAI,
+    ANTHROPIC,
+    GOOGLE,
+    *_COMPATIBLE,
+    BEDROCK,
+    VERTEX,
+    VERTEX_ANTHROPIC,
+    AZURE_OPENAI,
+    AZURE_DEPLOYMENTS,
+    AZURE_FOUNDRY,
+    AZURE_FOUNDRY_ANTHROPIC,
+    OPENAI_COMPATIBLE,
+    SANDBOX,
+    SANDBOX_ANTHROPIC,
 )
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.id: row for row in _ROWS})
 
 
 def find_provider(vendor: str) -> Provider | None:

@@ -6,7 +6,7 @@ make each of those ask which request it is. Both rows have the same address, kno
 
 from dataclasses import replace
 
-from anyrouter.core.provider import Provider
+from anyrouter.core.provider import AuthKind, Format, Provider
 from anyrouter.providers.anthropic import ANTHROPIC
 from anyrouter.providers.openai import OPENAI
 
@@ -20,6 +20,8 @@ SANDBOX = Provider(
     base_url="",
     vendors=(ANY_VENDOR, VENDOR),
     paths={path: f"/v1{below}" for path, below in OPENAI.paths.items()},
+    formats={OPENAI.dialect: Format(path="/v1/chat/completions")},
+    auth=(AuthKind.NONE,),
 )
 SANDBOX_ANTHROPIC = replace(
     ANTHROPIC,
@@ -27,8 +29,10 @@ SANDBOX_ANTHROPIC = replace(
     name="Sandbox",
     base_url="",
     vendors=(*ANTHROPIC.vendors, VENDOR),
+    auth=(AuthKind.NONE,),
     credential_variable=None,
     base_url_variable=None,
+    source=None,
 )
 
 # What each model does on demand, like a payment provider's test cards: the name below `sandbox/`, and what a person reads.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anyrouter.control.catalogue import MAX_NAME_LENGTH, Catalogue, load_catalogue
+from anyrouter.control.price_data import read_price_data
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.providers.sandbox import SANDBOX_MODELS
@@ -40,7 +41,8 @@ def test_the_well_known_models_are_listed_with_their_prices(catalogue: Catalogue
 
 def test_every_vendor_with_prices_has_models_and_every_id_is_its_vendors(catalogue: Catalogue) -> None:
     vendors = {model.vendor for model in catalogue.models.values()}
-    assert vendors == {row.vendors[0] for row in PROVIDERS.values() if row.base_url} | {"sandbox"}
+    priced = {row["id"] for row in read_price_data()}
+    assert vendors == {row.vendors[0] for row in PROVIDERS.values() if row.id in priced} | {"sandbox"}
     for model_id, model in catalogue.models.items():
         assert model.id == model_id == model_id.lower()
         assert model_id.startswith(f"{model.vendor}/")
@@ -50,7 +52,8 @@ def test_every_vendor_with_prices_has_models_and_every_id_is_its_vendors(catalog
 
 def test_a_maker_lists_its_own_models_only(catalogue: Catalogue) -> None:
     assert "anthropic/claude-opus-4-6" in catalogue.models
-    assert not [model_id for model_id in catalogue.models if "claude" in model_id and not model_id.startswith("anthropic/")]
+    makers = {vendor for row in PROVIDERS.values() if not row.is_host for vendor in row.vendors} - {"anthropic"}
+    assert not [model.id for model in catalogue.models.values() if "claude" in model.id and model.vendor in makers]
     assert catalogue.resolve("google/claude-opus-4-6") is None
 
 
@@ -88,7 +91,7 @@ def test_a_fine_tune_resolves_to_its_own_price_though_no_fine_tune_is_listed(cat
     assert model is not None
     assert model.tariff is not None
     assert model.tariff.input_nanousd == 3_750_000_000
-    assert not [model_id for model_id in catalogue.models if ":" in model_id]
+    assert not [model_id for model_id in catalogue.models if ":" in model_id and model_id.startswith("openai/")]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +138,21 @@ def test_a_bare_name_that_two_vendors_have_means_nothing(catalogue: Catalogue) -
 )
 def test_a_name_that_nobody_has_means_nothing(catalogue: Catalogue, name: str) -> None:
     assert catalogue.resolve(name) is None
+
+
+def test_a_host_that_repeats_makers_names_takes_none_of_them_away(catalogue: Catalogue) -> None:
+    assert {"x-ai/grok-3", "openrouter/grok-3"} <= catalogue.models.keys()
+    late = {vendor for row in PROVIDERS.values() if row.is_found_last for vendor in row.vendors}
+    for model in catalogue.models.values():
+        found = catalogue.resolve(model.id.partition("/")[2])
+        if model.vendor not in late and found is not None and "/" not in found.id.partition("/")[2]:
+            assert found.vendor not in late, model.id
+
+
+def test_a_name_that_only_such_a_host_has_is_found_without_its_vendor(catalogue: Catalogue) -> None:
+    model = catalogue.resolve("amazon.nova-lite-v1:0")
+    assert model is not None
+    assert model.id == "amazon-bedrock/amazon.nova-lite-v1:0"
 
 
 def test_the_memory_of_judged_names_is_bounded(catalogue: Catalogue) -> None:
