@@ -24,7 +24,7 @@ def check(
     config: Config = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Check configuration, data directory, database, journal, prices and each upstream, and say what to do.
+    """Check configuration, data directory, database, journal, prices, models and each upstream, and say what to do.
 
     Looks only: nothing is made, changed or migrated, and a running server is not disturbed. Each upstream gets one request for its
     list of models, which costs nothing. Exit code 1 when something does not work; warnings do not count.
@@ -52,5 +52,6 @@ def _examine(settings: "Settings", *, is_offline: bool) -> Iterator[Finding]:
     yield from asyncio.run(storage_checks.check_storage(settings, os.environ))
     yield from storage_checks.check_journal(settings.data_dir)
     yield from machine_checks.check_prices(datetime.now(UTC))
+    yield from machine_checks.check_models_file(settings, datetime.now(UTC))
     if not is_offline:
         yield from asyncio.run(upstream_checks.check_upstreams(settings.upstreams, os.environ))

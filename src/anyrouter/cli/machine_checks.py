@@ -13,9 +13,11 @@ from pathlib import Path
 from anyrouter.cli.finding import Finding, found_doubtful, found_failing, found_well
 from anyrouter.cli.serve import list_warnings
 from anyrouter.control.catalogue import load_catalogue
-from anyrouter.settings import Settings
+from anyrouter.settings import Settings, SettingsError
+from anyrouter.settings.overlay import read_overlay, serves_beyond
 
 LOCK_NAME = "server.lock"
+_SHOWN = 5
 
 
 def check_configuration(settings: Settings) -> Iterator[Finding]:
@@ -102,6 +104,28 @@ def check_address(settings: Settings) -> Iterator[Finding]:
         yield found_failing("address", text, "anyrouter serve --port takes another, 0 a free one")
     else:
         yield found_well("address", f"{host} port {port} is free")
+
+
+def check_models_file(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Whether the operator's file of models can be used, and whether somebody serves what it adds."""
+    path, check = settings.overlay_path, "models file"
+    if path is None:
+        return
+    bundled = load_catalogue(now)
+    try:
+        overlay = read_overlay(path, bundled, serves_beyond(bundled, settings.upstreams))
+    except SettingsError as error:
+        for problem in error.problems:
+            yield found_failing(check, str(problem), "correct it; a gateway that runs goes on with what the file said before")
+        return
+    yield found_well(
+        check,
+        f"{path}: {len(overlay.models)} models, {len(overlay.prices)} prices, {len(overlay.aliases)} aliases, {len(overlay.hidden)} hidden",
+    )
+    unserved = [entry.id for entry in overlay.models if not any(upstream.serves(entry.id) for upstream in settings.upstreams)]
+    if unserved and settings.upstreams:
+        text = f"no upstream serves {', '.join(unserved[:_SHOWN])}" + (f" and {len(unserved) - _SHOWN} more" if unserved[_SHOWN:] else "")
+        yield found_doubtful(check, text, "the vendor of an id is the upstream's id, unless the upstream's models say otherwise")
 
 
 def check_prices(now: datetime) -> Iterator[Finding]:

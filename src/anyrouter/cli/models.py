@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyrouter.cli.configuration import read_settings
+from anyrouter.cli.configuration import read_catalogue, read_settings
 from anyrouter.cli.options import DATA_DIR, Config, DataDir, Json
 from anyrouter.cli.output import print_json, print_note, print_table
 from anyrouter.core.catalogue import Model
@@ -27,13 +27,14 @@ def list_models(
 ) -> None:
     """List the models with their prices and the upstreams that serve them.
 
-    Keys of a sandbox environment, such as `test`, reach them all, simulated. Prices are in USD per million tokens.
+    Keys of a sandbox environment, such as `test`, reach them all, simulated. Prices are in USD per million tokens. What an own server
+    says it has is asked for by the running gateway only: `GET /models` lists it.
     """
     settings = read_settings(data_dir, config)
     rows = [
         (model, serving)
         for model in _find_models(settings)
-        if (serving := [upstream.id for upstream in settings.upstreams if upstream.serves(model.id)]) or not is_live
+        if (serving := [upstream.id for upstream in settings.upstreams if upstream.serves(model.canonical_id or model.id)]) or not is_live
     ]
     rows = [row for row in rows if text is None or text.lower() in row[0].id.lower()]
     if as_json:
@@ -48,13 +49,11 @@ def list_models(
 
 def _find_models(settings: "Settings") -> list[Model]:
     """The catalogue and what the configuration names beyond it, by id."""
-    from anyrouter.control.catalogue import load_catalogue  # noqa: PLC0415 -- reads all prices: 0.2 s that --help does without
-
-    catalogue = load_catalogue(datetime.now(UTC))
-    models = dict(catalogue.models)
+    catalogue = read_catalogue(settings, datetime.now(UTC))
+    models = dict(catalogue.listed)
     for upstream in settings.upstreams:
         for served in upstream.models:
-            if served.upstream_name is not None and served.public not in models:
+            if served.upstream_name is not None and served.public not in models and not catalogue.is_hidden(served.public):
                 vendor = served.public.partition("/")[0]
                 unknown = Model(id=served.public, vendor=vendor, upstream_name=served.upstream_name, name=served.public)
                 models[served.public] = catalogue.resolve(served.public) or unknown

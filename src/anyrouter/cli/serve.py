@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyrouter.cli.configuration import read_settings
+from anyrouter.cli.configuration import MODELS_CURE, MODELS_FILE, explain_mistakes, read_settings
 from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.cli.options import DATA_DIR, Config, DataDir
 from anyrouter.cli.welcome import find_program, list_live_variables, print_welcome, welcome
@@ -38,6 +38,7 @@ def serve(
     settings = read_settings(data_dir, config, server__host=host, server__port=port)
     from anyrouter import bootstrap  # noqa: PLC0415 -- brings everything: a second that the other commands do without
     from anyrouter.cli.logs import configure_logging  # noqa: PLC0415 -- as above
+    from anyrouter.settings import SettingsError  # noqa: PLC0415 -- as above
 
     configure_logging(settings.logging)
     raise_file_limit(2 * settings.server.max_connections)
@@ -61,6 +62,8 @@ def serve(
 
     try:
         bootstrap.run(settings, tell)
+    except SettingsError as error:
+        raise explain_mistakes(error, MODELS_FILE, MODELS_CURE) from None
     except SystemExit:  # the server library ends the process when it cannot listen; its line in the log says why
         where = f"{settings.server.host} port {settings.server.port}"
         cure = "another process may have it: --port takes another, 0 a free one"
