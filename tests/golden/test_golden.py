@@ -15,11 +15,12 @@ import pytest
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.usage import NO_USAGE
 from anyrouter.wire.form.request import Request
+from anyrouter.wire.form.warnings import warnings_shown
 from anyrouter.wire.reply import CostFields, Naming
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
 from anyrouter.wire.translation.registry import CODECS
 from anyrouter.wire.translation.stream import TranslatedStream
-from anyrouter.wire.translation.translation import decode_client_request, warnings_shown
+from anyrouter.wire.translation.translation import decode_client_request
 
 HERE = Path(__file__).parent
 CASES = sorted(path for path in HERE.glob("*/*") if path.suffix in {".json", ".sse", ".bin"} and path.parent.name in CODECS)

@@ -105,7 +105,7 @@ class CitationAdded(msgspec.Struct, frozen=True):
 
 
 class LogprobsTold(msgspec.Struct, frozen=True):
-    """Log probabilities of the tokens of the delta that came just before, or that comes next."""
+    """Log probabilities of the tokens of the text or refusal delta that comes next, or, when none comes, of what came before."""
 
     logprobs: list[TokenLogprob]
     is_refusal: bool = False

@@ -3,7 +3,7 @@
 A part is one value of the union `Part`; its kind is its class. Parts are kept in the order in which they came.
 """
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -158,6 +158,6 @@ Part: TypeAlias = Text | Image | Document | Audio | Video | Reasoning | ToolCall
 Extra: TypeAlias = dict[str, msgspec.Raw]
 
 
-def make_call_id(seed: Any, number: int) -> str:
-    """An id for a tool call whose upstream gave none. The same for the same generation (`seed`) and number."""
-    return f"call_{str(seed).strip(chr(34)).removeprefix('gen-')[-24:]}_{number}"
+def make_call_id(generation_id: str, number: int) -> str:
+    """An id for a tool call whose upstream gave none, the same for the same generation and number. The id may stand in quotation marks."""
+    return f"call_{generation_id.strip(chr(34)).removeprefix('gen-')[-24:]}_{number}"

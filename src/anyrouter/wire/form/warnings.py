@@ -1,10 +1,12 @@
 """What a target could not be told. Never silently wrong: whatever an encoder leaves out or changes in meaning, it warns of."""
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 MAX_WARNINGS = 64
+MAX_PARAM_LENGTH = 120  # a client may name its members at any length
 
 
 class WarningCode(StrEnum):
@@ -36,6 +38,7 @@ class Warnings:
 
     def add(self, code: WarningCode, param: str | None, message: str) -> None:
         """Another one, a whole sentence for the client's developer, without anything of the prompt in it."""
+        param = param if param is None else param[:MAX_PARAM_LENGTH]
         if len(self.found) < MAX_WARNINGS:
             self.found.setdefault((code, param), TranslationWarning(code.value, param, message))
 
@@ -46,3 +49,8 @@ class Warnings:
     def left_out(self, param: str, what: str) -> None:
         """A part of a message that the target cannot take. `what` names its kind: an audio part, a video."""
         self.add(WarningCode.UNSUPPORTED_CONTENT, param, f"The model's provider cannot take {what} here; it was left out.")
+
+
+def warnings_shown(warnings: tuple[TranslationWarning, ...]) -> list[dict[str, Any]]:
+    """The `warnings` entry of the metadata that a client sees."""
+    return [{"code": warning.code, "param": warning.param, "message": warning.message} for warning in warnings]

@@ -30,12 +30,14 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
 class UpstreamModel(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a request is encoded for. `name` is the upstream's name of the model.
 
-    `max_output_tokens` is what the catalogue knows, for dialects that must be told a limit. `is_asking_usage` false: the upstream
-    refuses to be asked for usage in streams. `traits` are the provider's own deviations, in words that its dialect's encoder defines.
+    `max_output_tokens` and `is_reasoning` are what the catalogue knows, None where it does not: how long an answer may be, for dialects
+    that must be told a limit, and whether the model thinks. `is_asking_usage` false: the upstream refuses to be asked for usage in
+    streams. `traits` are the provider's own deviations, in words that its dialect's encoder defines.
     """
 
     name: str
     max_output_tokens: int | None = None
+    is_reasoning: bool | None = None
     is_asking_usage: bool = True
     traits: frozenset[str] = frozenset()
 

@@ -15,7 +15,7 @@ from anyrouter.wire.request import refused
 
 T = TypeVar("T")
 MAX_UNKNOWN_NAMES = 32
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `(\$.*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`(?: - at `(\$.*)`)?", re.DOTALL)
 _PLACE = re.compile(r"^(.*?)(?: - at `(?:key in )?\$(.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[(?:\d+|\.\.\.)\]|\.[^.\[]+")
 
@@ -44,7 +44,7 @@ def _decode_pruned(decoder: "msgspec.json.Decoder[T]", raw: bytes | msgspec.Raw,
                 raise invalid(error, param) from None
         path = (unknown[2] or "$")[1:]
         name = unknown[1]
-        warnings.add(WarningCode.UNKNOWN_PARAMETER, f"{param}{path}.{name}", f"{name} is not known here; it was left out.")
+        warnings.add(WarningCode.UNKNOWN_PARAMETER, f"{param}{path}.{name}", f"{name[:64]} is not known here; it was left out.")
         _prune(tree, _STEP.findall(path), name)
         text = msgspec.json.encode(tree)
     raise refused("invalid_parameter", param, f"{param} has more than {MAX_UNKNOWN_NAMES} different members that are not known.")

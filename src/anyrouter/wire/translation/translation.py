@@ -8,15 +8,13 @@
 Decoding costs about as much as the whole rest; a fallback encodes what was decoded for the first target.
 """
 
-from typing import Any
-
 import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.usage import Usage
 from anyrouter.wire.form.reply import Reply
 from anyrouter.wire.form.request import Request
-from anyrouter.wire.form.warnings import TranslationWarning, WarningCode, Warnings
+from anyrouter.wire.form.warnings import TranslationWarning, WarningCode, Warnings, warnings_shown
 from anyrouter.wire.measure import measure
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, Pricer, ReplyFacts
 from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, refused
@@ -56,7 +54,7 @@ def decode_client_request(codec: Codec, request: ClientRequest) -> "DecodedReque
         raise refused("invalid_parameter", None, f"The body cannot be read: {str(error)[:200]}.") from None
     for name in form.extra:
         if name not in OWN_MEMBERS:
-            warnings.add(WarningCode.UNKNOWN_PARAMETER, name, f"{name} is not known to this gateway; it was left out.")
+            warnings.add(WarningCode.UNKNOWN_PARAMETER, name, f"{name[:64]} is not known to this gateway; it was left out.")
     return DecodedRequest(codec, form, tuple(warnings.found.values()))
 
 
@@ -86,11 +84,6 @@ class DecodedRequest:
             message = f"require_parameters is set, and the model's provider cannot take the request as it is: {found[0].message}"
             raise ClientError(Denied(code="no_route", param=found[0].param, message=message, metadata={"warnings": warnings_shown(found)}))
         return Translation(self._client, codec, self.form, encoded, found, created_s)
-
-
-def warnings_shown(warnings: tuple[TranslationWarning, ...]) -> list[dict[str, Any]]:
-    """The `warnings` entry of the metadata."""
-    return [{"code": warning.code, "param": warning.param, "message": warning.message} for warning in warnings]
 
 
 class Translation:
