@@ -1,0 +1,122 @@
+"""Which candidates a request is tried at, in which order: preferences, strategy, health and the conversation's place in one answer.
+
+    leave out          preferences that forbid (policy.exclusion)
+    put in order       strategy or `sort`, then own credentials, then `order`
+    move back          who lacks what the request needs; who is short of rate or ill; who is slower than asked for
+    move to the front  where the conversation is, if nothing speaks against it
+
+The ill are moved back and never left out: `policy.succession` says what becomes of them.
+"""
+
+from collections.abc import Sequence
+
+from anyrouter.core.errors import Denied
+from anyrouter.policy.candidate import SOFTLY_REQUIRED, Candidate, Candidates, Exclusion, Selection
+from anyrouter.policy.exclusion import find_reason
+from anyrouter.policy.health import WELL
+from anyrouter.policy.preference import NO_PREFERENCES, Byok, Preferences, Strategy
+from anyrouter.policy.strategy import Demand, arrange, misses
+
+
+def select(groups: Sequence[Candidates], preferences: Preferences | None, demand: Demand) -> Selection | Denied:
+    """The candidates of the models in `groups`, the first model's before the second's unless sorted across; a refusal names all filters.
+
+    For a request for one model without preferences `Candidates.shortcut` gives the same answer at once where it is the only one.
+    """
+    wish = preferences or NO_PREFERENCES
+    excluded: list[Exclusion] = []
+    kept = [_filter(group, preferences, demand, excluded) for group in groups]
+    if wish.is_sorted_across_models and wish.sort is not None:
+        kept = [[candidate for group in kept for candidate in group]]
+    chosen: list[Candidate] = []
+    is_settled = wish.sort is None
+    for group, candidates in zip(groups, kept, strict=False):
+        if candidates:
+            wanted = _order(candidates, wish, wish.sort or group.strategy, demand)
+            if not wish.is_fallback_allowed and not wish.order:
+                excluded += [_exclude(candidate, "allow_fallbacks: not the first") for candidate in wanted[1:]]
+                wanted = wanted[:1]
+            ordered = _prefer_place(_move_back(wanted, wish, demand), demand)
+            if not chosen:
+                is_settled = is_settled and group.strategy is Strategy.PRIORITY and ordered[0] is wanted[0]
+            chosen += ordered
+    if not chosen:
+        return _refuse(groups, excluded)
+    return Selection(candidates=tuple(chosen), excluded=tuple(excluded), is_settled=is_settled)
+
+
+def gather(found: Sequence[Candidates | Denied]) -> tuple[Candidates, ...] | Denied:
+    """Those of a request's models that can be tried; the first refusal when none can. `found` is not empty."""
+    usable = tuple(group for group in found if isinstance(group, Candidates))
+    return usable or next(denied for denied in found if isinstance(denied, Denied))
+
+
+def _filter(group: Candidates, preferences: Preferences | None, demand: Demand, excluded: list[Exclusion]) -> list[Candidate]:
+    if preferences is None:
+        return list(group.all)
+    kept = []
+    for candidate in group.all:
+        reason = find_reason(candidate, preferences, demand.parameters, demand.input_tokens)
+        if reason is None:
+            kept.append(candidate)
+        else:
+            excluded.append(_exclude(candidate, reason))
+    return kept
+
+
+def _order(candidates: list[Candidate], wish: Preferences, strategy: Strategy, demand: Demand) -> list[Candidate]:
+    ordered = arrange(candidates, strategy, demand)
+    if wish.byok in (Byok.PREFER, Byok.LAST):
+        ordered.sort(key=lambda candidate: candidate.facts.is_byok is not (wish.byok is Byok.PREFER))
+    if wish.order:
+        places = {name: place for place, name in reversed(list(enumerate(wish.order)))}
+        ordered.sort(key=lambda candidate: min((places[name] for name in candidate.names if name in places), default=len(places)))
+    return ordered
+
+
+def _move_back(candidates: list[Candidate], wish: Preferences, demand: Demand) -> list[Candidate]:
+    """Stable: who has nothing against it keeps its place. A wrong answer is worse than a late one, so lacking an ability goes last."""
+    if len(candidates) == 1:
+        return candidates
+    now_s, needed = demand.now_s, demand.parameters & SOFTLY_REQUIRED
+    is_measuring = bool(wish.latency or wish.throughput)
+    return sorted(
+        candidates,
+        key=lambda candidate: (
+            bool(needed and candidate.lacks(needed)),
+            candidate.health.rank(now_s, demand.input_tokens),
+            is_measuring and misses(candidate, wish.latency, wish.throughput, now_s),
+        ),
+    )
+
+
+def _prefer_place(candidates: list[Candidate], demand: Demand) -> list[Candidate]:
+    if not demand.places:
+        return candidates
+    for index, candidate in enumerate(candidates):
+        target = candidate.target
+        if demand.places.get(target.model) == target.upstream.id and candidate.health.rank(demand.now_s, demand.input_tokens) == WELL:
+            is_wrong = candidate.lacks(demand.parameters & SOFTLY_REQUIRED) and index > 0
+            return candidates if is_wrong else [candidate, *candidates[:index], *candidates[index + 1 :]]
+    return candidates
+
+
+def _exclude(candidate: Candidate, reason: str) -> Exclusion:
+    return Exclusion(upstream=candidate.target.upstream.id, model=candidate.target.model, reason=reason)
+
+
+def _refuse(groups: Sequence[Candidates], excluded: list[Exclusion]) -> Denied:
+    models = " or ".join(dict.fromkeys(group.model for group in groups))
+    reasons = ", ".join(f"{exclusion.upstream} ({exclusion.reason})" for exclusion in excluded)
+    hint = " An unknown property is one that the operator has not declared." if ": unknown" in reasons else ""
+    return Denied(
+        code="no_route",
+        param="provider",
+        message=f"The request's provider preferences leave no upstream for {models}: {reasons}.{hint}",
+        metadata={"excluded": list_exclusions(excluded)},
+    )
+
+
+def list_exclusions(excluded: Sequence[Exclusion]) -> list[dict[str, str]]:
+    """The excluded as they are shown in an error's metadata and in a dry run."""
+    return [{"upstream": exclusion.upstream, "model": exclusion.model, "reason": exclusion.reason} for exclusion in excluded]
