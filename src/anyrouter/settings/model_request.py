@@ -27,6 +27,8 @@ def make_model_request(upstream: Upstream) -> tuple[Origin, bytes]:
 
 
 def models_path(provider: Provider) -> str:
-    """The path below `base_url` of the provider's list of models: beside its other endpoints."""
-    public, below = next(iter(provider.paths.items()))
+    """The path below `base_url` of the provider's list of models: beside its other endpoints, where its row does not name one."""
+    if provider.models_path is not None:
+        return provider.models_path
+    public, below = next(iter(provider.paths.items()), ("", "/"))
     return f"{below.removesuffix(public)}models"

@@ -6,11 +6,10 @@ Those of the file, and those that a provider's usual variables (the ones that it
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from anyrouter.core.provider import Provider
+from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.providers.sandbox import ANY_VENDOR
@@ -21,7 +20,6 @@ from anyrouter.settings.sections import EnvironmentSettings, ServedModel, Upstre
 
 SANDBOX_ID = "sandbox"
 _MAX_CREDENTIAL_BYTES = 16_384
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ def resolve(
     if provider is None:
         raise UnusableUpstreamError("provider", f"is not known; {nearest(table.provider, providers)}")
     credential, source = _credential(table, environ, directory)
-    if credential is None and table.base_url is None:
+    if credential is None and table.base_url is None and AuthKind.NONE not in provider.auth:
         variable = provider.credential_variable or "NAME"
         raise UnusableUpstreamError(
             "credential_variable", f'is missing: {provider.name} asks for a credential (credential_variable = "{variable}")'
@@ -111,7 +109,7 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
     """The upstream that the provider's usual variables ask for, or None. UnusableUpstreamError's key is the variable's name."""
     text = environ.get(provider.credential_variable or "", "")
     base_url = environ.get(provider.base_url_variable or "", "")
-    if not text and not base_url:
+    if not provider.is_implied or not (text or base_url) or not (provider.base_url or base_url):
         return None
     try:
         address = TypeAdapter(HttpUrl).validate_python(base_url or provider.base_url)
@@ -177,10 +175,8 @@ def _discovery_vendor(table: UpstreamSettings, provider: Provider) -> str | None
 
 
 def _is_local(provider: Provider) -> bool:
-    """Whether the provider is a program on somebody's own machine: at loopback, or at an address and without the need of a credential."""
-    if not provider.base_url:
-        return provider.credential_variable is None
-    return urlsplit(provider.base_url).hostname in _LOOPBACK
+    """Whether the provider is a program on somebody's own machine: one that is known, or any at an address of the operator's."""
+    return provider.is_local or (AuthKind.NONE in provider.auth and not provider.base_url)
 
 
 def _everything(upstream_id: str, provider: Provider) -> tuple[ServedModel, ...]:

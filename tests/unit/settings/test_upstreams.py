@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from anyrouter.relay.ports import Timeouts
-from anyrouter.settings import ServedModel, Settings, Upstream
+from anyrouter.settings import ServedModel, Settings, Upstream, load_settings
 
 Load = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -198,3 +198,27 @@ def test_bad_usual_variables_are_errors_that_name_them(problems: Problems) -> No
     (found,) = problems(environ={"ALPHA_API_KEY": "MARKER credential"})
     assert found.startswith("ALPHA_API_KEY: holds what no credential has")
     assert "MARKER" not in found
+
+
+def test_a_known_local_engine_needs_neither_an_address_nor_a_credential(tmp_path: Path) -> None:
+    (tmp_path / "anyrouter.toml").write_text('[[upstreams]]\nid = "box"\nprovider = "ollama"', encoding="utf-8")
+    (upstream,) = load_settings(data_dir=tmp_path, environ={}).upstreams
+    assert (upstream.base_url, upstream.credential, upstream.discovery_vendor) == ("http://127.0.0.1:11434/v1", None, "box")
+
+
+def test_variables_that_other_tools_read_too_imply_nothing(tmp_path: Path) -> None:
+    environ = {
+        "GITHUB_TOKEN": "t",
+        "HF_TOKEN": "t",
+        "DATABRICKS_TOKEN": "t",
+        "DATABRICKS_HOST": "https://h.example",
+        "AWS_ACCESS_KEY_ID": "t",
+    }
+    assert load_settings(data_dir=tmp_path, environ=environ).upstreams == ()
+
+
+def test_a_credential_without_the_address_that_it_is_for_implies_nothing(tmp_path: Path) -> None:
+    environ = {"AZURE_OPENAI_API_KEY": "t", "AWS_BEARER_TOKEN_BEDROCK": "t", "CLOUDFLARE_API_TOKEN": "t"}
+    assert load_settings(data_dir=tmp_path, environ=environ).upstreams == ()
+    (upstream,) = load_settings(data_dir=tmp_path, environ=environ | {"AZURE_OPENAI_ENDPOINT": "https://r.example/"}).upstreams
+    assert (upstream.id, upstream.base_url) == ("azure-openai", "https://r.example")
