@@ -27,6 +27,7 @@ from anyrouter.wire.translation.openai.media import PDF, audio_format, data_url,
 from anyrouter.wire.translation.openai.reasoning_details import details_of
 
 Wire = dict[str, Any]
+_BETWEEN = rb"\n\n"  # between texts that have to become one
 
 
 class MessageEncoder:
@@ -87,7 +88,7 @@ class MessageEncoder:
             wire["reasoning_details"] = details
         elif t.REASONING_CONTENT in self._traits:
             if texts:
-                wire["reasoning_content"] = join(texts, rb"\n\n")
+                wire["reasoning_content"] = join(texts, _BETWEEN)
         elif any(isinstance(part, Reasoning) for part in parts):
             self._warnings.left_out(f"{where}.reasoning", "reasoning of earlier turns")
 
@@ -102,7 +103,7 @@ class MessageEncoder:
                 self._warnings.add(WarningCode.CHANGED_VALUE, where, "The model's provider is not told that a tool's answer is an error.")
             texts = [part.text for part in result.parts if isinstance(part, Text)]
             others = [part for part in result.parts if not isinstance(part, Text)]
-            wire: Wire = {"role": TOOL, "tool_call_id": result.call_id, "content": _text_content(texts)}
+            wire: Wire = {"role": TOOL, "tool_call_id": result.call_id, "content": self._encode_texts(texts)}
             if others and t.TOOL_IMAGES in self._traits:
                 wire["content"] = self._encode_content(list(result.parts), USER, where)
             elif others:
@@ -113,14 +114,21 @@ class MessageEncoder:
                     message = "What a tool answered beside text is given to the model as the user's, behind the tools' answers."
                     self._warnings.add(WarningCode.CHANGED_ROLE, where, message)
             if result.cache is not None and t.CACHE_CONTROL in self._traits and texts:
-                wire["content"] = [{"type": "text", "text": join(texts, rb"\n\n"), "cache_control": _encode_cache(result.cache)}]
+                wire["content"] = [{"type": "text", "text": join(texts, _BETWEEN), "cache_control": _encode_cache(result.cache)}]
             out.append(wire)
         return [*out, {"role": USER, "content": moved}] if moved else out
+
+    def _encode_texts(self, texts: list[JsonText]) -> JsonText | list[Wire]:
+        if len(texts) <= 1 or t.STRING_CONTENT in self._traits:
+            return join(texts, _BETWEEN) if texts else EMPTY
+        return [{"type": "text", "text": text} for text in texts]
 
     def _encode_content(self, parts: list[Any], role: str, where: str) -> JsonText | str | list[Wire | Raw]:
         """A string where that says it all, else a list of parts."""
         if len(parts) == 1 and isinstance(parts[0], Text) and (parts[0].cache is None or t.CACHE_CONTROL not in self._traits):
             return parts[0].text
+        if t.STRING_CONTENT in self._traits and all(isinstance(part, Text) for part in parts):
+            return join([part.text for part in parts], _BETWEEN) if parts else EMPTY
         encoded = [self._encode_part(part, role, f"{where}[{at}]" if len(parts) > 1 else where) for at, part in enumerate(parts)]
         return [wire for wire in encoded if wire is not None] or ""
 
@@ -188,12 +196,6 @@ class MessageEncoder:
             else:
                 self._warnings.left_out(where, "an image within a document")
         return {"type": "text", "text": join(texts) if texts else EMPTY}
-
-
-def _text_content(texts: list[JsonText]) -> JsonText | list[Wire]:
-    if len(texts) <= 1:
-        return texts[0] if texts else EMPTY
-    return [{"type": "text", "text": text} for text in texts]
 
 
 def _encode_cache(cache: CacheControl) -> Wire:

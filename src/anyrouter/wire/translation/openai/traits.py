@@ -11,3 +11,4 @@ FILE_URL = "file_url"  # file_data may be an address
 VIDEO = "video"  # content may hold video_url
 WEB_SEARCH = "web_search_options"  # the model searches the web when asked
 TOOL_IMAGES = "tool_images"  # a tool's answer may hold pictures
+STRING_CONTENT = "string_content"  # a content that is text has to be a string, not a list of parts
