@@ -13,7 +13,7 @@ from anyrouter.core.provider import Format, Provider
 
 MODEL = "model"
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_UNRESERVED = "-._~"  # beside letters and digits
+_UNRESERVED = "-._~@"  # beside letters and digits; @ stands before some models' dates
 
 
 class UnusableVariableError(ValueError):
