@@ -64,7 +64,20 @@ class Catalogue:
     the first known price changes (aware UTC; None: no change is announced): load a new one then.
     """
 
-    __slots__ = ("_bare", "_judged", "_known", "_late", "_nearest", "_rows", "is_hidden", "listed", "models", "rules", "valid_until")
+    __slots__ = (
+        "_bare",
+        "_judged",
+        "_known",
+        "_nearest",
+        "_rows",
+        "_vendors",
+        "is_hidden",
+        "later",
+        "listed",
+        "models",
+        "rules",
+        "valid_until",
+    )
 
     def __init__(
         self,
@@ -75,18 +88,24 @@ class Catalogue:
         unlisted: Collection[Model] = (),
         aliases: Mapping[str, str] | None = None,
         is_hidden: Callable[[str], bool] = lambda _: False,
-        late: Collection[Model] = (),
+        later: Sequence[Collection[Model]] = (),
     ) -> None:
-        """`unlisted` rows are found by their id alone, `late` ones do not take a bare name from others. `aliases` lead to real names."""
+        """Make it of rows and of what leads to them.
+
+        `unlisted` rows are found by their id alone. `later` ones, layer by layer, take no bare name from those before them. `aliases`
+        lead to real names.
+        """
         self.is_hidden = is_hidden
-        rows = {model.id: model for model in (*models, *late)}
+        self.later = tuple(tuple(model.id for model in layer) for layer in later)
+        rows = {model.id: model for layer in (models, *later) for model in layer}
         self.rules = dict(rules or {})
         self.valid_until = valid_until
         self._judged: dict[str, Model | None] = {}
         self._rows = {model.id: model for model in unlisted} | rows
         self._known = self._rows
-        self._bare = _index_bare((model.id for model in models), (model.id for model in late))
-        self._late = {model.vendor for model in late} - {model.vendor for model in models}
+        layers = (tuple(model.id for model in models), *self.later)
+        self._bare = _index_bare(layers)
+        self._vendors = _rank_vendors(self.rules, layers)
         meanings = {alias: self._stand_for(target) for alias, target in (aliases or {}).items()}
         self.models: Mapping[str, Model] = _note_aliases(rows, meanings)
         self._rows |= self.models
@@ -139,7 +158,7 @@ class Catalogue:
         exact = self._bare.get(name, ())
         if exact or slash:
             return self._rows[exact[0]] if len(exact) == 1 else None
-        for vendors in (self.rules.keys() - self._late, self.rules.keys() & self._late):
+        for vendors in self._vendors:
             matched = [model for model in (self._match(vendor, name) for vendor in vendors) if model is not None]
             if matched:
                 return matched[0] if len(matched) == 1 else None
@@ -161,15 +180,24 @@ class Catalogue:
         return Model(id=model_id, vendor=vendor, upstream_name=name, name=name, variant=variant)
 
 
-def _index_bare(ids: Iterable[str], late: Iterable[str]) -> dict[str, list[str]]:
-    """Ids by their names without the vendor."""
+def _index_bare(layers: Sequence[Iterable[str]]) -> dict[str, list[str]]:
+    """Ids by their names without the vendor: of the first layer that has such a name."""
     index: dict[str, list[str]] = {}
-    for model_id in ids:
-        index.setdefault(model_id.partition("/")[2], []).append(model_id)
-    added: dict[str, list[str]] = {}
-    for model_id in late:
-        added.setdefault(model_id.partition("/")[2], []).append(model_id)
-    return added | index
+    for layer in reversed(layers):
+        found: dict[str, list[str]] = {}
+        for model_id in layer:
+            found.setdefault(model_id.partition("/")[2], []).append(model_id)
+        index |= found
+    return index
+
+
+def _rank_vendors(vendors: Iterable[str], layers: Sequence[Iterable[str]]) -> list[list[str]]:
+    """The vendors by the first layer that has a model of theirs; those without models are in the first."""
+    ranks: dict[str, int] = {}
+    for rank, layer in enumerate(layers):
+        for model_id in layer:
+            ranks.setdefault(model_id.partition("/")[0], rank)
+    return [[vendor for vendor in vendors if ranks.get(vendor, 0) == rank] for rank in range(len(layers))]
 
 
 def _note_aliases(rows: Mapping[str, Model], meanings: Mapping[str, Model]) -> dict[str, Model]:
@@ -219,7 +247,7 @@ def load_catalogue(
         [model for model in models.values() if model.vendor not in resellers],
         rules=rules,
         valid_until=min(changes, default=None),
-        late=[model for model in models.values() if model.vendor in resellers],
+        later=[[model for model in models.values() if model.vendor in resellers]],
     )
 
 

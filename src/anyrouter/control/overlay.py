@@ -66,17 +66,19 @@ def compose(bundled: Catalogue, overlay: Overlay = NO_OVERLAY, discovered: Colle
 
     A price of a model that is not listed is kept for its name, without listing it.
     """
-    rows = dict(bundled.models)
-    late = {model.id: model for model in discovered if model.id not in rows}
+    later = [{model_id: bundled.models[model_id] for model_id in layer} for layer in bundled.later]
+    behind = {model_id for layer in later for model_id in layer}
+    rows = {model_id: model for model_id, model in bundled.models.items() if model_id not in behind}
+    later.append({model.id: model for model in discovered if model.id not in bundled.models})
     for entry in overlay.models:
-        known = late.pop(entry.id, None) or rows.get(entry.id) or bundled.resolve(entry.id)
-        rows[entry.id] = entry.apply(known)
+        layer = next((layer for layer in later if entry.id in layer), rows)
+        layer[entry.id] = entry.apply(layer.get(entry.id) or bundled.resolve(entry.id))
     unlisted: dict[str, Model] = {}
     for model_id, tariff in overlay.prices.items():
-        layer = next((layer for layer in (rows, late) if model_id in layer), unlisted)
+        layer = next((layer for layer in (rows, *later) if model_id in layer), unlisted)
         row = layer.get(model_id) or bundled.resolve(model_id) or _unknown_model(model_id)
         layer[model_id] = msgspec.structs.replace(row, tariff=tariff)
-    own_vendors = {model.vendor for layer in (rows, late, unlisted) for model in layer.values()}
+    own_vendors = {model.vendor for layer in (rows, *later, unlisted) for model in layer.values()}
     return Catalogue(
         list(rows.values()),
         rules=dict.fromkeys(own_vendors - bundled.rules.keys(), ()) | bundled.rules,
@@ -84,7 +86,7 @@ def compose(bundled: Catalogue, overlay: Overlay = NO_OVERLAY, discovered: Colle
         unlisted=list(unlisted.values()),
         aliases={alias: target for alias in overlay.aliases if (target := _follow(overlay.aliases, alias)[1]) is not None},
         is_hidden=_make_predicate(overlay.hidden),
-        late=list(late.values()),
+        later=[list(layer.values()) for layer in later],
     )
 
 

@@ -83,6 +83,19 @@ def test_a_discovered_model_does_not_take_a_bare_name_from_others() -> None:
     assert resolve(Overlay(), "box/gpt-4o", found) is found
 
 
+def test_what_a_host_only_hosts_stays_behind_its_makers_when_something_is_laid_over_it() -> None:
+    assert BUNDLED.later
+    bare = {model_id.partition("/")[2] for layer in BUNDLED.later for model_id in layer}
+    composed = compose(
+        BUNDLED, Overlay(prices={BUNDLED.later[0][0]: CHEAP}), [Model(id="box/x", vendor="box", upstream_name="x", name="x")]
+    )
+    assert composed.later[:-1] == BUNDLED.later
+    assert composed.models[BUNDLED.later[0][0]].tariff == CHEAP
+    for name in bare:
+        one, other = composed.resolve(name), BUNDLED.resolve(name)
+        assert (one and one.id) == (other and other.id)
+
+
 def test_an_alias_means_the_model_that_it_leads_to() -> None:
     overlay = Overlay(
         aliases={
