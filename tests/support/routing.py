@@ -43,7 +43,11 @@ def make_group(
     made = tuple(target if isinstance(target, Target) else make_target(target) for target in targets)
     known = facts or {}
     return make_candidates(
-        made, HealthBook() if book is None else book, now_s, strategy=strategy, facts_of=lambda target: known.get(target.upstream.id, NO_FACTS)
+        made,
+        HealthBook() if book is None else book,
+        now_s,
+        strategy=strategy,
+        facts_of=lambda target: known.get(target.upstream.id, NO_FACTS),
     )
 
 

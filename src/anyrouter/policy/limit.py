@@ -17,7 +17,7 @@ EXACT_UP_TO = 10_000
 _BURST_DIVISOR = 6
 
 
-class LimitState(msgspec.Struct, frozen=True, kw_only=True):
+class LimitState(msgspec.Struct, frozen=True):
     """What a limit has left. `reset_s`: seconds until more is free (0 when all is); `retry_after_s`: None when one more is allowed now."""
 
     limit: int
@@ -47,6 +47,13 @@ class SlidingLog:
             reset_s = retry = times[-remaining] + WINDOW_S - now_s if self.limit else WINDOW_S
         return LimitState(limit=self.limit, remaining=max(0, remaining), reset_s=reset_s, retry_after_s=retry)
 
+    def admit(self, now_s: float) -> LimitState | None:
+        """Count one request if it is allowed, and give the state after it; None when it is not."""
+        if self.peek(now_s).retry_after_s is not None:
+            return None
+        self._times.append(now_s)
+        return self.peek(now_s)
+
     def take(self, now_s: float) -> None:
         """Count one request. The caller has looked first."""
         self._times.append(now_s)
@@ -75,6 +82,19 @@ class Gcra:
         remaining = int((self._tolerance_s - ahead_s) / self._interval_s) + 1 if ahead_s <= self._tolerance_s else 0
         retry = ahead_s - self._tolerance_s if remaining <= 0 else None
         return LimitState(limit=self.limit, remaining=max(0, remaining), reset_s=ahead_s, retry_after_s=retry)
+
+    def admit(self, now_s: float) -> LimitState | None:
+        """Count one request if it is allowed, and give the state after it; None when it is not."""
+        arrival_s, tolerance_s = self._arrival_s, self._tolerance_s
+        if arrival_s < now_s:
+            arrival_s = now_s
+        elif arrival_s - now_s > tolerance_s:
+            return None
+        self._arrival_s = arrival_s = arrival_s + self._interval_s
+        ahead_s = arrival_s - now_s
+        if ahead_s <= tolerance_s:
+            return LimitState(self.limit, int((tolerance_s - ahead_s) / self._interval_s) + 1, ahead_s)
+        return LimitState(self.limit, 0, ahead_s, ahead_s - tolerance_s)
 
     def take(self, now_s: float) -> None:
         """Count one request. The caller has looked first."""

@@ -14,7 +14,10 @@ def price(tariff: Tariff, usage: Usage) -> int:
     its cache tokens are charged as reported and nothing else of the input. A tier holds for every token of a request whose
     input is longer than its `above_tokens`.
     """
-    rate = _select_rate(tariff, usage.input_tokens)
+    rate = _select_rate(tariff, usage.input_tokens) if tariff.tiers else tariff
+    if not usage.cache_read_tokens and not usage.cache_write_tokens:
+        total = usage.input_tokens * rate.input_nanousd + usage.output_tokens * rate.output_nanousd
+        return divide_half_up(total + tariff.request_nanousd * TOKENS_PER_PRICE, TOKENS_PER_PRICE)
     read, write = rate.cache_read_nanousd, rate.cache_write_nanousd
     uncached = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
     total = (

@@ -21,11 +21,10 @@ def order(group: Candidates, strategy: Strategy, **demand: object) -> list[str]:
     return ids(arrange(group.all, strategy, Demand(**{"now_s": 0.0, **demand})))  # type: ignore[arg-type]
 
 
-def measure(
-    group: Candidates, identity: str, latency_ms: float, ttft_ms: float | None = None, tokens_per_s: float | None = None, times: int = 3
-) -> None:
+def measure(group: Candidates, identity: str, *measured: float, times: int = 3) -> None:
+    """`measured`: latency, time to first token, speed."""
     for _ in range(times):
-        health_of(group, identity).succeed(ADMITTED, 0.0, latency_ms, ttft_ms, tokens_per_s)
+        health_of(group, identity).succeed(ADMITTED, 0.0, *measured)
 
 
 def test_priority_is_the_order_that_they_come_in() -> None:
