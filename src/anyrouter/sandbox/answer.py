@@ -1,6 +1,6 @@
-"""What the sandbox says to a prompt, whatever the dialect: one decision, made here, worded by `openai` and `anthropic`."""
+"""What the sandbox says to a prompt, whatever the dialect: one decision, made here, worded by the dialects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -9,7 +9,16 @@ import msgspec
 from anyrouter.sandbox.reply import ApiError
 from anyrouter.sandbox.scenario import Scenario
 from anyrouter.sandbox.schema import SchemaRefused, smallest_instance
-from anyrouter.sandbox.text import count_tokens, cut_at_stop, cut_to_tokens, long_answer, pieces, simulated_answer
+from anyrouter.sandbox.text import (
+    REFUSAL,
+    count_tokens,
+    cut_at_stop,
+    cut_to_tokens,
+    long_answer,
+    pieces,
+    simulated_answer,
+    simulated_reasoning,
+)
 
 WINDOW_TOKENS = 2_000_000  # of every ordinary model
 SMALL_WINDOW_TOKENS = 8_192  # of sandbox/context-length, which finds every prompt longer
@@ -25,6 +34,7 @@ class Ending(StrEnum):
     LENGTH = "length"
     TOOL = "tool"
     FILTERED = "filtered"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +54,11 @@ WEATHER_TOOL = Tool(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What the sandbox needs to know of a request. `forced` is the tool that must be called, `schema` what the text must satisfy."""
+    """What the sandbox needs to know of a request.
+
+    `forced` is the tool that must be called, `schema` what the text must satisfy (a string without its quotes when `is_unquoted`);
+    `is_reasoning` asks for thinking before the answer.
+    """
 
     model: str
     scenario: Scenario | None
@@ -56,14 +70,20 @@ class Prompt:
     forced: Tool | None = None
     schema: Any = None
     has_schema: bool = False
+    schema_place: str = "response_format"
+    is_unquoted: bool = False
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
     choices: int = 1
+    is_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What every choice of the reply says: the text, or the arguments of a call of `tool`. `arguments` is None when they were cut short."""
+    """What every choice of the reply says: the text, or the arguments of a call of `tool`. `arguments` is None when they were cut short.
+
+    `tokens` counts that; what was thought before is counted in `reasoning_tokens`, and spoken or not as the dialect has it.
+    """
 
     text: str
     ending: Ending
@@ -71,6 +91,11 @@ class Answer:
     tool: Tool | None = None
     arguments: Any = None
     stop_sequence: str | None = None
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+
+
+_OWN_ENDINGS: dict[Scenario | None, Ending] = {Scenario.CONTENT_FILTER: Ending.FILTERED, Scenario.REFUSAL: Ending.REFUSED}
 
 
 class WindowExceeded(Exception):
@@ -90,11 +115,26 @@ def check_window(scenario: Scenario | None, input_tokens: int) -> None:
 
 
 def compose(prompt: Prompt) -> Answer:
-    """The answer: a forced call, else an instance of the schema, else text. ApiError for a schema that has no reasonable instance."""
-    tool = prompt.forced or _unforced_tool(prompt)
+    """The answer: a forced call, else an instance of the schema, else text. ApiError for a schema that has no reasonable instance.
+
+    What is thought counts against the limit of tokens, and may leave nothing of it.
+    """
+    if not prompt.is_reasoning:
+        return _answer(prompt)
+    thought = simulated_reasoning(prompt.last_user_text)
+    reasoning = thought if prompt.max_tokens is None else cut_to_tokens(thought, prompt.max_tokens)
+    spent = count_tokens(reasoning)
+    if prompt.max_tokens is not None and spent >= prompt.max_tokens:
+        return Answer(text="", ending=Ending.LENGTH, tokens=0, reasoning=reasoning, reasoning_tokens=spent)
+    rest = None if prompt.max_tokens is None else prompt.max_tokens - spent
+    return replace(_answer(replace(prompt, max_tokens=rest)), reasoning=reasoning, reasoning_tokens=spent)
+
+
+def _answer(prompt: Prompt) -> Answer:
+    tool = None if prompt.scenario is Scenario.REFUSAL else prompt.forced or _unforced_tool(prompt)
     if tool is not None:
         return _call(prompt, tool)
-    whole = _encode(_instance(prompt.schema, "response_format", "response_format")) if prompt.has_schema else _text(prompt)
+    whole = _text(prompt)
     text, stop_sequence = cut_at_stop(bound(whole, prompt.choices), prompt.stop)
     ending = Ending.STOP_SEQUENCE if stop_sequence is not None else Ending.COMPLETE
     if len(text) < len(whole) and stop_sequence is None:
@@ -103,8 +143,8 @@ def compose(prompt: Prompt) -> Answer:
         cut = cut_to_tokens(text, prompt.max_tokens)
         if len(cut) < len(text):
             text, ending, stop_sequence = cut, Ending.LENGTH, None
-    if prompt.scenario is Scenario.CONTENT_FILTER:
-        ending, stop_sequence = Ending.FILTERED, None
+    if prompt.scenario in _OWN_ENDINGS:
+        ending, stop_sequence = _OWN_ENDINGS[prompt.scenario], None
     return Answer(text=text, ending=ending, tokens=count_tokens(text), stop_sequence=stop_sequence)
 
 
@@ -141,6 +181,11 @@ def _call(prompt: Prompt, tool: Tool) -> Answer:
 
 
 def _text(prompt: Prompt) -> str:
+    if prompt.scenario is Scenario.REFUSAL:
+        return REFUSAL
+    if prompt.has_schema:
+        instance = _instance(prompt.schema, "response_format", prompt.schema_place)
+        return instance if prompt.is_unquoted and isinstance(instance, str) else _encode(instance)
     if prompt.scenario is Scenario.ECHO:
         return prompt.last_user_text
     if prompt.scenario is Scenario.LONG:

@@ -15,7 +15,7 @@ from typing import cast
 import httptools
 
 from anyrouter.sandbox.reply import Reply
-from anyrouter.sandbox.service import Request
+from anyrouter.sandbox.request import Request
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 16

@@ -17,10 +17,11 @@ class FaultKind(StrEnum):
     ABOVE = "above"
     EMPTY = "empty"
     TOO_LONG = "too_long"
+    UNKNOWN = "unknown"
 
 
 class FieldFault(Exception):
-    """A member that cannot be used.
+    """A member that cannot be used. UNKNOWN is a fault only where a provider refuses what it does not know.
 
     `expected` is the type's name (TYPE), the bound (BELOW, ABOVE, TOO_LONG) or the allowed values (VALUE); `got` is what came.
     """

@@ -1,9 +1,8 @@
 """GET /v1/models in both dialects: what the sandbox lists, and any other model one by one, since it answers to every name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qs
 
 from anyrouter.sandbox.scenario import PREFIX, Scenario
 
@@ -25,9 +24,8 @@ def openai_model(model: str) -> dict[str, Any]:
     return {"id": model, "object": "model", "created": _CREATED_S, "owned_by": "sandbox"}
 
 
-def anthropic_list(query: str, models: Sequence[str] = LISTED_MODELS) -> dict[str, Any]:
-    """One page of the list in the Anthropic dialect; `query` may hold limit, after_id and before_id. ValueError names what is wrong."""
-    parameters = {name: values[-1] for name, values in parse_qs(query, max_num_fields=20).items()}
+def anthropic_list(parameters: Mapping[str, str], models: Sequence[str] = LISTED_MODELS) -> dict[str, Any]:
+    """One page of the list in the Anthropic dialect. Parameters: limit, after_id, before_id. ValueError says what is wrong."""
     limit = parameters.get("limit", str(_DEFAULT_PAGE))
     if not (limit.isascii() and limit.isdigit() and len(limit) <= len(str(MAX_PAGE)) and 1 <= int(limit) <= MAX_PAGE):
         raise ValueError("limit: Input should be between 1 and 1000")

@@ -6,6 +6,7 @@ Knows nothing of sockets or of the providers' formats.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from anyrouter.core.keys import ALPHABET
 
@@ -19,6 +20,7 @@ class Reply:
     A `body` of bytes is sent whole, with Content-Length; an iterator's parts are sent as they come, chunked, one write each.
     `delay_s` passes before the head and `part_delay_s` before each part but the first. `is_cut` ends the connection before
     the body's end (a whole body is cut in its middle, an iterator where it stops); `is_silent` ends it after the delay without a byte.
+    `is_stream` says that the parts are a stream's events, one each.
     """
 
     status: int = 200
@@ -28,10 +30,15 @@ class Reply:
     part_delay_s: float = 0.0
     is_cut: bool = False
     is_silent: bool = False
+    is_stream: bool = False
 
 
 class ApiError(Exception):
-    """A refusal in the words of the dialect that was spoken. `param` and `code` are shown in the OpenAI dialect only."""
+    """A refusal in the words of the dialect that was spoken.
+
+    `type` is the error's kind where the status alone does not tell it; `param` and `code` are shown in the OpenAI dialects only,
+    `details` in Gemini's only.
+    """
 
     def __init__(
         self,
@@ -42,9 +49,11 @@ class ApiError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Headers = (),
+        details: tuple[dict[str, Any], ...] = (),
     ) -> None:
         super().__init__(message)
         self.status, self.message, self.type, self.param, self.code, self.headers = status, message, type, param, code, headers
+        self.details = details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,9 @@ class Scenario(StrEnum):
     LONG = "long"
     NO_USAGE = "no-usage"
     CONTENT_FILTER = "content-filter"
+    REFUSAL = "refusal"
     CONTEXT_LENGTH = "context-length"
+    STREAM_ERROR = "stream-error"
 
 
 _BY_NAME = {member.value: member for member in Scenario}

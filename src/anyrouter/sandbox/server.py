@@ -8,7 +8,9 @@ from typing import Self
 
 from anyrouter.sandbox.connection import Connection, Terms
 from anyrouter.sandbox.reply import ApiError, Reply, Stamp
-from anyrouter.sandbox.service import Request, answer, dialect_of
+from anyrouter.sandbox.request import Request
+from anyrouter.sandbox.routes import dialect_of
+from anyrouter.sandbox.service import answer
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from anyrouter.core.usage import BYTES_PER_TOKEN, estimate_tokens
 
 LONG_ANSWER_TOKENS = 2_000
+REFUSAL = "I'm sorry, but I can't help with that: this simulated model refuses everything."
 _LONG_SENTENCE = "The sandbox tells a long story that says nothing at all. "
 _PIECE = re.compile(r"\s*\S{1,24}|\s+")
 _MAX_PIECES = 4_096
@@ -19,6 +20,11 @@ def simulated_answer(model: str, last_user_text: str) -> str:
     )
 
 
+def simulated_reasoning(last_user_text: str) -> str:
+    """What every model thinks, where thinking is asked for: it shows that the question was read, and nothing else."""
+    return f"The last message has {byte_count(last_user_text)} bytes. This is a simulation, so the answer is a fixed sentence."
+
+
 def long_answer() -> str:
     """A text of exactly `LONG_ANSWER_TOKENS` tokens."""
     size = LONG_ANSWER_TOKENS * BYTES_PER_TOKEN
@@ -30,9 +36,14 @@ def byte_count(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
+def tokens_of(size: int) -> int:
+    """The tokens of so many bytes of text, by the documented rule."""
+    return estimate_tokens(size)
+
+
 def count_tokens(text: str) -> int:
     """The tokens of a text that was put out, by the documented rule."""
-    return estimate_tokens(byte_count(text))
+    return tokens_of(byte_count(text))
 
 
 def cut_to_tokens(text: str, max_tokens: int) -> str:

@@ -5,9 +5,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.eventstream import EventStreamBuffer
 
 from anyrouter.sandbox.reply import Reply, Stamp
-from anyrouter.sandbox.service import Request, answer
+from anyrouter.sandbox.request import Request
+from anyrouter.sandbox.service import answer
 
 HEADERS = {"authorization": "Bearer sk-MARKER", "anthropic-version": "2023-06-01"}
 
@@ -30,6 +32,16 @@ class Asked:
         """The decoded data of every event but [DONE]."""
         lines = [line.removeprefix(b"data: ") for line in self.body.split(b"\n") if line.startswith(b"data: ")]
         return [msgspec.json.decode(line) for line in lines if line != b"[DONE]"]
+
+    @property
+    def messages(self) -> list[tuple[str, Any]]:
+        """The kind and the decoded payload of every message of a binary event stream."""
+        buffer = EventStreamBuffer()
+        buffer.add_data(self.body)
+        kinds = (":event-type", ":exception-type")
+        return [
+            (next(event.headers[kind] for kind in kinds if kind in event.headers), msgspec.json.decode(event.payload)) for event in buffer
+        ]
 
 
 Ask = Callable[..., Asked]
@@ -68,3 +80,35 @@ def message(ask: Ask) -> Ask:
         return ask("/v1/messages", **(usual | members))
 
     return message
+
+
+@pytest.fixture
+def respond(ask: Ask) -> Ask:
+    """A response of OpenAI's Responses API, to "Hello there"."""
+
+    def respond(**members: Any) -> Asked:
+        return ask("/v1/responses", **({"model": "m", "input": "Hello there"} | members))
+
+    return respond
+
+
+@pytest.fixture
+def generate(ask: Ask) -> Ask:
+    """A Gemini generateContent with one content, "Hello there"; `model` and `method` are of the path."""
+
+    def generate(*, model: str = "m", method: str = "generateContent", **members: Any) -> Asked:
+        usual = {"contents": [{"role": "user", "parts": [{"text": "Hello there"}]}]}
+        return ask(f"/v1beta/models/{model}:{method}", **(usual | members))
+
+    return generate
+
+
+@pytest.fixture
+def converse(ask: Ask) -> Ask:
+    """A Bedrock Converse with one message, "Hello there"; `model` and `method` are of the path."""
+
+    def converse(*, model: str = "m", method: str = "converse", **members: Any) -> Asked:
+        usual = {"messages": [{"role": "user", "content": [{"text": "Hello there"}]}]}
+        return ask(f"/model/{model}/{method}", **(usual | members))
+
+    return converse

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 
 from anyrouter.sandbox.answer import WindowExceeded
-from anyrouter.sandbox.dialect import Dialect
+from anyrouter.sandbox.dialect import Dialect, garble_event, has_any_key
 from anyrouter.sandbox.fields import FaultKind, FieldFault
 from anyrouter.sandbox.reply import ApiError, Headers, Reply, Stamp
+from anyrouter.sandbox.request import Request
 
 REQUEST_LIMIT = 4_000
 INPUT_TOKEN_LIMIT = 2_000_000
@@ -68,8 +69,11 @@ def _of_window(excess: WindowExceeded, _param: str) -> ApiError:
     return ApiError(400, f"prompt is too long: {excess.tokens} tokens > {excess.window} maximum")
 
 
-def _no_key() -> ApiError:
-    return ApiError(401, "x-api-key header is required", type="authentication_error")
+def _check_head(request: Request) -> None:
+    if not has_any_key(request):
+        raise ApiError(401, "x-api-key header is required", type="authentication_error")
+    if request.method == "POST" and "anthropic-version" not in request.headers:
+        raise ApiError(400, "anthropic-version: header is required")
 
 
 def _not_json(reason: str) -> ApiError:
@@ -97,6 +101,15 @@ def _server_error() -> ApiError:
     return ApiError(500, "Internal server error", type="api_error")
 
 
+def _overloaded() -> ApiError:
+    return ApiError(529, "Overloaded", type="overloaded_error")
+
+
+def _failure_event(stamp: Stamp) -> bytes:
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": request_id(stamp)}
+    return b"event: error\ndata: " + msgspec.json.encode(body) + b"\n\n"
+
+
 def _wrong_type(fault: FieldFault) -> str:
     return f"Input should be {_A_TYPE.get(fault.expected, 'a valid array')}"
 
@@ -122,11 +135,14 @@ DIALECT = Dialect(
     render_error=render_error,
     of_fault=of_fault,
     of_window=_of_window,
-    no_key=_no_key,
+    check_head=_check_head,
     not_json=_not_json,
     not_found=_not_found,
     wrong_method=_wrong_method,
     too_large=_too_large,
     rate_limited=_rate_limited,
     server_error=_server_error,
+    overloaded=_overloaded,
+    failure_event=_failure_event,
+    garble=garble_event,
 )

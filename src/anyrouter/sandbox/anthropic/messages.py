@@ -22,6 +22,7 @@ _STOP_REASONS = {
     Ending.LENGTH: "max_tokens",
     Ending.TOOL: "tool_use",
     Ending.FILTERED: "refusal",
+    Ending.REFUSED: "refusal",
 }
 _PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -33,9 +34,10 @@ def answer_messages(fields: Fields, stamp: Stamp) -> Reply:
     answer = compose(request.prompt)
     if request.is_streamed:
         kind = ("content-type", "text/event-stream; charset=utf-8")
-        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=_events(request, answer, stamp))
+        body = _events(request, answer, stamp)
+        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=body, is_stream=True)
     message = {**_message(request, stamp), "content": _content(answer, stamp), **_stop(answer)}
-    return whole({**message, **_usage(request, answer.tokens)}, stamp)
+    return whole({**message, **_usage(request, answer.tokens + answer.reasoning_tokens)}, stamp)
 
 
 def answer_count(fields: Fields, stamp: Stamp) -> Reply:
@@ -81,14 +83,26 @@ def _usage_of_delta(request: MessagesRequest, output_tokens: int) -> dict[str, A
 
 
 def _stop(answer: Answer) -> dict[str, Any]:
-    details = {"type": "refusal", "category": None, "explanation": None} if answer.ending is Ending.FILTERED else None
-    return {"stop_reason": _STOP_REASONS[answer.ending], "stop_sequence": answer.stop_sequence, "stop_details": details}
+    reason = _STOP_REASONS[answer.ending]
+    details = {"type": "refusal", "category": None, "explanation": None} if reason == "refusal" else None
+    return {"stop_reason": reason, "stop_sequence": answer.stop_sequence, "stop_details": details}
 
 
 def _content(answer: Answer, stamp: Stamp) -> list[dict[str, Any]]:
+    thought = [{"type": "thinking", "thinking": answer.reasoning, "signature": _signature(stamp)}] if answer.reasoning else []
     if answer.tool is not None:
-        return [{**_tool_block(answer, stamp), "input": answer.arguments or {}}]
-    return [{"type": "text", "text": answer.text}] if answer.text else []
+        return [*thought, {**_tool_block(answer, stamp), "input": answer.arguments or {}}]
+    return [*thought, {"type": "text", "text": answer.text}] if _is_spoken(answer) else thought
+
+
+def _is_spoken(answer: Answer) -> bool:
+    """Whether there is a text: this provider refuses without a word."""
+    return bool(answer.text) and answer.ending is not Ending.REFUSED
+
+
+def _signature(stamp: Stamp) -> str:
+    """What proves that a thought is the model's own, for the way back."""
+    return f"ErUB{stamp.token('signature', 40)}"
 
 
 def _tool_block(answer: Answer, stamp: Stamp) -> dict[str, Any]:
@@ -100,22 +114,30 @@ def _tool_block(answer: Answer, stamp: Stamp) -> dict[str, Any]:
 def _events(request: MessagesRequest, answer: Answer, stamp: Stamp) -> Iterator[bytes]:
     """The events of the stream, each a whole SSE event."""
     yield _event({"type": "message_start", "message": {**_message(request, stamp), **_usage(request, 1)}})
+    index = 0
+    if answer.reasoning:
+        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(answer.reasoning)]
+        deltas.append({"type": "signature_delta", "signature": _signature(stamp)})
+        yield from _block_events(index, {"type": "thinking", "thinking": "", "signature": ""}, deltas)
+        index += 1
     if answer.tool is not None:
-        block = _tool_block(answer, stamp)
         deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", *argument_pieces(answer.text))]
-        yield from _block_events(block, deltas)
-    elif answer.text:
-        yield from _block_events({"type": "text", "text": ""}, ({"type": "text_delta", "text": piece} for piece in pieces(answer.text)))
-    yield _event({"type": "message_delta", "delta": _stop(answer), **_usage_of_delta(request, answer.tokens)})
+        yield from _block_events(index, _tool_block(answer, stamp), deltas)
+    elif _is_spoken(answer):
+        deltas = [{"type": "text_delta", "text": piece} for piece in pieces(answer.text)]
+        yield from _block_events(index, {"type": "text", "text": ""}, deltas)
+    output_tokens = answer.tokens + answer.reasoning_tokens
+    yield _event({"type": "message_delta", "delta": _stop(answer), **_usage_of_delta(request, output_tokens)})
     yield _event({"type": "message_stop"})
 
 
-def _block_events(block: dict[str, Any], deltas: Any) -> Iterator[bytes]:
-    yield _event({"type": "content_block_start", "index": 0, "content_block": block})
-    yield _PING
+def _block_events(index: int, block: dict[str, Any], deltas: list[dict[str, Any]]) -> Iterator[bytes]:
+    yield _event({"type": "content_block_start", "index": index, "content_block": block})
+    if not index:
+        yield _PING
     for delta in deltas:
-        yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
-    yield _event({"type": "content_block_stop", "index": 0})
+        yield _event({"type": "content_block_delta", "index": index, "delta": delta})
+    yield _event({"type": "content_block_stop", "index": index})
 
 
 def _event(value: dict[str, Any]) -> bytes:

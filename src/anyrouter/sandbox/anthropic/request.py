@@ -16,6 +16,7 @@ MAX_MODEL_LENGTH = 256
 MAX_MESSAGES = 100_000
 MAX_TOOLS = 512
 MAX_STOPS = 64
+MIN_THINKING_BUDGET = 1_024
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}", re.ASCII)
 
@@ -36,8 +37,11 @@ def read_request(fields: Fields, *, is_counted_only: bool = False) -> MessagesRe
         raise fields.fault("max_tokens", FaultKind.MISSING)
     last_user_text, size, is_after_tool = _read_messages(fields)
     _read_sampling(fields)
+    is_reasoning = _read_thinking(fields, max_tokens)
     tools = tuple(_read_tool(tool, place) for place, tool in enumerate(fields.objects("tools", maximum=MAX_TOOLS)))
     forced, is_allowed = _read_tool_choice(fields, tools)
+    if is_reasoning and forced is not None:
+        raise ApiError(400, "Thinking may not be enabled when tool_choice forces tool use.")
     schema, has_schema = _read_output_format(fields)
     prompt = Prompt(
         model=model,
@@ -52,6 +56,7 @@ def read_request(fields: Fields, *, is_counted_only: bool = False) -> MessagesRe
         has_schema=has_schema,
         stop=fields.texts("stop_sequences", maximum=MAX_STOPS),
         max_tokens=max_tokens,
+        is_reasoning=is_reasoning,
     )
     return MessagesRequest(prompt=prompt, is_streamed=fields.flag("stream"))
 
@@ -111,9 +116,23 @@ def _read_sampling(fields: Fields) -> None:
     fields.number("top_p", 0.0, 1.0)
     fields.integer("top_k", 0)
     fields.object("metadata")
+
+
+def _read_thinking(fields: Fields, max_tokens: int | None) -> bool:
+    """Whether thinking is asked for."""
     thinking = fields.object("thinking")
-    if thinking is not None and thinking.choice("type", ("enabled", "disabled", "adaptive")) is None:
+    if thinking is None:
+        return False
+    kind = thinking.choice("type", ("enabled", "disabled", "adaptive"))
+    if kind is None:
         raise thinking.fault("type", FaultKind.MISSING)
+    if kind == "enabled":
+        budget = thinking.integer("budget_tokens", MIN_THINKING_BUDGET)
+        if budget is None:
+            raise ApiError(400, "thinking.enabled.budget_tokens: Field required")
+        if max_tokens is not None and budget >= max_tokens:
+            raise ApiError(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
+    return kind != "disabled"
 
 
 def _read_tool(tool: Fields, place: int) -> Tool:

@@ -24,6 +24,7 @@ _FINISH_REASONS = {
     Ending.LENGTH: "length",
     Ending.TOOL: "tool_calls",
     Ending.FILTERED: "content_filter",
+    Ending.REFUSED: "stop",
 }
 _LOGPROB = -0.01
 _PADDED_TO = 16
@@ -37,25 +38,26 @@ def answer_chat(fields: Fields, stamp: Stamp) -> Reply:
     answer = compose(prompt)
     if request.stream.is_streamed:
         kind = ("content-type", "text/event-stream; charset=utf-8")
-        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=_events(request, answer, stamp))
+        body = _events(request, answer, stamp)
+        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=body, is_stream=True)
     completion = {
         **_identity(request, stamp, "chat.completion"),
         "choices": [_choice(request, answer, stamp, index) for index in range(prompt.choices)],
     }
     if prompt.scenario is not Scenario.NO_USAGE:
-        completion["usage"] = usage(prompt.input_tokens, answer.tokens * prompt.choices)
+        completion["usage"] = _usage(request, answer)
     return whole({**completion, "service_tier": "default", "system_fingerprint": _fingerprint(prompt.model)}, stamp)
 
 
-def usage(input_tokens: int, output_tokens: int) -> dict[str, Any]:
-    """The usage object of this dialect. Nothing is ever read from a cache, reasoned or spoken."""
+def usage(input_tokens: int, output_tokens: int, reasoning_tokens: int = 0) -> dict[str, Any]:
+    """The usage object of this dialect; `output_tokens` include what was thought. Nothing is ever read from a cache or spoken."""
     return {
         "prompt_tokens": input_tokens,
         "completion_tokens": output_tokens,
         "total_tokens": input_tokens + output_tokens,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": reasoning_tokens,
             "audio_tokens": 0,
             "accepted_prediction_tokens": 0,
             "rejected_prediction_tokens": 0,
@@ -63,17 +65,23 @@ def usage(input_tokens: int, output_tokens: int) -> dict[str, Any]:
     }
 
 
+def _usage(request: ChatRequest, answer: Answer) -> dict[str, Any]:
+    choices = request.prompt.choices
+    spoken, thought = answer.tokens * choices, answer.reasoning_tokens * choices
+    return usage(request.prompt.input_tokens, spoken + thought, thought)
+
+
 def _identity(request: ChatRequest, stamp: Stamp, kind: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{stamp.token('chat', 29)}", "object": kind, "created": stamp.now_s, "model": request.prompt.model}
 
 
 def _choice(request: ChatRequest, answer: Answer, stamp: Stamp, index: int) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    is_refusal = answer.ending is Ending.REFUSED
+    message: dict[str, Any] = {"role": "assistant", "content": None if answer.tool or is_refusal else answer.text}
     if answer.tool is not None:
-        message["content"] = None
         message["tool_calls"] = [_call(answer, stamp, index)]
     finish_reason = _FINISH_REASONS[answer.ending]
-    message |= {"refusal": None, "annotations": []}
+    message |= {"refusal": answer.text if is_refusal else None, "annotations": []}
     return {"index": index, "message": message, "logprobs": _logprobs(request, answer), "finish_reason": finish_reason}
 
 
@@ -88,7 +96,8 @@ def _call(answer: Answer, stamp: Stamp, index: int) -> dict[str, Any]:
 def _logprobs(request: ChatRequest, answer: Answer) -> dict[str, Any] | None:
     if request.top_logprobs is None or answer.tool is not None:
         return None
-    return {"content": [_logprob(piece, request.top_logprobs) for piece in pieces(answer.text)], "refusal": None}
+    entries = [_logprob(piece, request.top_logprobs) for piece in pieces(answer.text)]
+    return {"content": None, "refusal": entries} if answer.ending is Ending.REFUSED else {"content": entries, "refusal": None}
 
 
 def _logprob(piece: str, top: int) -> dict[str, Any]:
@@ -109,7 +118,7 @@ def _events(request: ChatRequest, answer: Answer, stamp: Stamp) -> Iterator[byte
     for index in indices:
         yield chunks.event(index, {}, finish_reason=_FINISH_REASONS[answer.ending])
     if request.stream.includes_usage and prompt.scenario is not Scenario.NO_USAGE:
-        yield chunks.usage_event(usage(prompt.input_tokens, answer.tokens * prompt.choices))
+        yield chunks.usage_event(_usage(request, answer))
     yield b"data: [DONE]\n\n"
 
 
@@ -120,9 +129,10 @@ def _deltas(request: ChatRequest, answer: Answer) -> Iterator[tuple[dict[str, An
             member = {"custom": {"input": piece}} if answer.tool.schema is None else {"function": {"arguments": piece}}
             yield {"tool_calls": [{"index": 0, **member}]}, None
         return
+    said, unsaid = ("refusal", "content") if answer.ending is Ending.REFUSED else ("content", "refusal")
     for piece in pieces(answer.text):
-        logprobs = None if request.top_logprobs is None else {"content": [_logprob(piece, request.top_logprobs)], "refusal": None}
-        yield {"content": piece}, logprobs
+        logprobs = None if request.top_logprobs is None else {said: [_logprob(piece, request.top_logprobs)], unsaid: None}
+        yield {said: piece}, logprobs
 
 
 def _first_delta(call: dict[str, Any] | None) -> dict[str, Any]:

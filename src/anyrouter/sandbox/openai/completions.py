@@ -50,7 +50,7 @@ def answer_completion(fields: Fields, stamp: Stamp) -> Reply:
     request = _read(fields)
     if request.stream.is_streamed:
         kind = ("content-type", "text/event-stream; charset=utf-8")
-        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=_events(request, stamp))
+        return Reply(headers=(kind, ("cache-control", "no-cache"), *headers(stamp)), body=_events(request, stamp), is_stream=True)
     completion = {**_identity(request, stamp), "choices": [_whole_choice(request, choice) for choice in request.choices]}
     if request.scenario is not Scenario.NO_USAGE:
         completion["usage"] = _usage(request)

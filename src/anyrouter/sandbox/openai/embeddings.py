@@ -1,12 +1,9 @@
-"""Embeddings: for each input a vector of length 1 that depends on nothing but the model, the input and the number of dimensions."""
+"""Embeddings, as numbers or packed, indented as the provider indents them."""
 
 import base64
-import hashlib
-import math
 import sys
 from array import array
 from collections.abc import Iterator
-from operator import mul
 
 import msgspec
 
@@ -17,8 +14,8 @@ from anyrouter.sandbox.openai.request import read_model
 from anyrouter.sandbox.openai.tokens import Input, count_inputs, read_inputs
 from anyrouter.sandbox.reply import ApiError, Reply, Stamp
 from anyrouter.sandbox.scenario import Scenario, scenario_of
+from anyrouter.sandbox.vector import MAX_DIMENSIONS, embed, write_numbers
 
-MAX_DIMENSIONS = 4_096
 _DEFAULT_DIMENSIONS = 1_536
 _LARGE_DIMENSIONS = 3_072  # of models called …-large
 _SEPARATOR = b",\n        "
@@ -61,17 +58,6 @@ def _body(model: str, inputs: list[Input], dimensions: int, *, is_base64: bool, 
     yield b"\n}\n"
 
 
-def embed(model: str, text: str, dimensions: int) -> "array[float]":
-    """The vector of a text, as float32: hash bytes, centred, scaled to length 1."""
-    digest = hashlib.shake_256(f"{model}\x00{text}".encode()).digest(dimensions)
-    parts = array("b", digest)
-    if not any(parts):
-        parts[0] = 1
-    scale = 1 / math.sqrt(sum(map(mul, parts, parts)))
-    table = [(byte if byte < 128 else byte - 256) * scale for byte in range(256)]  # noqa: PLR2004 -- two's complement
-    return array("f", map(table.__getitem__, parts.tobytes()))
-
-
 def _little_endian(vector: "array[float]") -> bytes:
     if sys.byteorder == "big":
         vector = array("f", vector)
@@ -80,5 +66,4 @@ def _little_endian(vector: "array[float]") -> bytes:
 
 
 def _as_numbers(vector: "array[float]") -> bytes:
-    texts = {value: b"%.9g" % value for value in set(vector)}  # nine digits name a float32; there are at most 256 different ones
-    return b"[\n        " + _SEPARATOR.join(map(texts.__getitem__, vector)) + b"\n      ]"
+    return b"[\n        " + write_numbers(vector, _SEPARATOR) + b"\n      ]"

@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 
 from anyrouter.sandbox.answer import WindowExceeded
-from anyrouter.sandbox.dialect import Dialect
+from anyrouter.sandbox.dialect import Dialect, garble_event, has_any_key
 from anyrouter.sandbox.fields import FaultKind, FieldFault, Path
 from anyrouter.sandbox.reply import ApiError, Headers, Reply, Stamp
+from anyrouter.sandbox.request import Request
 
 REQUEST_LIMIT = 10_000
 TOKEN_LIMIT = 30_000_000
+SERVER_ERROR = "The server had an error while processing your request. Sorry about that!"
 
 _A_TYPE = {
     "string": "a string",
@@ -60,6 +62,11 @@ def of_fault(fault: FieldFault) -> ApiError:
     """A member that cannot be used, in this provider's words."""
     if fault.kind is FaultKind.MISSING and fault.path == ("model",):
         return ApiError(400, "you must provide a model parameter")
+    return describe_fault(fault)
+
+
+def describe_fault(fault: FieldFault) -> ApiError:
+    """A member that cannot be used, whichever it is."""
     place = place_of(fault.path)
     message, code = _WORDING[fault.kind](fault, place)
     return ApiError(400, message, param=place, code=code)
@@ -78,12 +85,15 @@ def _of_window(excess: WindowExceeded, param: str) -> ApiError:
     return ApiError(400, message, param=param, code="context_length_exceeded")
 
 
-def _no_key() -> ApiError:
+def check_head(request: Request) -> None:
+    """ApiError for a request without a key."""
+    if has_any_key(request):
+        return
     message = (
         "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
         "(i.e. Authorization: Bearer YOUR_KEY). Any key will do: this is AnyRouter's sandbox."
     )
-    return ApiError(401, message, headers=(("www-authenticate", 'Basic realm="OpenAI API"'),))
+    raise ApiError(401, message, headers=(("www-authenticate", 'Basic realm="OpenAI API"'),))
 
 
 def _not_json(_reason: str) -> ApiError:
@@ -117,7 +127,17 @@ def _rate_limited(model: str, retry_after_s: int) -> ApiError:
 
 
 def _server_error() -> ApiError:
-    return ApiError(500, "The server had an error while processing your request. Sorry about that!", type="server_error")
+    return ApiError(500, SERVER_ERROR, type="server_error")
+
+
+def _overloaded() -> ApiError:
+    return ApiError(503, "The engine is currently overloaded, please try again later", type="server_error")
+
+
+def _failure_event(_stamp: Stamp) -> bytes:
+    return (
+        b"data: " + msgspec.json.encode({"error": {"message": SERVER_ERROR, "type": "server_error", "param": None, "code": None}}) + b"\n\n"
+    )
 
 
 def _missing(_fault: FieldFault, place: str) -> tuple[str, str]:
@@ -184,11 +204,14 @@ DIALECT = Dialect(
     render_error=render_error,
     of_fault=of_fault,
     of_window=_of_window,
-    no_key=_no_key,
+    check_head=check_head,
     not_json=_not_json,
     not_found=_not_found,
     wrong_method=_wrong_method,
     too_large=_too_large,
     rate_limited=_rate_limited,
     server_error=_server_error,
+    overloaded=_overloaded,
+    failure_event=_failure_event,
+    garble=garble_event,
 )

@@ -16,6 +16,7 @@ MAX_CHOICES = 128
 MAX_TOOLS = 128
 MAX_STOPS = 4
 MAX_TOP_LOGPROBS = 20
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _TOOL_NAME_RULE = "^[a-zA-Z0-9_-]+$"
@@ -46,6 +47,7 @@ def read_chat(fields: Fields) -> ChatRequest:
     choices = fields.integer("n", 1, MAX_CHOICES) or 1
     max_tokens = _read_max_tokens(fields)
     read_sampling(fields)
+    effort = fields.choice("reasoning_effort", EFFORTS)
     tools = _read_tools(fields)
     forced, is_allowed = _read_tool_choice(fields, tools)
     schema, has_schema = _read_response_format(fields)
@@ -64,6 +66,7 @@ def read_chat(fields: Fields) -> ChatRequest:
             stop=read_stop(fields),
             max_tokens=max_tokens,
             choices=choices,
+            is_reasoning=effort not in {None, "none"},
         ),
         stream=read_stream_options(fields),
         top_logprobs=_read_logprobs(fields),
@@ -148,6 +151,11 @@ def _read_tool(tool: Fields) -> Tool:
     definition = tool.object(kind)
     if definition is None:
         raise tool.fault(kind, FaultKind.MISSING)
+    return read_definition(definition, kind)
+
+
+def read_definition(definition: Fields, kind: str) -> Tool:
+    """A tool of the caller's own, of kind function or custom."""
     name = definition.required_text("name")
     if not _TOOL_NAME.fullmatch(name):
         place = place_of((*definition.path, "name"))
@@ -183,7 +191,7 @@ def _read_tool_choice(fields: Fields, tools: tuple[Tool, ...]) -> tuple[Tool | N
     definition = named.object(kind)
     if definition is None:
         raise named.fault(kind, FaultKind.MISSING)
-    return _find_tool(definition.required_text("name"), tools, f"tool_choice.{kind}.name"), True
+    return find_tool(definition.required_text("name"), tools, f"tool_choice.{kind}.name"), True
 
 
 def _read_allowed_tools(named: Fields, tools: tuple[Tool, ...]) -> Tool | None:
@@ -193,13 +201,14 @@ def _read_allowed_tools(named: Fields, tools: tuple[Tool, ...]) -> Tool | None:
     mode = allowed.choice("mode", ("auto", "required"))
     for tool in allowed.objects("tools"):
         definition = tool.object("function") or tool.object("custom")
-        found = _find_tool(definition.required_text("name"), tools, place_of(tool.path)) if definition else None
+        found = find_tool(definition.required_text("name"), tools, place_of(tool.path)) if definition else None
         if found is not None and mode == "required":
             return found
     return None
 
 
-def _find_tool(name: str, tools: tuple[Tool, ...], place: str) -> Tool:
+def find_tool(name: str, tools: tuple[Tool, ...], place: str) -> Tool:
+    """The tool of that name; ApiError, with the place of the name, when there is none."""
     for tool in tools:
         if tool.name == name:
             return tool
