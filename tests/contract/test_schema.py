@@ -16,6 +16,7 @@ from anyrouter.storage.database import Database, locate
 from anyrouter.storage.migration import configuration, upgrade
 from anyrouter.storage.opening import open_storage
 from anyrouter.storage.schema import HEAD_REVISION, metadata
+from anyrouter.storage.schema_version import read_revision
 
 
 def test_the_head_revision_is_the_newest_migration():
@@ -37,6 +38,20 @@ async def test_migrations_and_a_new_database_give_the_same_schema(tmp_path: Path
     await database.write(metadata.create_all)
     assert migrated == await database.read(_describe)
     await database.aclose()
+
+
+async def test_an_older_database_is_migrated_when_it_is_opened_and_keeps_what_it_has(tmp_path: Path, database_url: str | None):
+    directory = DataDirectory(tmp_path / "data")
+    directory.create_database_file()
+    database = Database(locate(directory.database, database_url))
+    await database.write(lambda connection: upgrade(connection, "0001"))
+    await database.write(lambda connection: connection.execute(sa.text("INSERT INTO latest_epoch (id, epoch) VALUES (1, 7)")).rowcount)
+    await database.aclose()
+    storage = await open_storage(tmp_path / "data", database_url, environment={})
+    assert await storage.database.read(read_revision) == HEAD_REVISION
+    assert await storage.presets.list_presets(DEFAULT_ORGANISATION_ID) == []
+    assert await storage.database.read(lambda connection: connection.execute(sa.text("SELECT epoch FROM latest_epoch")).scalar()) == 7
+    await storage.aclose()
 
 
 async def test_a_database_of_a_newer_program_is_refused(tmp_path: Path, database_url: str | None):

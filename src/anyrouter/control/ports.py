@@ -7,6 +7,7 @@ from typing import Protocol
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import Environment
 
 
@@ -36,6 +37,28 @@ class EnvironmentStore(Protocol):
 
     async def put_environment(self, environment: Environment) -> None:
         """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
+
+
+class PresetStore(Protocol):
+    """Presets. Every change bumps the organisation's epoch in its transaction. All methods may raise StorageUnavailable."""
+
+    async def add_preset(self, preset: Preset) -> None:
+        """Store a new preset; ClientError `duplicate_name` when its environment has one of that slug."""
+
+    async def find_preset(self, organisation_id: str, environment_id: str, slug: str) -> Preset | None:
+        """One preset."""
+
+    async def list_presets(self, organisation_id: str, *, environment_id: str | None = None) -> list[Preset]:
+        """All of an environment's, or of the organisation's, by slug."""
+
+    async def update_preset(self, preset: Preset) -> Preset:
+        """Replace everything but id, organisation, environment, slug and created_at, and return the preset as it is then.
+
+        Its version is the one after that which was stored, whatever `preset` says. ClientError `not_found` when it is not there.
+        """
+
+    async def delete_preset(self, preset: Preset) -> None:
+        """Forget it; ClientError `not_found` when it is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 
 metadata = MetaData()
 
@@ -81,6 +81,26 @@ environments = Table(
     Column("rate_limit_rpm", Integer),
     UniqueConstraint("organisation_id", "slug", name="uq_environments_organisation_id_slug"),
 )
+
+# What requests get that they do not say themselves. `members` is a JSON object.
+presets = Table(
+    "presets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("organisation_id", Id, ForeignKey("organisations.id"), nullable=False),
+    Column("environment_id", Id, ForeignKey("environments.id"), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("dialect", String(16), nullable=False),
+    Column("system_prompt", Text),
+    Column("members", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("environment_id", "slug", name="uq_presets_environment_id_slug"),
+)
+Index("ix_presets_organisation_id", presets.c.organisation_id)
 
 api_keys = Table(
     "api_keys",

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from anyrouter.sandbox.server import SandboxServer
+from anyrouter.storage.schema import HEAD_REVISION
 
 Command = Callable[..., Any]
 
@@ -70,7 +71,7 @@ def test_a_used_directory_is_well(examine: Command, command: Command, data_dir: 
     found = examine()
     assert found["code"] == 0
     assert [state for part in ("data directory", "pepper", "database", "journal") for state, _ in found[part]] == ["ok"] * 4
-    assert "schema 0001; keys: 1" in found["database"][0][1]
+    assert f"schema {HEAD_REVISION}; keys: 1" in found["database"][0][1]
     assert "no server uses it" in found["data directory"][0][1]
 
 
