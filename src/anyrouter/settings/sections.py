@@ -198,6 +198,11 @@ class UpstreamSettings(Section):
     base_url: HttpUrl | None = Field(
         default=None, description="Where it is. Unset: the provider's own address. Plain http and loopback are allowed."
     )
+    variables: dict[Text, Text] = Field(
+        default={},
+        description="The parts of the provider's address that are your account's, such as a region or a resource; the provider's page "
+        "names them. Unset: what the provider's own variables say.",
+    )
     credential_variable: VariableName | None = Field(default=None, description="The environment variable that holds the credential.")
     credential_file: Text | None = Field(
         default=None,

@@ -4,7 +4,7 @@ Those of the file, and those that a provider's usual variables (the ones that it
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.providers.address import UnusableVariableError, expand_base_url, read_variables
 from anyrouter.providers.sandbox import ANY_VENDOR
 from anyrouter.relay.ports import Timeouts
 from anyrouter.settings.fields import HttpUrl, is_header_safe
@@ -28,7 +29,8 @@ class Upstream:
 
     `credential` None sends none. `credential_source` says in words where it came from. `models` have complete public names; a
     `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs. `discovery_vendor` is the
-    vendor under which the models of its own list are public, None where that list is not read.
+    vendor under which the models of its own list are public, None where that list is not read. `variables` are those of the provider's
+    addresses and paths. `has_own_address`: it is at an address of the operator's choice.
     """
 
     id: str
@@ -42,16 +44,13 @@ class Upstream:
     environments: tuple[str, ...]
     is_implied: bool = False
     discovery_vendor: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    has_own_address: bool = False
 
     def serves(self, model: str) -> bool:
         """Whether a public model id is among its models."""
         pattern = f"{model.partition('/')[0]}/*"
         return any(served.public in {model, pattern} for served in self.models)
-
-    @property
-    def has_own_address(self) -> bool:
-        """Whether it is a server of the operator's choice, which may have models that the catalogue does not know."""
-        return self.base_url != self.provider.base_url
 
 
 class UnusableUpstreamError(ValueError):
@@ -82,7 +81,8 @@ def resolve(
         raise UnusableUpstreamError(
             "credential_variable", f'is missing: {provider.name} asks for a credential (credential_variable = "{variable}")'
         )
-    base_url = table.base_url or provider.base_url
+    variables = _variables(table, provider, environ)
+    base_url = table.base_url or expand_base_url(provider, variables)
     if not base_url:
         raise UnusableUpstreamError("base_url", f"is missing: {provider.name} has no address of its own")
     deadlines = table.timeouts
@@ -102,6 +102,8 @@ def resolve(
         ),
         environments=_environments(table, environments),
         discovery_vendor=_discovery_vendor(table, provider),
+        variables=variables,
+        has_own_address=table.base_url is not None,
     )
 
 
@@ -131,7 +133,15 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
         environments=(EnvironmentKind.LIVE.value,),
         is_implied=True,
         discovery_vendor=_vendors(provider.id, provider)[0] if _is_local(provider) else None,
+        has_own_address=bool(base_url),
     )
+
+
+def _variables(table: UpstreamSettings, provider: Provider, environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return read_variables(provider, table.variables, environ=environ, has_own_address=table.base_url is not None)
+    except UnusableVariableError as problem:
+        raise UnusableUpstreamError("variables", f"{problem.name} {problem}") from None
 
 
 def _credential(table: UpstreamSettings, environ: Mapping[str, str], directory: Path) -> tuple[Secret | None, str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from anyrouter.relay.ports import Timeouts
-from anyrouter.settings import ServedModel, Settings, Upstream, load_settings
+from anyrouter.settings import ServedModel, Settings, SettingsError, Upstream, load_settings
 
 Load = Callable[..., Settings]
 Problems = Callable[..., list[str]]
@@ -222,3 +222,41 @@ def test_a_credential_without_the_address_that_it_is_for_implies_nothing(tmp_pat
     assert load_settings(data_dir=tmp_path, environ=environ).upstreams == ()
     (upstream,) = load_settings(data_dir=tmp_path, environ=environ | {"AZURE_OPENAI_ENDPOINT": "https://r.example/"}).upstreams
     assert (upstream.id, upstream.base_url) == ("azure-openai", "https://r.example")
+
+
+def load_one(tmp_path: Path, table: str, **environ: str) -> Upstream:
+    (tmp_path / "anyrouter.toml").write_text(f'[[upstreams]]\nid = "one"\ncredential_variable = "T"\n{table}', encoding="utf-8")
+    return only(load_settings(data_dir=tmp_path, environ={"T": "token", **environ}))
+
+
+def test_an_accounts_variables_complete_the_providers_address(tmp_path: Path) -> None:
+    upstream = load_one(tmp_path, 'provider = "azure-openai"\nvariables = { resource = "my-res" }')
+    assert (upstream.base_url, upstream.variables) == ("https://my-res.openai.azure.com", {"resource": "my-res"})
+    assert not upstream.has_own_address
+
+
+def test_variables_come_from_where_the_providers_own_tools_have_them(tmp_path: Path) -> None:
+    upstream = load_one(tmp_path, 'provider = "cloudflare"', CLOUDFLARE_ACCOUNT_ID="0" * 32)
+    assert upstream.base_url == f"https://api.cloudflare.com/client/v4/accounts/{'0' * 32}/ai/v1"
+
+
+def test_an_address_of_the_operators_needs_no_variables_for_it(tmp_path: Path) -> None:
+    upstream = load_one(tmp_path, 'provider = "azure-openai"\nbase_url = "http://127.0.0.1:9"')
+    assert (upstream.base_url, upstream.variables, upstream.has_own_address) == ("http://127.0.0.1:9", {}, True)
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ('provider = "azure-openai"', "variables: resource is missing (or the variable AZURE_RESOURCE_NAME)"),
+        ('provider = "azure-openai"\nvariables = { resource = "MARKER/x" }', "variables: resource is not what Azure OpenAI takes"),
+        ('provider = "openai"\nvariables = { region = "x" }', "variables: region is not a variable of OpenAI; it has none"),
+        ('provider = "azure-openai"\nvariables = { resource = 1 }', "variables"),
+        ('provider = "azure-openai"\nvariables = "x"', "variables"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_told(tmp_path: Path, table: str, complaint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_one(tmp_path, table)
+    assert complaint in str(caught.value)
+    assert "MARKER" not in str(caught.value)
