@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from anyrouter.core.errors import Denied
+from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.usage import Usage, UsageSource, estimate_tokens
 from anyrouter.wire.form.events import (
     ArgumentsDelta,
@@ -22,7 +22,8 @@ from anyrouter.wire.form.text import size_of
 from anyrouter.wire.reply import InvalidReply, Pricer, ReplyFacts
 from anyrouter.wire.translation.codec import StreamDecoder, StreamEncoder
 
-_BROKEN = (ValueError, msgspec.DecodeError, RecursionError)
+# A refusal is meant for clients; what an upstream's side shares with theirs may raise one.
+_BROKEN = (ValueError, msgspec.DecodeError, RecursionError, ClientError)
 _COUNTED = frozenset({TextDelta, ReasoningDelta, ArgumentsDelta, RefusalDelta})
 _READ = frozenset({Start, Finish, UsageTold, Failure, End})
 

@@ -112,7 +112,7 @@ class Translation:
             reply = self._upstream.decode_response(body)
         except InvalidReply:
             raise
-        except _BROKEN as error:
+        except (*_BROKEN, ClientError) as error:  # a refusal is meant for clients; what is shared with their side may raise one
             raise InvalidReply(f"the body is not a reply: {str(error)[:120]}") from None
         first = reply.candidates[0] if reply.candidates else None
         facts = ReplyFacts(

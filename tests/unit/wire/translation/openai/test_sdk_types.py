@@ -1,0 +1,32 @@
+"""What clients of chat completions get, from whatever dialect, holds to the types of OpenAI's own SDK, strictly checked."""
+
+import json
+from pathlib import Path
+
+import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+GOLDEN = Path(__file__).resolve().parents[4] / "golden"
+REPLIES = sorted(GOLDEN.glob("*/reply_*.openai.snap"))
+# A failure in a stream has the contract's finish reason `error`, which OpenAI does not have.
+STREAMS = [path for path in sorted(GOLDEN.glob("*/stream_*.openai.snap")) if '"finish_reason":"error"' not in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", REPLIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_reply_is_a_chat_completion(path: Path) -> None:
+    ChatCompletion.model_validate(json.loads(path.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_streams_events_are_chunks_and_its_last_says_done(path: Path) -> None:
+    events = [line.removeprefix("data: ") for line in path.read_text("utf-8").splitlines() if line.startswith("data: ")]
+    for event in events:
+        if event != "[DONE]":
+            ChatCompletionChunk.model_validate(json.loads(event))
+    assert events.count("[DONE]") <= 1
+    assert "[DONE]" not in events[:-1]
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(REPLIES) >= 10
+    assert len(STREAMS) >= 10
