@@ -122,6 +122,8 @@ class _Search:
         members: dict[str, _Instance] = {}
         names = [*schema.get("required", ())]
         for name in names:  # grows while it is walked: what a required member needs is required too
+            if not isinstance(name, str):
+                raise SchemaRefused("a required name is none")
             if name not in members:
                 members[name] = self.find(properties.get(name, additional), depth + 1, open_refs)
                 names.extend(schema.get("dependentRequired", {}).get(name, ()))

@@ -104,6 +104,8 @@ def test_the_smallest_instance_of_a_schema(schema: Any, instance: Any) -> None:
         {"properties": [], "required": ["a"]},
         {"required": 3},
         {"required": [[]]},
+        {"required": [None]},
+        {"required": ["a"], "dependentRequired": {"a": [None]}},
         {"$ref": "#"},
         {"$ref": "#/nowhere"},
         {"$ref": "https://example.com/schema.json"},

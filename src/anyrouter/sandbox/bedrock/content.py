@@ -17,6 +17,7 @@ from anyrouter.sandbox.fields import FaultKind, FieldFault, Fields
 from anyrouter.sandbox.text import byte_count
 
 MAX_MESSAGES = 100_000
+MAX_SHOWN_IDS = 16
 BLOCKS = (
     "text", "image", "document", "video", "audio", "toolUse", "toolResult", "guardContent", "cachePoint", "reasoningContent",
     "citationsContent", "searchResult", "toolAddition", "toolRemoval",
@@ -215,9 +216,11 @@ def _read_reasoning(value: Fields) -> int:
 
 def _check_results(before: Turn, after: Turn) -> None:
     """Every call is answered in the next message, and nothing else is."""
-    missing = [identity for identity in before.calls if identity not in after.results]
+    results = set(after.results)
+    missing = [identity for identity in before.calls if identity not in results]
     if missing:
-        raise refusal(f"Expected toolResult blocks at messages.{after.index}.content for the following Ids: {', '.join(missing)}")
+        shown = ", ".join(missing[:MAX_SHOWN_IDS])
+        raise refusal(f"Expected toolResult blocks at messages.{after.index}.content for the following Ids: {shown}")
     if len(after.results) > len(before.calls):
         note = "exceeds the number of toolUse blocks of previous turn."
         raise refusal(f"The number of toolResult blocks at messages.{after.index}.content {note}")

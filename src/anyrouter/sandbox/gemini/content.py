@@ -91,13 +91,12 @@ def read_system(fields: Fields) -> int:
 
 
 def _read_part(part: Fields, turn: Turn, request: str) -> None:
-    kinds = [name for name in PART_DATA if part.has(name)]
-    place = place_of(part.path)
+    kinds = [name for name in part.members if name in PART_DATA and part.has(name)]
     if not kinds:
-        raise refusal(f"* {request}.{place}.data: required oneof field 'data' must have one initialized field\n")
+        raise refusal(f"* {request}.{place_of(part.path)}.data: required oneof field 'data' must have one initialized field\n")
     if len(kinds) > 1:
         note = f"oneof field 'data' is already set. Cannot set '{snake_case(kinds[1])}'"
-        raise refusal(f"Invalid value at '{place}' (oneof), {note}")
+        raise refusal(f"Invalid value at '{place_of(part.path)}' (oneof), {note}")
     is_thought = part.flag("thought")
     _check_base64(part, "thoughtSignature")
     if kinds == ["text"]:

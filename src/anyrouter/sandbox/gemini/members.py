@@ -1,15 +1,14 @@
 """Reading a protocol buffer's JSON as Google's parser does: names in either spelling, no unknown ones, numbers also as strings.
 
-Known are the members that `google-genai` sends to the Gemini API (its converters, version 3.4, read in November 2026), and
-those that its server added before. A single object stands for a list of one.
+Known are the members that `google-genai` sends to the Gemini API (the converters of its version 3.4, read in November 2026). A single
+object stands for a list of one.
 """
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from anyrouter.sandbox.fields import FaultKind, Fields
-
-Names = Mapping[str, str]  # each accepted spelling → the name in camelCase
 
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -19,84 +18,93 @@ def snake_case(name: str) -> str:
     return _HUMP.sub(r"_\1", name).lower()
 
 
-def _names(text: str) -> Names:
-    return {spelling: name for name in text.split() for spelling in (snake_case(name), name)}
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message's members: their names in camelCase, and what each accepted spelling means."""
+
+    own: frozenset[str]
+    spellings: Mapping[str, str]
 
 
-REQUEST = _names(
+def _message(text: str, **others: str) -> Message:
+    names = text.split()
+    return Message(frozenset(names), {snake_case(name): name for name in names} | {name: name for name in names} | others)
+
+
+REQUEST = _message(
     "model contents systemInstruction tools toolConfig safetySettings generationConfig cachedContent labels serviceTier store "
     "continuationToken"
 )
-COUNT_REQUEST = _names("model contents generateContentRequest")
-EMBED_REQUEST = _names("model content taskType title outputDimensionality embedContentConfig")
-BATCH_REQUEST = _names("model requests")
-EMBED_CONFIG = _names("taskType title outputDimensionality autoTruncate documentOcr audioTrackExtraction")
-CONTENT = _names("role parts")
+COUNT_REQUEST = _message("model contents generateContentRequest")
+EMBED_REQUEST = _message("model content taskType title outputDimensionality embedContentConfig")
+BATCH_REQUEST = _message("model requests")
+EMBED_CONFIG = _message("taskType title outputDimensionality autoTruncate documentOcr audioTrackExtraction")
+CONTENT = _message("role parts")
 PART_DATA = (
     "text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult",
     "toolCall", "toolResponse",
 )  # fmt: skip
-PART = _names(
+PART = _message(
     " ".join(PART_DATA) + " thought thoughtSignature videoMetadata partMetadata mediaResolution audioTranscription mediaProcessing "
     "speechMetadata documentMetadata spreadsheetMetadata audioMetadata"
 )
-BLOB = _names("mimeType data displayName")
-FILE = _names("mimeType fileUri displayName")
-CALL = _names("id name args")
-RESPONSE = _names("id name response parts willContinue scheduling")
-TOOL = _names(
+BLOB = _message("mimeType data displayName")
+FILE = _message("mimeType fileUri displayName")
+CALL = _message("id name args")
+RESPONSE = _message("id name response parts willContinue scheduling")
+TOOL = _message(
     "functionDeclarations googleSearch googleSearchRetrieval codeExecution urlContext computerUse fileSearch googleMaps mcpServers"
 )
-DECLARATION = _names("name description parameters parametersJsonSchema response responseJsonSchema behavior")
-TOOL_CONFIG = _names("functionCallingConfig retrievalConfig includeServerSideToolInvocations")
-CALLING_CONFIG = _names("mode allowedFunctionNames")
-GENERATION_CONFIG = {
-    **_names(
-        "candidateCount stopSequences maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty responseMimeType "
-        "responseSchema responseJsonSchema responseLogprobs logprobs responseModalities mediaResolution speechConfig thinkingConfig "
-        "imageConfig enableEnhancedCivicAnswers responseFormat translationConfig audioTranscriptionConfig"
-    ),
-    "_responseJsonSchema": "responseJsonSchema",
-}
-THINKING_CONFIG = _names("includeThoughts thinkingBudget thinkingLevel")
-SAFETY_SETTING = _names("category threshold method")
-SCHEMA = _names(
+DECLARATION = _message("name description parameters parametersJsonSchema response responseJsonSchema behavior")
+TOOL_CONFIG = _message("functionCallingConfig retrievalConfig includeServerSideToolInvocations")
+CALLING_CONFIG = _message("mode allowedFunctionNames")
+GENERATION_CONFIG = _message(
+    "candidateCount stopSequences maxOutputTokens temperature topP topK seed presencePenalty frequencyPenalty responseMimeType "
+    "responseSchema responseJsonSchema responseLogprobs logprobs responseModalities mediaResolution speechConfig thinkingConfig "
+    "imageConfig enableEnhancedCivicAnswers responseFormat translationConfig audioTranscriptionConfig",
+    _responseJsonSchema="responseJsonSchema",
+)
+THINKING_CONFIG = _message("includeThoughts thinkingBudget thinkingLevel")
+SAFETY_SETTING = _message("category threshold method")
+SCHEMA = _message(
     "type format title description nullable enum items maxItems minItems properties required minProperties maxProperties minLength "
     "maxLength pattern example anyOf propertyOrdering default minimum maximum"
 )
 
 
-def read(fields: Fields, names: Names) -> Fields:
+def read(fields: Fields, message: Message) -> Fields:
     """The message with its members in camelCase; a fault for one that it does not have."""
+    if fields.members.keys() <= message.own:
+        return fields
     members = {}
     for name, value in fields.members.items():
-        known = names.get(name)
-        if known is None:
+        own = message.spellings.get(name)
+        if own is None:
             raise fields.fault(name, FaultKind.UNKNOWN)
-        members[known] = value
+        members[own] = value
     return Fields(members, fields.path)
 
 
-def read_object(fields: Fields, name: str, names: Names) -> Fields | None:
+def read_object(fields: Fields, name: str, message: Message) -> Fields | None:
     """A message in a message."""
     found = fields.object(name)
-    return None if found is None else read(found, names)
+    return None if found is None else read(found, message)
 
 
-def require_object(fields: Fields, name: str, names: Names) -> Fields:
+def require_object(fields: Fields, name: str, message: Message) -> Fields:
     """A message in a message, that must be there."""
-    found = read_object(fields, name, names)
+    found = read_object(fields, name, message)
     if found is None:
         raise fields.fault(name, FaultKind.MISSING)
     return found
 
 
-def read_objects(fields: Fields, name: str, names: Names, *, maximum: int | None = None) -> list[Fields]:
+def read_objects(fields: Fields, name: str, message: Message, *, maximum: int | None = None) -> list[Fields]:
     """A list of messages, or one that stands for a list."""
     value = fields.members.get(name)
     if isinstance(value, dict):
-        return [read(Fields(value, (*fields.path, name, 0)), names)]
-    return [read(item, names) for item in fields.objects(name, maximum=maximum)]
+        return [read(Fields(value, (*fields.path, name, 0)), message)]
+    return [read(item, message) for item in fields.objects(name, maximum=maximum)]
 
 
 def read_texts(fields: Fields, name: str, *, maximum: int | None = None) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ Stateless: `store` is taken and not acted upon, and what refers to an earlier re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from anyrouter.core.usage import estimate_tokens
 from anyrouter.sandbox.answer import Prompt, Tool
 from anyrouter.sandbox.fields import FaultKind, FieldFault, Fields
@@ -47,7 +49,7 @@ class ResponsesRequest:
 
     prompt: Prompt
     stream: StreamOptions
-    echoed: dict[str, Any]
+    echoed: dict[str, msgspec.Raw]
     top_logprobs: int | None
     shows_summary: bool
 
@@ -89,13 +91,16 @@ def read_request(fields: Fields) -> ResponsesRequest:
     )
 
 
-def _echo(fields: Fields, reasoning: dict[str, Any]) -> dict[str, Any]:
-    """The members of a response that say what was asked for, with this provider's defaults, in its order."""
+def _echo(fields: Fields, reasoning: dict[str, Any]) -> dict[str, msgspec.Raw]:
+    """The members of a response that say what was asked for, with this provider's defaults, in its order.
+
+    Encoded at once: what is nested too deeply for it is refused before a stream begins, and a stream says it three times.
+    """
     text = fields.object("text") or Fields({})
     truncation = fields.choice("truncation", ("auto", "disabled"))
     parallel = fields.flag("parallel_tool_calls") or not fields.has("parallel_tool_calls")
     temperature, top_p = fields.number("temperature", 0.0, 2.0), fields.number("top_p", 0.0, 1.0)
-    return {
+    echoed = {
         "instructions": fields.members.get("instructions"),
         "max_output_tokens": fields.members.get("max_output_tokens"),
         "max_tool_calls": fields.integer("max_tool_calls", 1),
@@ -121,6 +126,7 @@ def _echo(fields: Fields, reasoning: dict[str, Any]) -> dict[str, Any]:
         "user": fields.text("user"),
         "metadata": (fields.object("metadata") or Fields({})).members,
     }
+    return {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in echoed.items()}
 
 
 def _echo_tool(tool: dict[str, Any]) -> dict[str, Any]:
