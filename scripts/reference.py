@@ -1,16 +1,17 @@
-"""Writes docs/reference/ from the code, or says with --check whether it is fresh.
+"""Writes docs/reference/ and docs/providers/ from the code, or says with --check whether they are fresh.
 
 python scripts/reference.py [--check]
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 from error_meanings import MEANINGS
 from prometheus_client.core import Metric
+from provider_pages import list_pages, table
 from pydantic import BaseModel
 
 from anyrouter.cli.app import app
@@ -25,7 +26,7 @@ from anyrouter.settings.variables import CONFIG_VARIABLE, DATA_DIR_VARIABLE, var
 from anyrouter.storage.pepper import PEPPER_VARIABLE
 from anyrouter.web.api.metrics import RelayCollector
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "docs" / "reference"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/reference.py (make docs). Change the code, not this file. -->"
 OTHER_VARIABLES = {
     DATA_DIR_VARIABLE: "The data directory, when `--data-dir` is not given. Default: `./data`.",
@@ -42,16 +43,20 @@ RETRIED = {429, 500, 502, 503, 504}
 
 def main() -> int:
     """The exit code: with --check 1 when a page is stale, missing or left over."""
-    pages = {name: f"{NOTE}\n\n{write().strip()}\n" for name, write in PAGES.items()}
+    written = {"reference": {name: write() for name, write in PAGES.items()}, "providers": list_pages(PROVIDERS)}
+    pages = {f"{folder}/{name}": f"{NOTE}\n\n{text.strip()}\n" for folder, texts in written.items() for name, text in texts.items()}
+    present = {f"{folder}/{path.name}": path.read_text(encoding="utf-8") for folder in written for path in (DOCS / folder).glob("*.md")}
+    stale = sorted(name for name in pages.keys() | present.keys() if pages.get(name) != present.get(name))
     if "--check" in sys.argv[1:]:
-        present = {path.name: path.read_text(encoding="utf-8") for path in DIRECTORY.glob("*.md")}
-        stale = sorted(name for name in pages.keys() | present.keys() if pages.get(name) != present.get(name))
         for name in stale:
-            print(f"docs/reference/{name} is stale: run make docs")
+            print(f"docs/{name} is stale: run make docs")
         return 1 if stale else 0
-    DIRECTORY.mkdir(parents=True, exist_ok=True)
-    for name, text in pages.items():
-        (DIRECTORY / name).write_text(text, encoding="utf-8")
+    for name in stale:
+        (DOCS / name).parent.mkdir(parents=True, exist_ok=True)
+        if name in pages:
+            (DOCS / name).write_text(pages[name], encoding="utf-8")
+        else:
+            (DOCS / name).unlink()
     return 0
 
 
@@ -66,26 +71,33 @@ def write_settings() -> str:
     for name, model in SECTIONS.items():
         lines += ["", f"## [{name}]", "", *_docstring(model), ""]
         rows = [(f"`{key}`", kind, default, f"{text} `{variable_of(name, key)}`") for key, kind, default, text in _keys(model)]
-        lines += _table(("key", "value", "default", "what, and its variable"), rows)
+        lines += table(("key", "value", "default", "what, and its variable"), rows)
     for name, model in ARRAYS.items():
         lines += ["", f"## [[{name}]]", "", *_docstring(model), "", f"As a JSON array: `{variable_of(name)}`.", ""]
-        lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
+        lines += table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
     lines += ["", "### timeouts of an upstream", "", *_docstring(TimeoutSettings), ""]
-    lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(TimeoutSettings)])
+    lines += table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(TimeoutSettings)])
     lines += ["", "## Other variables", ""]
-    lines += _table(("variable", "what"), [(f"`{name}`", text) for name, text in OTHER_VARIABLES.items()])
+    lines += table(("variable", "what"), [(f"`{name}`", text) for name, text in OTHER_VARIABLES.items()])
     lines += [
         "",
         "## Providers",
         "",
-        "What `provider` of an upstream can be. The variables make an upstream of the `live` environment by themselves.",
+        "What `provider` of an upstream can be; [each has a page](../providers/README.md). The variables make an upstream of the `live`",
+        "environment by themselves, unless other tools read them too.",
         "",
     ]
     rows = [
-        (f"`{row.id}`", row.dialect, _code(row.base_url), _code(row.credential_variable), _code(row.base_url_variable))
+        (
+            f"`{row.id}`",
+            row.dialect,
+            _code(row.base_url or row.base_url_template),
+            _code(row.credential_variable),
+            _code(row.base_url_variable),
+        )
         for row in PROVIDERS.values()
     ]
-    lines += _table(("id", "dialect", "address", "credential's variable", "address's variable"), rows)
+    lines += table(("id", "dialect", "address", "credential's variable", "address's variable"), rows)
     return "\n".join(lines)
 
 
@@ -107,7 +119,7 @@ def write_models_file() -> str:
     ]
     for title, model in (("[[models]]", ModelTable), ('[prices."vendor/name"], [models.price]', PriceTable), ("[[….tiers]]", TierTable)):
         lines += ["", f"## {title}", "", *_docstring(model), ""]
-        lines += _table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
+        lines += table(("key", "value", "default", "what"), [(f"`{key}`", *rest) for key, *rest in _keys(model)])
     return "\n".join(lines)
 
 
@@ -161,7 +173,7 @@ def _kind(facts: dict[str, Any], schema: dict[str, Any]) -> str:
 def write_cli() -> str:
     """Every command with its arguments and options, and the exit codes."""
     lines = ["# Command line", "", "`anyrouter COMMAND --help` says the same.", "", "## Exit codes", ""]
-    lines += _table(("code", "meaning"), [(str(int(code)), text) for code, text in EXIT_MEANINGS.items()])
+    lines += table(("code", "meaning"), [(str(int(code)), text) for code, text in EXIT_MEANINGS.items()])
     lines += ["", "With `--json` results are one JSON document on standard output; an error is one on standard error:"]
     lines += ['`{"error": {"code": "…", "message": "…", "exit_code": 3}}`, with `cure` and `details` where there are any.']
     for path, command in _commands(typer.main.get_command(app), "anyrouter"):
@@ -170,7 +182,7 @@ def write_cli() -> str:
             lines += ["", command.epilog]
         rows = [_parameter(parameter) for parameter in command.params if not _NOT_OURS & set(parameter.opts)]
         if rows:
-            lines += ["", *_table(("option", "default", "what"), rows)]
+            lines += ["", *table(("option", "default", "what"), rows)]
     return "\n".join(lines)
 
 
@@ -208,7 +220,7 @@ def write_errors() -> str:
     if MEANINGS.keys() != CODES.keys():
         raise SystemExit(f"scripts/error_meanings.py and the codes differ: {sorted(MEANINGS.keys() ^ CODES.keys())}")
     rows = sorted((facts.status, code, facts.type) for code, facts in CODES.items())
-    lines += _table(
+    lines += table(
         ("status", "code", "type", "again", "meaning"),
         [(str(status), f"`{code}`", f"`{kind}`", "yes" if status in RETRIED else "no", MEANINGS[code]) for status, code, kind in rows],
     )
@@ -225,7 +237,7 @@ def write_endpoints() -> str:
         "",
     ]
     rows = [(f"`{'POST' if row.is_inference else 'GET'} /{row.path}`", _access(row), row.dialect) for row in ENDPOINTS.values()]
-    return "\n".join(lines + _table(("endpoint", "needs", "errors as"), rows))
+    return "\n".join(lines + table(("endpoint", "needs", "errors as"), rows))
 
 
 def _access(row: Endpoint) -> str:
@@ -245,16 +257,11 @@ def write_metrics() -> str:
         labels = ", ".join(f"`{label}`" for label in getattr(family, "_labelnames", ()))
         rows.append((f"`{name}`", family.type, labels, family.documentation))
     lines = ["# Metrics", "", "`GET /metrics` in Prometheus' text format: from loopback, or with `server.metrics_token`.", ""]
-    return "\n".join(lines + _table(("name", "type", "labels", "what"), rows))
+    return "\n".join(lines + table(("name", "type", "labels", "what"), rows))
 
 
 def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -37,10 +37,10 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A page of the provider's documentation, and the day on which it was read."""
+    """Where the provider says it, and the day on which that was checked: there, or in the words of an SDK or table that cites it."""
 
     page: str
-    read: date
+    checked: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ class Quirk:
     """One documented difference between what a provider takes and the wire format that it speaks.
 
     `members` are names at the top of the body, `messages[].name` one within each message, `response_format.type` one within an
-    object. `to` is the other name (renamed) or value (replaced), `values` the value that is replaced, or those that are taken
-    (restricted): texts, or the JSON of numbers and booleans. `models` is a regular expression for the start of the upstream's
-    model names that it concerns; empty: all of them.
+    object. `to` is the other name (renamed) or value (replaced). `values` are the value that is replaced, those that are taken
+    (restricted), or those that are not (unsupported; empty: none is): texts, or the JSON of numbers and booleans. `models` is a
+    regular expression for the start of the upstream's model names that it concerns; empty: all of them.
     """
 
     members: tuple[str, ...]

@@ -105,7 +105,7 @@ class _Body:
             self.changed[name] = None
             if quirk.to is not None and self._current(quirk.to) in {None, b"null"}:
                 self.changed[quirk.to] = judged
-        elif quirk.effect is Effect.UNSUPPORTED or _read(judged) not in quirk.values:
+        elif (_read(judged) in quirk.values) != (quirk.effect is Effect.RESTRICTED) or not quirk.values:
             self.changed[name] = None
             self.warnings.add(WarningCode.UNSUPPORTED_PARAMETER, name, _explain(quirk, member))
 
@@ -153,6 +153,8 @@ def _read(value: bytes) -> str:
 
 
 def _explain(quirk: Quirk, member: str) -> str:
+    if quirk.effect is Effect.UNSUPPORTED and quirk.values:
+        return f"{member} was left out: the model's provider does not take {' or '.join(quirk.values)}."
     if quirk.effect is Effect.RESTRICTED:
         return f"{member} was left out: the model's provider takes {' or '.join(quirk.values)} only."
     return f"{member} was left out: the model's provider does not take it."

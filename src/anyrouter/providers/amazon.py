@@ -42,6 +42,6 @@ BEDROCK = Provider(
     is_fetching_images=False,
     is_host=True,
     is_found_last=True,
-    source=Source(page="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html", read=date(2026, 11, 24)),
+    source=Source(page="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html", checked=date(2026, 11, 24)),
     note="A model is a model id, an inference profile such as `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, or its ARN.",
 )

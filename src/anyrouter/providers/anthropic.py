@@ -26,5 +26,5 @@ ANTHROPIC = Provider(
     base_url_variable="ANTHROPIC_BASE_URL",
     headers=HEADERS,
     passed_headers=frozenset({"anthropic-version", "anthropic-beta"}),
-    source=Source(page="https://platform.claude.com/docs/en/api/messages/create", read=date(2026, 11, 24)),
+    source=Source(page="https://platform.claude.com/docs/en/api/messages/create", checked=date(2026, 11, 24)),
 )

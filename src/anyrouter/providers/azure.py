@@ -15,7 +15,7 @@ from anyrouter.providers.anthropic import HEADERS as ANTHROPIC_HEADERS
 from anyrouter.providers.anthropic import MESSAGES, PATHS
 
 DIALECT = "openai"
-_READ = date(2026, 11, 24)
+_CHECKED = date(2026, 11, 24)
 _HEADER = "api-key"
 _V1_PATHS = {path: f"/openai/v1/{path}" for path in ("chat/completions", "completions", "embeddings")}
 _V1_FORMATS = {DIALECT: Format(path=_V1_PATHS["chat/completions"]), "responses": Format(path="/openai/v1/responses")}
@@ -38,7 +38,7 @@ AZURE_OPENAI = Provider(
     variables=(Variable(name="resource", text=_RESOURCE_TEXT, environment=("AZURE_RESOURCE_NAME",)),),
     is_host=True,
     is_found_last=True,
-    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle", read=_READ),
+    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/api-version-lifecycle", checked=_CHECKED),
     note=f"{_DEPLOYMENT_NOTE} A `base_url` of yours is the resource's address without a path.",
 )
 AZURE_DEPLOYMENTS = Provider(
@@ -64,7 +64,7 @@ AZURE_DEPLOYMENTS = Provider(
     ),
     is_host=True,
     is_found_last=True,
-    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference", read=_READ),
+    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/openai/reference", checked=_CHECKED),
     note=_DEPLOYMENT_NOTE,
 )
 AZURE_FOUNDRY = Provider(
@@ -81,7 +81,7 @@ AZURE_FOUNDRY = Provider(
     variables=(Variable(name="resource", text=_RESOURCE_TEXT),),
     is_host=True,
     is_found_last=True,
-    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/concepts/endpoints", read=_READ),
+    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/concepts/endpoints", checked=_CHECKED),
     note=_DEPLOYMENT_NOTE,
 )
 AZURE_FOUNDRY_ANTHROPIC = Provider(
@@ -100,6 +100,8 @@ AZURE_FOUNDRY_ANTHROPIC = Provider(
     headers=ANTHROPIC_HEADERS,
     passed_headers=frozenset({"anthropic-version", "anthropic-beta"}),
     variables=(Variable(name="resource", text=_RESOURCE_TEXT, environment=("ANTHROPIC_FOUNDRY_RESOURCE",)),),
-    source=Source(page="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude", read=_READ),
+    source=Source(
+        page="https://learn.microsoft.com/en-us/azure/ai-foundry/foundry-models/how-to/use-foundry-models-claude", checked=_CHECKED
+    ),
     note=_DEPLOYMENT_NOTE,
 )

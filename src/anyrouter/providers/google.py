@@ -13,7 +13,7 @@ from anyrouter.core.provider import AuthKind, Format, Provider, Source, Variable
 from anyrouter.providers.anthropic import DIALECT as ANTHROPIC_DIALECT
 
 DIALECT = "gemini"
-_READ = date(2026, 11, 24)
+_CHECKED = date(2026, 11, 24)
 _OPENAI_PATHS = {path: f"/openai/{path}" for path in ("chat/completions", "embeddings")}
 _PUBLISHERS = "/projects/{project}/locations/{location}/publishers"
 _GEMINI_MODEL = _PUBLISHERS + "/google/models/{model}"
@@ -37,7 +37,7 @@ GOOGLE = Provider(
         "openai": Format(path=_OPENAI_PATHS["chat/completions"]),
     },
     credential_variable="GEMINI_API_KEY",
-    source=Source(page="https://ai.google.dev/api/generate-content", read=_READ),
+    source=Source(page="https://ai.google.dev/api/generate-content", checked=_CHECKED),
     note="A `base_url` of yours ends in `/v1beta`; the OpenAI-compatible paths are below it at `/openai`.",
 )
 
@@ -74,7 +74,7 @@ VERTEX = Provider(
         Variable(name="location", text=_LOCATION_TEXT, environment=("GOOGLE_CLOUD_LOCATION",), default="global"),
     ),
     is_implied=False,
-    source=Source(page="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference", read=_READ),
+    source=Source(page="https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference", checked=_CHECKED),
 )
 VERTEX_ANTHROPIC = Provider(
     id="google-vertex-anthropic",
@@ -109,6 +109,6 @@ VERTEX_ANTHROPIC = Provider(
         Variable(name="location", text=_LOCATION_TEXT, environment=("CLOUD_ML_REGION", "GOOGLE_CLOUD_LOCATION"), default="global"),
     ),
     is_implied=False,
-    source=Source(page="https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude", read=_READ),
+    source=Source(page="https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude", checked=_CHECKED),
     note="A model's name here may have its date behind an `@`, such as `claude-sonnet-4-5@20250929`: give it in the upstream's `models`.",
 )

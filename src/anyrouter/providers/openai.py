@@ -9,7 +9,7 @@ from anyrouter.core.provider import AuthKind, Effect, Format, Provider, Quirk, S
 
 DIALECT = "openai"
 PATHS = {path: f"/{path}" for path in ("chat/completions", "completions", "embeddings")}
-_SOURCE = Source(page="https://developers.openai.com/api/reference/overview", read=date(2026, 11, 24))
+_SOURCE = Source(page="https://developers.openai.com/api/reference/overview", checked=date(2026, 11, 24))
 
 OPENAI = Provider(
     id="openai",
@@ -27,10 +27,7 @@ OPENAI = Provider(
             effect=Effect.RENAMED,
             to="max_completion_tokens",
             models=r"o\d|gpt-[5-9]",
-            source=Source(
-                page="https://developers.openai.com/api/reference/resources/chat/subresources/completions/methods/create",
-                read=date(2026, 11, 24),
-            ),
+            source=Source(page="https://developers.openai.com/api/docs/guides/reasoning", checked=date(2026, 11, 24)),
         ),
     ),
     source=_SOURCE,

@@ -11,7 +11,7 @@ from anyrouter.providers.adaptation import adapt_body, select_quirks
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.wire.form.warnings import Warnings
 
-SOURCE = Source(page="https://example.com", read=date(2026, 11, 24))
+SOURCE = Source(page="https://example.com", checked=date(2026, 11, 24))
 
 
 def make_provider(*quirks: Quirk, row: Format | None = None, is_asking_usage: bool = True) -> Provider:
@@ -61,6 +61,13 @@ def test_of_two_names_for_one_thing_the_providers_own_counts() -> None:
     assert adapt('{"model":"m","max_completion_tokens":5,"max_tokens":6}', PROVIDERS["deepseek"])[0] == '{"model":"m","max_tokens":6}'
 
 
+def test_what_is_restricted_to_words_is_left_out_when_it_is_an_object() -> None:
+    provider = make_provider(Quirk(members=("tool_choice",), effect=Effect.RESTRICTED, values=("auto",), source=SOURCE))
+    choice = {"type": "function", "function": {"name": "auto"}}
+    assert adapt({"model": "m", "tool_choice": choice}, provider) == ('{"model": "m"}', ["tool_choice"])
+    assert adapt({"tool_choice": "auto"}, provider)[1] == []
+
+
 @pytest.mark.parametrize(
     ("value", "is_kept"),
     [("1", True), ("2", False), ('"1"', True), ("1.5", False), ("[]", False), ("true", False), ("null", True)],
@@ -81,10 +88,11 @@ def test_an_object_is_left_out_whole_when_its_kind_is_not_taken() -> None:
         assert adapt(text, PROVIDERS["deepseek"]) == (text, [])
 
 
-def test_a_choice_of_one_tool_is_not_one_of_the_words_that_are_taken() -> None:
-    choice = {"type": "function", "function": {"name": "f"}}
-    assert adapt({"model": "m", "tool_choice": choice}, PROVIDERS["moonshotai"]) == ('{"model": "m"}', ["tool_choice"])
-    assert adapt({"tool_choice": "auto"}, PROVIDERS["moonshotai"])[1] == []
+def test_a_single_value_that_is_not_taken_is_left_out_and_others_stay() -> None:
+    assert adapt('{"model":"m","tool_choice":"required"}', PROVIDERS["moonshotai"]) == ('{"model":"m"}', ["tool_choice"])
+    for kept in ('"auto"', '"none"', '{"type":"function","function":{"name":"required"}}', "null"):
+        text = f'{{"tool_choice":{kept}}}'
+        assert adapt(text, PROVIDERS["moonshotai"])[1] == []
 
 
 def test_a_role_that_is_not_known_is_sent_as_the_one_that_is() -> None:
