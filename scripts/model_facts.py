@@ -30,16 +30,25 @@ TABLE = "litellm/model_prices_and_context_window_backup.json"
 
 # Our vendor to the source's names of it, the prefixes of its rows among them.
 VENDORS = {
+    "amazon-bedrock": ("bedrock_converse", "bedrock"),
     "anthropic": ("anthropic",),
+    "baseten": ("baseten",),
     "cerebras": ("cerebras",),
+    "cloudflare": ("cloudflare",),
     "cohere": ("cohere_chat", "cohere"),
+    "databricks": ("databricks",),
     "deepseek": ("deepseek",),
+    "fireworks": ("fireworks_ai", "fireworks_ai-embedding-models"),
     "google": ("gemini",),
     "groq": ("groq",),
     "minimax": ("minimax",),
     "mistralai": ("mistral", "codestral"),
     "moonshotai": ("moonshot",),
+    "novita": ("novita",),
     "openai": ("openai", "text-completion-openai"),
+    "openrouter": ("openrouter",),
+    "perplexity": ("perplexity",),
+    "together": ("together_ai",),
     "x-ai": ("xai",),
     "z-ai": ("zai",),
 }
