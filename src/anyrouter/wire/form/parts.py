@@ -49,7 +49,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     raw: msgspec.Raw | None = None
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, gc=False):
     """Plain text."""
 
     text: JsonText

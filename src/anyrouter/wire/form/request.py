@@ -10,7 +10,7 @@ from anyrouter.wire.form.tools import AnyTool, ToolChoice
 SYSTEM, DEVELOPER, USER, ASSISTANT, TOOL = "system", "developer", "user", "assistant", "tool"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One turn. `role` is one of the five above; `ToolResult`s stand in messages of role tool only, and nothing else does there.
 
     System prompts are messages too, in their place; the leading ones are what some dialects have a member of their own for.

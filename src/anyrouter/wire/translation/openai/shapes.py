@@ -124,7 +124,7 @@ class AudioIdShape(msgspec.Struct):
     id: str
 
 
-class MessageShape(msgspec.Struct, forbid_unknown_fields=True):
+class MessageShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A message of a request."""
 
     role: str
