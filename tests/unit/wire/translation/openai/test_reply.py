@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from anyrouter.core.errors import Denied
 from anyrouter.core.usage import Usage
 from anyrouter.wire.form.parts import Audio, Citation, Image, Part, Reasoning, Refusal, Source, Text, ToolCall
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT, ReasoningOptions
@@ -13,6 +14,7 @@ from anyrouter.wire.form.request import Request
 from anyrouter.wire.form.text import quote
 from anyrouter.wire.reply import CostFields, Naming
 from anyrouter.wire.translation.codec import ReplyContext
+from anyrouter.wire.translation.openai.codec import CODEC
 from anyrouter.wire.translation.openai.reply_decoder import decode_response
 from anyrouter.wire.translation.openai.reply_encoder import encode_response
 
@@ -131,3 +133,13 @@ def test_a_proof_is_told_with_the_id_that_its_call_gets() -> None:
 def test_hidden_thinking_is_not_shown() -> None:
     message = encode(Reasoning(text=quote("r"), signature="s"), Text(quote("a")), is_hidden=True)["message"]
     assert message == {"role": "assistant", "content": "a", "refusal": None}
+
+
+def test_a_refusal_has_the_envelope_of_every_other_one() -> None:
+    assert CODEC is not None
+    assert CODEC.render_error is not None
+    error = json.loads(CODEC.render_error(Denied(code="no_route", message="None.", param="top_k", metadata={"warnings": []}), "req-1"))[
+        "error"
+    ]
+    assert (error["code"], error["type"], error["param"]) == ("no_route", "not_found_error", "top_k")
+    assert error["metadata"] == {"warnings": [], "request_id": "req-1"}
