@@ -134,7 +134,8 @@ def _explain(quirk: Quirk) -> str:
     members = ", ".join(f"`{member}`" for member in quirk.members)
     values = " or ".join(f"`{value}`" for value in quirk.values)
     text = {
-        Effect.UNSUPPORTED: f"{members}: {values or 'left out'}{' is left out' if values else ''}, with a warning.",
+        Effect.UNSUPPORTED: f"{members}: left out, with a warning.",
+        Effect.EXCLUDED: f"{members}: {values} is left out, with a warning.",
         Effect.RENAMED: f"{members}: sent as `{quirk.to}`.",
         Effect.RESTRICTED: f"{members}: only {values}; anything else is left out, with a warning.",
         Effect.REPLACED: f"{members}: {values} is sent as `{quirk.to}`.",

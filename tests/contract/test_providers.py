@@ -205,7 +205,7 @@ def test_a_quirk_is_one_that_can_be_applied(row: Provider, quirk: Quirk) -> None
         else:
             assert quirk.effect is not Effect.REPLACED
     assert (quirk.to is not None) == (quirk.effect in {Effect.RENAMED, Effect.REPLACED})
-    assert quirk.effect is Effect.UNSUPPORTED or bool(quirk.values) == (quirk.effect in {Effect.RESTRICTED, Effect.REPLACED})
+    assert bool(quirk.values) == (quirk.effect in {Effect.RESTRICTED, Effect.EXCLUDED, Effect.REPLACED})
     assert quirk.effect is not Effect.RENAMED or (len(quirk.members) == 1 and quirk.to not in quirk.members)
 
 

@@ -26,10 +26,11 @@ class Effect(StrEnum):
     """What becomes of a member that a provider takes in another way than the wire format's maker.
 
     `unsupported`: it is left out. `renamed`: it is sent under another name. `restricted`: it is left out unless it has one of the
-    values that are taken. `replaced`: one of its values is sent as another.
+    values that are taken, `excluded`: if it has one that is not. `replaced`: one of its values is sent as another.
     """
 
     UNSUPPORTED = "unsupported"
+    EXCLUDED = "excluded"
     RENAMED = "renamed"
     RESTRICTED = "restricted"
     REPLACED = "replaced"
@@ -85,7 +86,7 @@ class Quirk:
 
     `members` are names at the top of the body, `messages[].name` one within each message, `response_format.type` one within an
     object. `to` is the other name (renamed) or value (replaced). `values` are the value that is replaced, those that are taken
-    (restricted), or those that are not (unsupported; empty: none is): texts, or the JSON of numbers and booleans. `models` is a
+    (restricted), or those that are not (excluded): texts, or the JSON of numbers and booleans. `models` is a
     regular expression for the start of the upstream's model names that it concerns; empty: all of them.
     """
 

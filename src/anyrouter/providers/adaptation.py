@@ -98,14 +98,14 @@ class _Body:
         if judged is None:
             return
         if judged == b"null":  # says nothing, but a provider that does not know the name may refuse it all the same
-            if path is None and quirk.effect is not Effect.RESTRICTED:
+            if path is None and quirk.effect in {Effect.UNSUPPORTED, Effect.RENAMED}:
                 self.changed[name] = None
             return
         if quirk.effect is Effect.RENAMED:
             self.changed[name] = None
             if quirk.to is not None and self._current(quirk.to) in {None, b"null"}:
                 self.changed[quirk.to] = judged
-        elif (_read(judged) in quirk.values) != (quirk.effect is Effect.RESTRICTED) or not quirk.values:
+        elif quirk.effect is Effect.UNSUPPORTED or (_read(judged) in quirk.values) == (quirk.effect is Effect.EXCLUDED):
             self.changed[name] = None
             self.warnings.add(WarningCode.UNSUPPORTED_PARAMETER, name, _explain(quirk, member))
 
@@ -153,7 +153,7 @@ def _read(value: bytes) -> str:
 
 
 def _explain(quirk: Quirk, member: str) -> str:
-    if quirk.effect is Effect.UNSUPPORTED and quirk.values:
+    if quirk.effect is Effect.EXCLUDED:
         return f"{member} was left out: the model's provider does not take {' or '.join(quirk.values)}."
     if quirk.effect is Effect.RESTRICTED:
         return f"{member} was left out: the model's provider takes {' or '.join(quirk.values)} only."
