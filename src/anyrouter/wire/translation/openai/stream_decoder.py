@@ -1,7 +1,13 @@
-"""A stream of a chat completions upstream into events of the form."""
+"""A stream of a chat completions upstream into events of the form.
+
+Most events of a stream differ from the one before in nothing but a piece of text. Such a one teaches what stands around its text; an
+event with the same bytes around another string is the same object with another text, and is not parsed.
+"""
+
+import re
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from anyrouter.wire.failure import read_failure
 from anyrouter.wire.form.events import (
@@ -51,20 +57,32 @@ from anyrouter.wire.translation.openai.shapes import (
 from anyrouter.wire.translation.openai.tool_call_order import ToolCallOrder
 
 _decode_chunk = msgspec.json.Decoder(ChunkShape).decode
+_CONTENT = re.compile(rb'"content"\s*:\s*')
+_LITERAL = re.compile(rb'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}))+"')  # halves of characters aside
+_MAX_LESSONS = 8  # a stream whose events all differ elsewhere is not worth learning from
 
 
 class OpenAIStreamDecoder:
     """A `StreamDecoder`."""
 
-    __slots__ = ("_candidates", "_is_begun", "_is_over", "_splitter")
+    __slots__ = ("_before", "_behind", "_candidates", "_is_begun", "_is_over", "_lessons", "_splitter", "_text")
 
     def __init__(self) -> None:
         self._splitter = EventSplitter()
+        self._before = self._behind = b""  # what stands around the text of an event, while a text is open
+        self._text = (0, 0)  # that text's part and candidate
+        self._lessons = 0
         self._candidates: dict[int, _CandidateDecoder] = {}
         self._is_begun = self._is_over = False
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that are whole now; InvalidReply for what is no stream of this dialect."""
+        before = self._before
+        if before and data.startswith(before) and data.endswith(self._behind) and not self._splitter.is_holding:
+            text = data[len(before) : -len(self._behind)]
+            if _LITERAL.fullmatch(text) and _is_utf8(text):
+                self._lessons = 0
+                return [TextDelta(self._text[0], Raw(text), self._text[1])]
         whole = feed_checked(self._splitter, data)
         events: list[Event] = []
         if whole and not self._is_over:
@@ -87,6 +105,7 @@ class OpenAIStreamDecoder:
 
     def _read(self, event: bytes, events: list[Event]) -> bool:
         """Take note of one event; False when nothing can follow it."""
+        self._before = b""
         data = event[6:-2] if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 else data_of(event)
         if not data:
             checked_comment(event)
@@ -119,11 +138,33 @@ class OpenAIStreamDecoder:
                 candidate = self._candidates[choice.index] = _CandidateDecoder(choice.index)
             candidate.read(choice, events)
         if is_told(chunk.usage):
-            usage, details = decode_usage(chunk.usage)
-            if usage is not None:
-                is_final = not choices or all(candidate.is_finished for candidate in self._candidates.values())
-                events.append(UsageTold(usage, details, is_final))
+            self._read_usage(chunk.usage, events, is_last=not choices)
+        elif len(choices) == 1 and events and type(events[-1]) is TextDelta:
+            self._learn(event, choices[0], events[-1])
         return True
+
+    def _read_usage(self, raw: Raw, events: list[Event], *, is_last: bool) -> None:
+        usage, details = decode_usage(raw)
+        if usage is not None:
+            is_final = is_last or all(candidate.is_finished for candidate in self._candidates.values())
+            events.append(UsageTold(usage, details, is_final))
+
+    def _learn(self, event: bytes, choice: DeltaChoiceShape, text: TextDelta) -> None:
+        """Remember what stands around the text of an event that has nothing else in it."""
+        delta = choice.delta
+        if delta is None or not _is_plain(delta) or choice.finish_reason is not None or choice.logprobs is not None:
+            return
+        found = _CONTENT.findall(event)
+        if len(found) != 1 or self._lessons >= _MAX_LESSONS:
+            return
+        literal = bytes(text.text)
+        start = event.index(found[0]) + len(found[0])
+        before, behind = event[:start], event[start + len(literal) :]
+        # Behind a backslash a member's name could be spelt so that it is not found.
+        if event.startswith(literal, start) and b"\\" not in before and b"\\" not in behind:
+            self._before, self._behind = before, behind
+            self._text = (text.index, text.candidate)
+            self._lessons += 1
 
     def _end(self, events: list[Event]) -> None:
         if not self._candidates:
@@ -277,6 +318,15 @@ class _CandidateDecoder:
         transcript = told.transcript if is_string(told.transcript) else None
         if data is not None or transcript is not None or told.expires_at is not None:
             events.append(AudioDelta(index, data, transcript, told.expires_at, self._candidate))
+
+
+def _is_utf8(text: bytes) -> bool:
+    if not text.isascii():
+        try:
+            str(text, "utf-8")
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _is_plain(delta: ToldMessageShape) -> bool:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from anyrouter.core.usage import Usage
@@ -23,7 +24,7 @@ from anyrouter.wire.form.events import (
 from anyrouter.wire.form.parts import Reasoning, Text, ToolCall
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.reply import FinishReason, UsageDetails
-from anyrouter.wire.form.text import EMPTY, quote
+from anyrouter.wire.form.text import EMPTY, quote, unquote
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.openai.stream_decoder import OpenAIStreamDecoder
 
@@ -266,3 +267,36 @@ def test_a_list_for_content_is_text_and_thinking() -> None:
         ReasoningDelta(0, quote("a")),
         TextDelta(1, quote("b")),
     ]
+
+
+def test_an_event_that_differs_in_its_text_alone_is_read_without_being_parsed_and_says_the_same() -> None:
+    pieces = ["a", "ü👋", 'quotes " and \\', "\n\t\x00", "data: [DONE]", "", '"content":"x"', "é" * 3000, "z"]
+    decoder = OpenAIStreamDecoder()
+    decoder.feed(chunk({"content": "first"}))
+    for piece in pieces:
+        for is_ascii in (True, False):
+            choice = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+            event = b"data: %s\n\n" % json.dumps({"id": "x", "model": "m", "choices": [choice]}, ensure_ascii=is_ascii).encode()
+            assert [unquote(delta.text) for delta in decoder.feed(event) if isinstance(delta, TextDelta)] == ([piece] if piece else [])
+
+
+@pytest.mark.parametrize("text", [b'"\xff"', b'"\\x"', b'"\n"', b'"a" "b"', b'"\\ud800"', b"7x"])
+def test_an_event_like_the_one_before_is_still_refused_where_its_text_is_none(text: bytes) -> None:
+    decoder = OpenAIStreamDecoder()
+    for piece in ("a", "b"):
+        decoder.feed(chunk({"content": piece}))
+    before, behind = chunk({"content": "c"}).split(b'"c"')
+    with pytest.raises((InvalidReply, msgspec.DecodeError)):
+        decoder.feed(before + text + behind)
+
+
+def test_what_stands_around_a_text_may_change_at_any_time() -> None:
+    decoder = OpenAIStreamDecoder()
+    for _ in range(3):
+        decoder.feed(chunk({"content": "a"}))
+    assert decoder.feed(chunk({"content": "b"}, "length"))[-1] == Finish(reason=FinishReason.LENGTH, native="length")
+    assert decoder.feed(chunk({"content": "c"})) == []
+    decoder = OpenAIStreamDecoder()
+    decoder.feed(chunk({"content": "a"}) + chunk({"content": "a"}))
+    decoder.feed(chunk({"reasoning": "b"}))
+    assert [type(event) for event in decoder.feed(chunk({"content": "c"}))] == [PartEnd, PartStart, TextDelta]
