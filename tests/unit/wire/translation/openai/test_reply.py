@@ -136,7 +136,6 @@ def test_hidden_thinking_is_not_shown() -> None:
 
 
 def test_a_refusal_has_the_envelope_of_every_other_one() -> None:
-    assert CODEC is not None
     assert CODEC.render_error is not None
     error = json.loads(CODEC.render_error(Denied(code="no_route", message="None.", param="top_k", metadata={"warnings": []}), "req-1"))[
         "error"
