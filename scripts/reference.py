@@ -236,7 +236,7 @@ def write_endpoints() -> str:
         "requests and replies: `/api/v1/openapi.json` of a running gateway. Clients of Anthropic's kind take `/api` as their base URL.",
         "",
     ]
-    rows = [(f"`{'POST' if row.is_inference else 'GET'} /{row.path}`", _access(row), row.dialect) for row in ENDPOINTS.values()]
+    rows = [(f"`{row.method} /{row.path}`", _access(row), row.dialect) for row in ENDPOINTS.values()]
     return "\n".join(lines + table(("endpoint", "needs", "errors as"), rows))
 
 

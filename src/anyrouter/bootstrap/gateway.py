@@ -17,7 +17,9 @@ from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
+from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
@@ -63,15 +65,17 @@ class JournalHealth:
 
 
 class Environments:
-    """The environments of the moment, by id; read again when something has changed."""
+    """The environments of the moment, by id, and their presets; read again when something has changed."""
 
     def __init__(self, storage: ServingStorage) -> None:
         self._storage = storage
         self.by_id: dict[str, Environment] = {}
+        self.presets = PresetTable()
 
     async def read(self) -> None:
         """Read them all. StorageUnavailable."""
         rows = await self._storage.environments.list_environments(DEFAULT_ORGANISATION_ID)
+        self.presets = PresetTable(await self._storage.presets.list_presets(DEFAULT_ORGANISATION_ID))
         self.by_id = {environment.id: environment for environment in rows}
 
     def find_live(self) -> Environment | None:
@@ -163,6 +167,7 @@ def _api_ports(
         authenticator=authenticator,
         keys=storage.keys,
         ledger=storage.reader,
+        presets=PresetService(store=storage.presets, environments=storage.environments, clock=lambda: datetime.now(UTC)),
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,
         snapshot=lambda: relay.snapshot,

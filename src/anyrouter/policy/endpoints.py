@@ -7,13 +7,27 @@ from anyrouter.core import scopes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`path` is the public path below /api/v1 without its first slash. `scope` None: any valid key. `is_public`: no key at all."""
+    """What is served at a path, by one method.
+
+    `path` is the public path below /api/v1 without its first slash. `scope` None: any valid key. `is_public`: no key at all.
+    """
 
     path: str
     scope: str | None
     dialect: str = "openai"
     is_inference: bool = False
     is_public: bool = False
+    changes_by: str | None = None  # the method of a row that changes something of the organisation's
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.changes_by or ("POST" if self.is_inference else "GET")
+
+    @property
+    def name(self) -> str:
+        """What the row is called in the table: its path, behind its method where it changes something."""
+        return self.path if self.changes_by is None else f"{self.changes_by} {self.path}"
 
 
 _ROWS = (
@@ -27,6 +41,14 @@ _ROWS = (
     Endpoint(path="models/{model}", scope=scopes.MODELS_READ),
     Endpoint(path="models/{model}/endpoints", scope=scopes.MODELS_READ),
     Endpoint(path="providers", scope=scopes.MODELS_READ),
+    Endpoint(path="presets", scope=scopes.MODELS_READ),
+    Endpoint(path="presets", scope=scopes.ADMIN_ALL, changes_by="POST"),
+    Endpoint(path="presets/{slug}", scope=scopes.MODELS_READ),
+    Endpoint(path="presets/{slug}", scope=scopes.ADMIN_ALL, changes_by="PATCH"),
+    Endpoint(path="presets/{slug}", scope=scopes.ADMIN_ALL, changes_by="DELETE"),
+    Endpoint(path="presets/{slug}/chat/completions", scope=scopes.ADMIN_ALL, changes_by="POST"),
+    Endpoint(path="presets/{slug}/messages", scope=scopes.ADMIN_ALL, changes_by="POST"),
+    Endpoint(path="presets/{slug}/responses", scope=scopes.ADMIN_ALL, changes_by="POST"),
     Endpoint(path="generation", scope=scopes.USAGE_READ),
     Endpoint(path="generation/{id}", scope=scopes.USAGE_READ),
     Endpoint(path="credits", scope=scopes.USAGE_READ),
@@ -39,5 +61,5 @@ _ROWS = (
     Endpoint(path="openapi.json", scope=None, is_public=True),
     Endpoint(path="metrics", scope=None, is_public=True),
 )
-ENDPOINTS = {row.path: row for row in _ROWS}
+ENDPOINTS = {row.name: row for row in _ROWS}
 INFERENCE_PATHS = {f"{base}/{row.path}".encode(): row.path for row in _ROWS if row.is_inference for base in ("/api/v1", "/v1")}

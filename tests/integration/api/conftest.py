@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from anyrouter.control.catalogue import load_catalogue
 from anyrouter.control.keys import KeyService
+from anyrouter.control.presets import PresetService
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.ids import new_generation_id
@@ -31,6 +32,7 @@ from anyrouter.storage.pepper import Pepper
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.storage.sql_presets import SqlPresetStore
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 
@@ -179,6 +181,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         find_pending=pending.get,
         snapshot=lambda: SNAPSHOT,
         catalogue=lambda: CATALOGUE.models,
+        presets=PresetService(store=SqlPresetStore(database, on_change=lambda _: None), environments=environment_store, clock=clock),
         stats=stats,
         limit_state=RateLimiter().peek,
         store=reader,

@@ -4,8 +4,9 @@ from anyrouter.wire.dialect import DIALECTS
 
 
 def test_every_endpoint_is_public_or_has_a_scope_or_is_about_the_key_itself() -> None:
-    for path, row in ENDPOINTS.items():
-        assert row.path == path
+    for name, row in ENDPOINTS.items():
+        path = row.path
+        assert row.name == name
         assert row.scope is None or row.scope in ALL_SCOPES
         assert row.scope is not None or row.is_public or path in ("key", "auth/key")
         assert not (row.is_public and (row.scope or row.is_inference))
@@ -15,6 +16,14 @@ def test_every_endpoint_is_public_or_has_a_scope_or_is_about_the_key_itself() ->
 def test_what_costs_money_needs_a_scope_that_writes() -> None:
     for row in ENDPOINTS.values():
         assert row.is_inference == (row.scope is not None and row.scope.endswith(":write"))
+
+
+def test_what_changes_something_needs_an_admin_scope_and_has_a_method_that_changes() -> None:
+    for row in ENDPOINTS.values():
+        assert (row.changes_by is not None) == (row.scope is not None and row.scope.startswith("admin:"))
+        assert row.method in (("POST", "PATCH", "PUT", "DELETE") if row.changes_by else ("POST",) if row.is_inference else ("GET",))
+    assert ENDPOINTS["presets"].scope == "models:read"
+    assert ENDPOINTS["DELETE presets/{slug}"].path == "presets/{slug}"
 
 
 def test_public_endpoints_are_the_contracts_and_no_more() -> None:

@@ -24,7 +24,7 @@ def read_head(scope: Scope, row: Endpoint, visit: Visit, ports: ApiPorts) -> Req
         else:
             headers[name] = value
     return RequestHead(
-        endpoint=row.path,
+        endpoint=row.name,
         headers=headers,
         client_host=ports.client_address(scope.get("client"), headers),
         started_s=visit.started_s,

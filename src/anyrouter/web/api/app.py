@@ -16,6 +16,7 @@ from anyrouter.web.api.health import HealthRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
 from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.presets import PresetRoutes
 from anyrouter.web.api.routes import Routes, json_reply
 from anyrouter.web.api.usage import UsageRoutes
 
@@ -32,6 +33,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
     routes = Routes(app.router, ports)
     for area in (
         CatalogueRoutes(ports),
+        PresetRoutes(ports),
         UsageRoutes(ports),
         AccountRoutes(ports),
         HealthRoutes(ports),

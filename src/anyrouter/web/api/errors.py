@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from anyrouter.web.api.visit import visit_of
 from anyrouter.wire.failure import render_failure
 
 STORAGE_RETRY_S = 1.0
-_ALLOWED = {"GET": "GET, HEAD, OPTIONS", "POST": "POST, OPTIONS"}
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _NO_CONTENT, _METHOD_NOT_ALLOWED = 204, 405
 
 
@@ -86,13 +87,19 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
     if error.status_code != _METHOD_NOT_ALLOWED:
         return _reply(request, no_path())
-    native = (error.headers or {}).get("Allow", "GET")
-    allow = {"allow": _ALLOWED.get(native, native)}
+    allow = {"allow": ", ".join(_list_methods(request))}
     if request.method == "OPTIONS":
         return Response(status_code=_NO_CONTENT, headers=allow)
     reply = _reply(request, Denied(code="method_not_allowed", message=f"This path takes {allow['allow']}."))
     reply.headers["allow"] = allow["allow"]
     return reply
+
+
+def _list_methods(request: Request) -> list[str]:
+    """What the path takes, by any of its routes."""
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute) and route.path_regex.match(request.scope["path"])]
+    served = {method for route in routes for method in route.methods or ()}
+    return [method for method in _METHODS if method in served or (method == "HEAD" and "GET" in served) or method == "OPTIONS"]
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

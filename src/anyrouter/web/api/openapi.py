@@ -36,6 +36,7 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     404: ("NotFound", "It is not there, or this key may not see it."),
     405: ("MethodNotAllowed", "The path takes other methods: see Allow."),
     408: ("RequestTimeout", "The request was not complete in time."),
+    409: ("Conflict", "It contradicts what is there, such as a name that is taken."),
     413: ("TooLarge", "The body, or the context, is too large."),
     415: ("UnsupportedMediaType", "The body is not JSON."),
     422: ("Unprocessable", "The request can be read and makes no sense."),
@@ -46,6 +47,7 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     504: ("UpstreamTimeout", "An upstream did not answer in time."),
 }
 _READING = (400, 401, 403, 429, 503)
+_CHANGING_BY_BODY = (408, 409, 413, 415)
 _INFERENCE = (400, 401, 402, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504)
 
 
@@ -88,11 +90,14 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
         routes=api_routes,
         servers=[{"url": (public_url or "").rstrip("/") or "/"}],
     )
-    for path, documented in routes.documented.items():
-        operation = document["paths"][f"{ROOT}/{path}"]["get"]
-        operation["security"] = _security(ENDPOINTS[path])
-        operation["responses"] = {"200": _success(documented), **_refusals(_reading_statuses(path, documented), "openai")}
-        _note_scope(operation, ENDPOINTS[path])
+    for name, documented in routes.documented.items():
+        row = ENDPOINTS[name]
+        operation = document["paths"][f"{ROOT}/{row.path}"][row.method.lower()]
+        operation["security"] = _security(row)
+        operation["responses"] = {str(documented.status): _success(documented), **_refusals(_statuses(row, documented), "openai")}
+        if documented.request is not None:
+            operation["requestBody"] = _describe_body(documented.request, documented.request_example)
+        _note_scope(operation, row)
     for path, inference in INFERENCE.items():
         document["paths"][f"{ROOT}/{path}"] = {"post": _describe_inference(ENDPOINTS[path], inference)}
     document["components"] = {
@@ -114,8 +119,9 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
 
 
 def _schemas(documented: Iterable[Documented]) -> dict[str, Any]:
+    described = [shown for one in documented for shown in (one.request, one.reply)]
     types: dict[type[msgspec.Struct], None] = dict.fromkeys(
-        reply for reply in (*(one.reply for one in documented), ErrorReply, AnthropicErrorReply) if reply is not None
+        shown for shown in (*described, ErrorReply, AnthropicErrorReply) if shown is not None
     )
     for inference in INFERENCE.values():
         types |= {inference.request: None, inference.reply: None}
@@ -143,7 +149,11 @@ def _note_scope(operation: dict[str, Any], row: Endpoint) -> None:
         operation["x-required-scope"] = row.scope
 
 
-def _reading_statuses(path: str, documented: Documented) -> tuple[int, ...]:
+def _statuses(row: Endpoint, documented: Documented) -> tuple[int, ...]:
+    path = row.path
+    if row.changes_by is not None:
+        with_body = () if documented.request is None else _CHANGING_BY_BODY
+        return (*_READING, *with_body, *((404,) if documented.can_miss else ()))
     if path in {"health", "livez", PATH}:
         return ()
     if path == "readyz":
@@ -156,6 +166,11 @@ def _reading_statuses(path: str, documented: Documented) -> tuple[int, ...]:
 def _refusals(statuses: Iterable[int], dialect: str) -> dict[str, Any]:
     prefix = "Anthropic" if dialect == "anthropic" else ""
     return {str(status): {"$ref": f"#/components/responses/{prefix}{_STATUSES[status][0]}"} for status in sorted(statuses)}
+
+
+def _describe_body(request: type[msgspec.Struct], example: Any) -> dict[str, Any]:
+    schema = {"$ref": _REF.format(name=request.__name__)}
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
 
 
 def _describe_inference(row: Endpoint, inference: DocumentedInference) -> dict[str, Any]:
@@ -171,15 +186,7 @@ def _describe_inference(row: Endpoint, inference: DocumentedInference) -> dict[s
         "description": inference.text,
         "tags": ["Inference"],
         "security": _KEYED,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": _REF.format(name=inference.request.__name__)},
-                    "example": inference.request_example,
-                }
-            },
-        },
+        "requestBody": _describe_body(inference.request, inference.request_example),
         "responses": {
             "200": {"description": inference.summary, "content": content, "headers": headers},
             **_refusals(_INFERENCE, row.dialect),

@@ -1,4 +1,4 @@
-"""What the reading API is given by whoever builds it. It looks nothing up elsewhere: no globals, no settings, no environment."""
+"""What the API is given by whoever builds it. It looks nothing up elsewhere: no globals, no settings, no environment."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
+from anyrouter.control.presets import PresetService
 from anyrouter.core.catalogue import Model
 from anyrouter.core.errors import Denied
 from anyrouter.core.ledger import LedgerEntry
@@ -76,6 +77,7 @@ class ApiPorts:
     find_pending: Callable[[str], LedgerEntry | None]
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Mapping[str, Model]]
+    presets: PresetService
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]
     store: StoreHealth

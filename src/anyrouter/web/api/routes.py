@@ -30,6 +30,9 @@ class Documented:
     example: Any
     reply: type[msgspec.Struct] | None
     content: Mapping[str, Any] = field(default_factory=dict)
+    request: type[msgspec.Struct] | None = None  # the type of the body, where a body is taken
+    request_example: Any = None
+    status: int = 200
     can_miss: bool = False  # whether 404 is an answer of the route
 
 
@@ -53,24 +56,36 @@ class Routes:
 
         A public row has no guard, unless credentials are judged when they are there.
         """
-        row = self._table.get(path)
-        if row is None:
-            raise LookupError(f"{path} has no row in the table of endpoints: say first which scope it needs")
-        guards = [Depends(Guard(row, self._ports, is_optional=is_optional, is_lenient=is_lenient))]
-        self.router.add_api_route(
-            f"{ROOT}/{path.replace('{model}', '{model:path}')}",
-            handler,
-            methods=["GET"],
-            dependencies=[] if row.is_public and not is_optional and not is_lenient else guards,
-            summary=documented.summary,
-            description=documented.text,
-            tags=[documented.tag],
-            operation_id="get_" + re.sub(r"\W+", "_", path).strip("_"),
-            response_model=None,
-            name=path,
-        )
-        self.documented[path] = documented
+        row = self._find(path)
+        guard = Guard(row, self._ports, is_optional=is_optional, is_lenient=is_lenient)
+        self._add(row, handler, documented, None if row.is_public and not is_optional and not is_lenient else guard)
+
+    def change(self, name: str, handler: Callable[..., Any], documented: Documented) -> None:
+        """Serve a row that changes something, by its name in the table; LookupError when the table has none."""
+        row = self._find(name)
+        self._add(row, handler, documented, Guard(row, self._ports))
 
     def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
         """Know an inference path, so that other methods on it get 405: the front serves its POST and hands over the rest."""
         self.router.add_api_route(f"{ROOT}/{self._table[path].path}", handler, methods=["POST"], include_in_schema=False, name=path)
+
+    def _find(self, name: str) -> Endpoint:
+        row = self._table.get(name)
+        if row is None:
+            raise LookupError(f"{name} has no row in the table of endpoints: say first which scope it needs")
+        return row
+
+    def _add(self, row: Endpoint, handler: Callable[..., Any], documented: Documented, guard: Guard | None) -> None:
+        self.router.add_api_route(
+            f"{ROOT}/{row.path.replace('{model}', '{model:path}')}",
+            handler,
+            methods=[row.method],
+            dependencies=[] if guard is None else [Depends(guard)],
+            summary=documented.summary,
+            description=documented.text,
+            tags=[documented.tag],
+            operation_id=f"{row.method.lower()}_" + re.sub(r"\W+", "_", row.path).strip("_"),
+            response_model=None,
+            name=row.name,
+        )
+        self.documented[row.name] = documented

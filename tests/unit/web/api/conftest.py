@@ -20,6 +20,7 @@ def ports() -> ApiPorts:
         find_pending=lambda _: None,
         snapshot=lambda: Snapshot(upstreams=(), resolve=lambda _: None, nearest=lambda _: []),
         catalogue=dict,
+        presets=nothing,
         stats=RelayStats(),
         limit_state=RateLimiter().peek,
         store=nothing,
