@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import anyrouter
-from anyrouter.cli import doctor, keys, models, sandbox, serve
+from anyrouter.cli import doctor, keys, models, presets, sandbox, serve
 from anyrouter.cli.failure import CommandFailed, ExitCode, explain_failure, wants_traceback
 from anyrouter.cli.options import DATA_DIR, DataDir, Json
 from anyrouter.cli.output import print_failure, print_json, print_lines
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.add_typer(keys.commands, name="keys")
 app.command("models")(models.list_models)
+app.add_typer(presets.commands, name="presets")
 app.command("doctor")(doctor.check)
 app.command("sandbox")(sandbox.run)
 

@@ -1,4 +1,4 @@
-"""Keys of a data directory for one command: open, work, close. Whether a server runs beside it makes no difference."""
+"""Keys and presets of a data directory for one command: open, work, close. Whether a server runs beside it makes no difference."""
 
 import asyncio
 import os
@@ -11,11 +11,13 @@ from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.expiry import parse_expiry
 from anyrouter.control.keys import KeyService
+from anyrouter.control.presets import PresetService
 from anyrouter.core import keys
 from anyrouter.core.apikey import ApiKey
 
 if TYPE_CHECKING:
     from anyrouter.settings import Settings
+    from anyrouter.storage.opening import Storage
 
 T = TypeVar("T")
 _PAGE = 1000
@@ -72,6 +74,32 @@ class KeyDesk:
 
 
 def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> T:
+    """What `work` returns. StorageUnavailable, InternalError."""
+
+    async def use(storage: "Storage") -> T:
+        pepper = storage.peppers.current
+        service = KeyService(
+            store=storage.keys,
+            environments=storage.environments,
+            pepper=pepper.secret,
+            pepper_version=pepper.version,
+            clock=lambda: datetime.now(UTC),
+        )
+        return await work(KeyDesk(service))
+
+    return with_storage(settings, use)
+
+
+def with_presets(settings: "Settings", work: Callable[[PresetService], Awaitable[T]]) -> T:
+    """What `work` returns. StorageUnavailable, InternalError."""
+
+    async def use(storage: "Storage") -> T:
+        return await work(PresetService(store=storage.presets, environments=storage.environments, clock=lambda: datetime.now(UTC)))
+
+    return with_storage(settings, use)
+
+
+def with_storage(settings: "Settings", work: Callable[["Storage"], Awaitable[T]]) -> T:
     """What `work` returns. The environments that the configuration declares exist before it begins. StorageUnavailable, InternalError."""
 
     async def run() -> T:
@@ -81,15 +109,7 @@ def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> 
         storage = await open_storage(settings.data_dir, url.reveal() if url else None, environment=os.environ)
         try:
             await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
-            pepper = storage.peppers.current
-            service = KeyService(
-                store=storage.keys,
-                environments=storage.environments,
-                pepper=pepper.secret,
-                pepper_version=pepper.version,
-                clock=lambda: datetime.now(UTC),
-            )
-            return await work(KeyDesk(service))
+            return await work(storage)
         finally:
             await storage.aclose()
 

@@ -10,6 +10,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from anyrouter.control.preset_rows import describe_preset, describe_version
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.preset import Preset
 from anyrouter.core.scopes import ADMIN_ALL, grants
@@ -28,7 +29,6 @@ from anyrouter.web.api.preset_replies import (
     PresetVersion,
 )
 from anyrouter.web.api.routes import Routes, json_reply
-from anyrouter.web.api.times import rfc3339
 from anyrouter.web.api.visit import principal_of
 
 _FORMATS = {"chat/completions": "openai", "messages": "anthropic", "responses": "responses"}
@@ -65,7 +65,7 @@ class PresetRoutes:
         found = await self._presets.list(place.environment, organisation_id=place.organisation_id)
         behind = [preset for preset in found if cursor is None or preset.slug > cursor]
         page = behind[:limit]
-        rows = [PresetRow(**_describe(preset, place.environment)) for preset in page]
+        rows = [PresetRow(**describe_preset(preset, place.environment)) for preset in page]
         return json_reply(PresetsReply(data=rows, total_count=len(found), next_cursor=page[-1].slug if len(behind) > limit else None))
 
     async def show_preset(self, request: Request, slug: str, *, environment: InEnvironment = None) -> Response:
@@ -123,34 +123,6 @@ class _Place:
         self.organisation_id = principal.environment.organisation_id
 
     def reply(self, preset: Preset, *, status: int = 200) -> Response:
-        described = _describe(preset, self.environment)
-        version = PresetVersion(
-            id=described["designated_version_id"],
-            preset_id=preset.id,
-            version=preset.version,
-            system_prompt=preset.system_prompt,
-            config={name: msgspec.Raw(value) for name, value in preset.members.items()},
-            created_at=described["updated_at"],
-            updated_at=described["updated_at"],
-            creator_id=preset.organisation_id,
-        )
-        return json_reply(PresetReply(data=PresetItem(**described, designated_version=version)), status=status)
-
-
-def _describe(preset: Preset, environment: str) -> dict[str, Any]:
-    return {
-        "id": preset.id,
-        "slug": preset.slug,
-        "name": preset.name,
-        "description": preset.description,
-        "environment": environment,
-        "dialect": preset.dialect,
-        "version": preset.version,
-        "status": "active",
-        "designated_version_id": f"{preset.id}_v{preset.version}",
-        "created_at": rfc3339(preset.created_at),
-        "updated_at": rfc3339(preset.updated_at),
-        "status_updated_at": None,
-        "creator_user_id": None,
-        "workspace_id": preset.organisation_id,
-    }
+        version = PresetVersion(**describe_version(preset))
+        item = PresetItem(**describe_preset(preset, self.environment), designated_version=version)
+        return json_reply(PresetReply(data=item), status=status)
