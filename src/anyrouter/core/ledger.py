@@ -1,8 +1,8 @@
 """The ledger's records: the intent before an upstream is asked, the outcome after, and the entry that both make.
 
-Compatibility law: all are written to the journal as msgpack maps by field name and read back after an upgrade. Fields are
-added with a default, at the end, never removed, renamed or given another meaning; a default is left out of the record, so it never
-changes either. An entry's fields are an intent's and then an outcome's, in their order.
+Compatibility law: all are written to the journal and read back after an upgrade: intents and entries as msgpack maps by field name,
+outcomes as arrays. Fields are added with a default, at the end, never removed, renamed or given another meaning; a default is left out
+of a map, so it never changes either. An entry's fields are an intent's and then an outcome's, in their order.
 """
 
 from enum import StrEnum
@@ -58,8 +58,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_agent: str | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How the attempt ended whose intent is on record. With the intent it makes the entry."""
+class Outcome(msgspec.Struct, frozen=True, array_like=True):
+    """How the attempt ended whose intent is on record. With the intent it makes the entry. In the journal: its values in this order."""
 
     state: EntryState
     status: int  # what the client saw; 499 when it was gone

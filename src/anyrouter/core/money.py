@@ -17,6 +17,8 @@ def to_usd(nanousd: int) -> float:
 
 def to_usd_string(nanousd: int) -> str:
     """The amount as a plain decimal string in USD: no exponent, no trailing zeros ("0.00001")."""
+    if 0 <= nanousd < NANO:
+        return f"0.{nanousd:09d}".rstrip("0") if nanousd else "0"
     whole, part = divmod(abs(nanousd), NANO)
     sign = "-" if nanousd < 0 else ""
     return f"{sign}{whole}.{part:09d}".rstrip("0") if part else f"{sign}{whole}"

@@ -51,7 +51,7 @@ class Generation(msgspec.Struct, kw_only=True):
     def naming(self) -> Naming:
         """What the reply is called."""
         target = self.target
-        return Naming(b'"%s"' % self.id.encode(), target.model_json, target.provider_json)
+        return Naming(f'"{self.id}"'.encode(), target.model_json, target.provider_json)
 
     def leave(self) -> None:
         """The client is gone."""
@@ -82,7 +82,7 @@ class Generation(msgspec.Struct, kw_only=True):
     def show_cost(self, cost_nanousd: int) -> CostFields:
         """The cost block for the client, of a price that is known already."""
         amount = to_usd_string(cost_nanousd).encode()
-        return CostFields(cost=b"0", shadow_cost=amount) if self.stop.is_sandboxed else CostFields(cost=amount)
+        return CostFields(b"0", b"0", False, amount) if self.stop.is_sandboxed else CostFields(amount)  # noqa: FBT003 -- by position
 
     def overhead_s(self, now_s: float) -> float:
         """Time spent in the gateway itself so far."""

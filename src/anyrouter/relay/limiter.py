@@ -21,11 +21,7 @@ class RateLimiter:
         """Count a request against every limit that applies, or none of them. The state is that of the narrowest owner's limit."""
         key, environment = principal.key, principal.environment
         if key.rate_limit_rpm is None and environment.rate_limit_rpm is None:
-            state = self._ceiling.peek(now_s)
-            if state.retry_after_s is not None:
-                return _refused(state, "server", "This server")
-            self._ceiling.take(now_s)
-            return self._ceiling.peek(now_s)
+            return self._ceiling.admit(now_s) or _refused(self._ceiling.peek(now_s), "server", "This server")
         limits = self._limits(principal)
         refusing: tuple[LimitState, str, str] | None = None
         longest_s = -1.0

@@ -15,24 +15,27 @@ _JOINED_BYTES = 65_536  # pieces that are larger together are not copied into on
 class Outbox:
     """Belongs to one event loop. `attach` gives the transport to write to."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_flush", "_loop", "waiting")
 
     def __init__(self) -> None:
-        self._waiting: list[BatchedTransport] = []
+        self.waiting: list[BatchedTransport] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flush = self.flush
 
     def attach(self, transport: asyncio.Transport) -> asyncio.Transport:
         """A transport that keeps what is written until the end of the turn; all else goes through in order."""
         return cast("asyncio.Transport", BatchedTransport(transport, self))
 
-    def add(self, transport: "BatchedTransport") -> None:
-        """Flush it at the end of the turn."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(transport)
+    def schedule(self) -> None:
+        """Flush at the end of the turn."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        loop.call_soon(self._flush)
 
     def flush(self) -> None:
         """Send all that is kept."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         for transport in waiting:
             transport.flush()
 
@@ -55,7 +58,10 @@ class BatchedTransport:
             self._transport.write(data)
             return
         if not self._kept:
-            self._outbox.add(self)
+            outbox = self._outbox
+            if not outbox.waiting:
+                outbox.schedule()
+            outbox.waiting.append(self)
         self._kept.append(data)
         self._kept_bytes = size
 

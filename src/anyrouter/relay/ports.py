@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ledger import Intent, LedgerEntry, Outcome
@@ -66,9 +66,11 @@ class Timeouts:
     total_s: float | None = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a pooled connection leads. `scheme` is http or https, `host` a name or an address, without brackets."""
+class Origin(NamedTuple):
+    """Where a pooled connection leads. `scheme` is http or https, `host` a name or an address, without brackets.
+
+    A tuple, because it is hashed for every request.
+    """
 
     scheme: str
     host: str
@@ -127,13 +129,19 @@ class UpstreamClient(Protocol):
         Cancelling the awaiting task closes the connection.
         """
 
-    def is_ready(self, origin: Origin, body: Sequence[bytes | memoryview]) -> bool:
-        """Whether a request can be sent now, by `begin`: a connection is idle, and the body is not too large to be written at once."""
+    def is_ready(self, origin: Origin, size: int) -> bool:
+        """Whether a request with a body of that size can be sent now, by `begin`: without waiting for a connection or the socket."""
 
-    def begin(
-        self, origin: Origin, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts, on_arrived: Callable[[], None]
+    def begin(  # noqa: PLR0917 -- as `send`, and one caller
+        self,
+        origin: Origin,
+        head: bytes,
+        body: Sequence[bytes | memoryview],
+        size: int,
+        timeouts: Timeouts,
+        on_arrived: Callable[[], None],
     ) -> Exchange:
-        """Send one request without waiting, right after `is_ready` has said that it can be.
+        """Send one request without waiting, right after `is_ready` has said that it can be. `size` is the body's.
 
         `on_arrived` is called once, from the event loop and never before this returns: when the reply's head has come (a short
         reply that is no event stream: all of it), or when there is a `failure`. Not called after `cancel` has been.

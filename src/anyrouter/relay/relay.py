@@ -111,14 +111,14 @@ class Relay:
     def _send_at_once(self, generation: Generation) -> bool:
         """Ask the first target, if that can be done without waiting. `_arrived` is called when it has answered, or `_leave`."""
         client, upstream_head = self._client, generation.stop.head
-        parts, lines = self._encode(generation)
-        if not (client.is_ready(upstream_head.origin, parts) and self._ledger.has_room()):
+        parts, lines, size = self._encode(generation)
+        if not (client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
             return False
         self._ledger.intend(generation.intend())
         generation.is_asked = True
         generation.asked_s = time.monotonic()
         arrived = partial(self._arrived, generation)
-        generation.exchange = client.begin(upstream_head.origin, lines, parts, upstream_head.timeouts, arrived)
+        generation.exchange = client.begin(upstream_head.origin, lines, parts, size, upstream_head.timeouts, arrived)
         self.stats.running += 1
         generation.downstream.watch(generation)
         return True
@@ -230,16 +230,18 @@ class Relay:
 
     def _send(self, generation: Generation) -> Awaitable[Exchange]:
         upstream_head = generation.stop.head
-        parts, lines = self._encode(generation)
+        parts, lines, _ = self._encode(generation)
         return self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
 
     # Both.
 
     @staticmethod
-    def _encode(generation: Generation) -> tuple[list[bytes | memoryview], bytes]:
+    def _encode(generation: Generation) -> tuple[list[bytes | memoryview], bytes, int]:
+        """The body for the target in parts, the head's lines, and the body's size."""
         target = generation.target
         parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
-        return parts, generation.stop.head.render(generation.head.headers, sum(map(len, parts)))
+        size = sum(map(len, parts))
+        return parts, generation.stop.head.render(generation.head.headers, size), size
 
     def _deliver(self, generation: Generation, exchange: Exchange, body: bytes) -> None:
         """A whole reply: billed and delivered."""

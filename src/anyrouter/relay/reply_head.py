@@ -2,6 +2,8 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
+from math import ceil
 
 from anyrouter.core.errors import Denied
 from anyrouter.policy.authorize import expiry_notice
@@ -15,13 +17,13 @@ STREAM_HEAD = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-
 
 def reply_head(generation: Generation, kind: bytes) -> bytes:
     """The head of a good reply. `kind` is JSON_HEAD or STREAM_HEAD."""
-    head = generation.head
-    return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %d.%03d\r\n%s%s" % (
+    head, records = generation.head, generation.attempts.records
+    return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n%s%s" % (
         kind,
         generation.id.encode(),
         generation.stop.served_by,
-        max(1, len(generation.attempts.records) + (0 if generation.is_settled else 1)),
-        *divmod(int(generation.overhead_s(time.monotonic()) * 1_000_000), 1000),
+        len(records) if generation.is_settled else len(records) + 1,
+        generation.overhead_s(time.monotonic()) * 1000,
         common_lines(head, generation.principal),
         limit_lines(generation.limit, generation.dialect.name, head.now_ms),
     )
@@ -41,8 +43,12 @@ def common_lines(head: RequestHead, principal: Principal | None) -> bytes:
 
 def limit_lines(state: LimitState, dialect: str, now_ms: int) -> bytes:
     """Every header that tells of the requests-per-minute limit: the classic three, the IETF pair, the dialect's own."""
-    limit, remaining, wait_s = state.limit, state.remaining, -int(-state.reset_s // 1)
-    reset = -int(-(now_ms / 1000 + state.reset_s) // 1)
+    return _render_limit(state.limit, state.remaining, ceil(state.reset_s), ceil(now_ms / 1000 + state.reset_s), dialect)
+
+
+@lru_cache(maxsize=512)
+def _render_limit(limit: int, remaining: int, wait_s: int, reset: int, dialect: str) -> bytes:
+    """Within a second, and under a limit that is hardly used, many replies say the same."""
     if dialect == "anthropic":
         moment = datetime.fromtimestamp(reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         own = (

@@ -9,7 +9,7 @@ Compatibility law: a segment is a file `<number of ten digits>.journal`. It begi
 CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at least one byte long: a letter for the kind, then
 
     I   an Intent as a msgpack map by field name
-    R   what became of an intent: msgpack, an array of the generation's id, the attempt's number and an Outcome as a map
+    R   what became of an intent: msgpack, an array of the generation's id, the attempt's number and an Outcome as an array
     S   a LedgerEntry as a msgpack map by field name, where no intent is on record
     C   two little-endian unsigned 64 bit numbers: settlements up to this segment and offset are in the database
 
@@ -39,7 +39,8 @@ POSITION = struct.Struct("<QQ")
 SEGMENT_BYTES = 8 * 1024 * 1024
 _MAX_RECORD = 1024 * 1024
 _HEADER = struct.Struct("<II")
-_pack, _HEADER_BYTES = _HEADER.pack, _HEADER.size
+_HEADER_BYTES = _HEADER.size
+_frame = struct.Struct("<II1s").pack
 
 Position = tuple[int, int]  # number of the segment, offset behind the record
 
@@ -87,7 +88,7 @@ class Journal:
     def append(self, kind: bytes, content: bytes) -> Position:
         """Write one record; returns the position behind it. After OSError nothing of it counts."""
         size = len(content) + 1
-        frame = b"%b%b%b" % (_pack(size, zlib.crc32(content, _SEEDS.get(kind) or zlib.crc32(kind))), kind, content)
+        frame = _frame(size, zlib.crc32(content, _SEEDS.get(kind) or zlib.crc32(kind)), kind) + content
         room, end = self._room, self._size + _HEADER_BYTES + size
         if room is None or end > self._room_bytes:
             room, end = self._rotate(_HEADER_BYTES + size), len(MAGIC) + _HEADER_BYTES + size

@@ -34,22 +34,29 @@ USAGE_SUMS = (
 
 Told = tuple[Intent, Outcome]
 
-# Rows are made of fields in the order of the structs: state, usage and attempts are the ones that are no columns as they are.
+# Rows are made of fields in the order of the structs; those that are no columns as they are come last.
+_FLAG = Intent.__struct_fields__.index("is_streamed")
 _FIELDS = Outcome.__struct_fields__
-_STATE, _USAGE, _ATTEMPTS = (_FIELDS.index(name) for name in ("state", "usage", "attempts"))
+_USAGE, _FLAGS, _ATTEMPTS = (_FIELDS.index(name) for name in ("usage", "is_price_unknown", "attempts"))
 _USAGE_FIELDS = tuple("usage_source" if name == "source" else name for name in Usage.__struct_fields__)
 _COLUMNS = (
-    *Intent.__struct_fields__,
-    *_FIELDS[_STATE + 1 : _USAGE],
-    *_FIELDS[_USAGE + 1 : _ATTEMPTS],
-    *_FIELDS[_ATTEMPTS + 1 :],
+    *Intent.__struct_fields__[:_FLAG],
+    *Intent.__struct_fields__[_FLAG + 1 :],
+    *_FIELDS[1:_USAGE],
+    *_FIELDS[_USAGE + 1 : _FLAGS],
+    *_FIELDS[_FLAGS + 2 : _ATTEMPTS],
     *_USAGE_FIELDS,
+    "is_streamed",
+    "is_price_unknown",
+    "is_byok",
     "state",
     "attempts",
 )
 _UPSTREAM_ID = _COLUMNS.index("upstream_id")
 _STATES = {state: state.value for state in EntryState}  # a plain str binds without being asked what it is
 _SOURCES = {source: source.value for source in UsageSource}
+# A bool is no int to sqlite3: it would be asked for an adapter, which costs as much as ten other values.
+_TRUTH = ((False, True), (0, 1))
 _USAGE_COLUMNS = tuple(column.name for column in usage_daily.columns)
 _encode = msgspec.json.Encoder().encode
 _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
@@ -59,16 +66,20 @@ _LARGEST_INSERT = 128 if sqlite_version_info >= (3, 32) else 16
 _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
-def make_row(intent: Intent, outcome: Outcome) -> tuple[Any, ...]:
-    """The values of `ledger`, in the order of `_COLUMNS`."""
-    usage, told = outcome.usage, astuple(outcome)
+def make_row(intent: Intent, outcome: Outcome, truth: Sequence[Any] = (False, True)) -> tuple[Any, ...]:
+    """The values of `ledger`, in the order of `_COLUMNS`. `truth` is how the database is told false and true."""
+    asked, usage, told = astuple(intent), outcome.usage, astuple(outcome)
     row: tuple[Any, ...] = (
-        *astuple(intent),
-        *told[_STATE + 1 : _USAGE],
-        *told[_USAGE + 1 : _ATTEMPTS],
-        *told[_ATTEMPTS + 1 :],
+        *asked[:_FLAG],
+        *asked[_FLAG + 1 :],
+        *told[1:_USAGE],
+        *told[_USAGE + 1 : _FLAGS],
+        *told[_FLAGS + 2 : _ATTEMPTS],
         *astuple(usage)[:-1],
         _SOURCES[usage.source],
+        truth[intent.is_streamed],
+        truth[outcome.is_price_unknown],
+        truth[outcome.is_byok],
         _STATES[outcome.state],
         _encode(outcome.attempts).decode(),
     )
@@ -96,7 +107,9 @@ def row_to_entry(row: Mapping[Any, Any]) -> LedgerEntry:
 
 def record_new(connection: Connection, entries: Sequence[Told]) -> None:
     """Store entries and count them; IntegrityError when one is stored already, then nothing may be committed."""
-    paramstyle, rows = connection.dialect.paramstyle, [make_row(*entry) for entry in entries]
+    paramstyle = connection.dialect.paramstyle
+    truth = _TRUTH[paramstyle == "qmark"]
+    rows = [make_row(*entry, truth) for entry in entries]
     _, _, count = _statements(paramstyle)
     at = 0
     while at < len(rows):

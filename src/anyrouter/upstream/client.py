@@ -94,20 +94,26 @@ class HttpUpstreamClient(UpstreamClient):
             connection = await pool.acquire(_connect_time_s(timeouts, pool.loop.time() - started_s), must_be_new=True)
             now_s = pool.loop.time()
 
-    def is_ready(self, origin: Origin, body: Sequence[bytes | memoryview]) -> bool:
+    def is_ready(self, origin: Origin, size: int) -> bool:
         """See the port."""
         pool = self._pools.get(origin)
-        return pool is not None and pool.forwarding is None and pool.is_ready() and sum(map(len, body)) <= WINDOW_BYTES
+        return pool is not None and pool.forwarding is None and pool.is_ready() and size <= WINDOW_BYTES
 
-    def begin(
-        self, origin: Origin, head: bytes, body: Sequence[bytes | memoryview], timeouts: Timeouts, on_arrived: Callable[[], None]
+    def begin(  # noqa: PLR0917 -- the port's
+        self,
+        origin: Origin,
+        head: bytes,
+        body: Sequence[bytes | memoryview],
+        size: int,
+        timeouts: Timeouts,
+        on_arrived: Callable[[], None],
     ) -> HttpExchange:
         """See the port."""
         pool = self._pools[origin]
         connection, now_s = pool.take_ready(), pool.loop.time()
         if not self._is_sweeping_often:
             self._sweep_often(pool.loop)
-        exchange = connection.start(head, body, timeouts, started_s=now_s, now_s=now_s, on_arrived=on_arrived)
+        exchange = connection.start(head, body, timeouts, started_s=now_s, now_s=now_s, on_arrived=on_arrived, size=size)
         exchange.allow_stale(now_s + self._stale_within_s)
         if not connection.is_small:
             connection.write_at_once(exchange, head, body)

@@ -79,8 +79,12 @@ class HttpConnection(asyncio.Protocol):
         started_s: float,
         now_s: float,
         on_arrived: Callable[[], None] | None = None,
+        size: int | None = None,
     ) -> HttpExchange:
-        """Begin an exchange, whose total deadline counts from `started_s`. A small request is written; else `write_parts` is next."""
+        """Begin an exchange, whose total deadline counts from `started_s`. A small request is written; else `write_parts` is next.
+
+        `size` is the body's.
+        """
         self.exchange = exchange = HttpExchange(
             self._loop,
             self._transport,
@@ -92,7 +96,7 @@ class HttpConnection(asyncio.Protocol):
         )
         self._is_head_done = False
         self._barren = 0
-        self.is_small = is_small = len(head) + sum(map(len, body)) < JOINED_BYTES
+        self.is_small = is_small = (sum(map(len, body)) if size is None else size) < JOINED_BYTES
         if is_small:
             self._transport.write(b"".join((head, b"\r\n", *body)))
         self._is_written = is_small

@@ -61,13 +61,14 @@ class HttpExchange(Exchange):
         stream_limit: int,
         on_arrived: Callable[[], None] | None = None,
     ) -> None:
+        parts: list[bytes] = []
         self.on_arrived = on_arrived
         self._loop = loop
         self._transport: asyncio.Transport | None = transport
         self._timeouts, self._started_s, self._stream_limit = timeouts, started_s, stream_limit
         self._deadline_s = now_s + timeouts.first_byte_s
-        self._parts: list[bytes] = []
-        self._feed: Callable[[bytes], None] = self._parts.append
+        self._parts = parts
+        self._feed: Callable[[bytes], None] = parts.append
 
     # The relay's side
 

@@ -10,6 +10,10 @@ from anyrouter.core.errors import UpstreamBroken
 MALFORMED = "The upstream's reply is malformed."
 _NO_BODY = frozenset((204, 304))
 _JOINED = frozenset((b"transfer-encoding", b"content-encoding"))  # where a repetition changes the meaning
+_OK = 200
+_UNUSUAL = frozenset((b"transfer-encoding", b"content-encoding", b"keep-alive"))
+_EVENT_STREAM = b"text/event-stream"
+_EVENT_BYTES = len(_EVENT_STREAM)
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|[,;\s])timeout=(\d{1,6})", re.IGNORECASE)
 
 
@@ -34,10 +38,12 @@ def read_framing(status: int, headers: Sequence[tuple[bytes, bytes]]) -> Framing
     fields = dict(headers)
     if len(fields) != len(headers):
         fields = _join_repeated(headers)
+    declared = fields.get(b"content-length")
+    if declared is not None and status == _OK and _UNUSUAL.isdisjoint(fields):  # nearly every reply that is no stream
+        return Framing(int(declared), False, b"", fields.get(b"content-type", b"")[:_EVENT_BYTES].lower() == _EVENT_STREAM, None)  # noqa: FBT003 -- by position
     transfer = fields.get(b"transfer-encoding")
     if transfer is not None and transfer.strip().lower() != b"chunked":
         raise UpstreamBroken(MALFORMED, internal="a transfer coding other than chunked")
-    declared = fields.get(b"content-length")
     coding = fields.get(b"content-encoding")
     keep_alive = fields.get(b"keep-alive")
     if status in _NO_BODY:
@@ -49,7 +55,7 @@ def read_framing(status: int, headers: Sequence[tuple[bytes, bytes]]) -> Framing
         length,
         length is None and transfer is None,
         _find_coding(coding) if coding is not None else b"",
-        fields.get(b"content-type", b"").lower().startswith(b"text/event-stream"),
+        fields.get(b"content-type", b"")[:_EVENT_BYTES].lower() == _EVENT_STREAM,
         _find_timeout(keep_alive) if keep_alive is not None else None,
     )
 

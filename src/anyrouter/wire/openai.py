@@ -22,12 +22,29 @@ _REASONING_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 _ASK_USAGE = b'{"include_usage":true}'
 _ASKED_USAGE = re.compile(rb'\{\s*"include_usage"\s*:\s*true\s*\}')
 _NOTHING: frozenset[str] = frozenset()
+_NULL = len("null")
+_NO_EDITS: dict[str, bytes] = {}
+_JUDGED = OWN_MEMBERS | {"stream", "stream_options", "reasoning"}  # a request without any of them is the usual one
 
 
 def read_request(endpoint: str, body: bytes) -> InferenceRequest:
     """Judge a request's body; nothing of it is changed yet. ClientError says what is wrong with it."""
     members = read_members(body)
     model = read_model(members)
+    if _JUDGED.isdisjoint(members.values):
+        needed = _NEEDED_MEMBER[endpoint]
+        if needed is not None and members.size(needed) <= _NULL:
+            need(members, needed, endpoint)
+        return InferenceRequest(
+            members=members,
+            model=model,
+            is_streamed=False,
+            is_usage_wanted=False,
+            estimated_input_tokens=estimate_input(members, _PROMPT_MEMBERS[endpoint]),
+            replace=_NO_EDITS,
+            remove=_NOTHING,
+            append=_NO_EDITS if "model" in members.values else {"model": _ENCODE(model)},
+        )
     is_streamed = endpoint != "embeddings" and read_flag(members, "stream")
     needed = _NEEDED_MEMBER[endpoint]
     if needed is not None:

@@ -15,7 +15,7 @@ from anyrouter.wire.utf8 import check_utf8
 
 _REPLY_MEMBER = {"chat/completions": "choices", "completions": "choices", "embeddings": "data"}
 _SHORT_REPLY = 32_768
-_VALUES = 3  # id, model, usage
+_TOLD_APART = 40  # bytes of a usage member: its first counts
 _ABSENT = msgspec.Raw(b"")
 
 
@@ -93,25 +93,37 @@ def render_reply(endpoint: str, reply: OpenAIReply, naming: Naming, usage: Usage
 def _splice(endpoint: str, text: bytes, told: _Told, naming: Naming, usage: bytes, block: bytes) -> bytes | None:  # noqa: PLR0917 -- one caller
     """The usual reply, short and whole, edited by looking for the values. None where that is not certain.
 
-    A value that stands in the text but once is the member's, wherever and however spaced it is.
+    A value that stands in the text but once is the member's, wherever and however spaced it is; so is one whose beginning does.
     """
-    old_id, old_model = bytes(told.id), bytes(told.model)
-    if not old_id or not old_model or told.provider is not _ABSENT or not text.endswith(b"}"):
-        return None
-    id_at, model_at, usage_at = text.find(old_id), text.find(old_model), text.find(usage)
-    if not id_at < model_at < usage_at or text.count(old_id) + text.count(old_model) + text.count(usage) != _VALUES:
+    old_id, old_model, start = bytes(told.id), bytes(told.model), usage[:_TOLD_APART]
+    id_at, usage_at = text.find(old_id), text.rfind(start)
+    model_at = text.find(old_model, id_at)
+    id_end, model_end, usage_end = id_at + len(old_id), model_at + len(old_model), usage_at + len(usage)
+    if (
+        not old_id
+        or not old_model
+        or told.provider is not _ABSENT
+        or not id_end < model_at < usage_at
+        or text.find(old_id, id_end) >= 0
+        or text.count(old_model) != 1
+        or text.find(start) != usage_at
+        or not text.endswith(b"}")
+    ):
         return None
     lacks = endpoint == "chat/completions" and told.system_fingerprint is _ABSENT
-    return b'%s%s%s%s%s%s%s,"provider":%s%s}' % (
-        text[:id_at],
-        naming.generation_id,
-        text[id_at + len(old_id) : model_at],
-        naming.model,
-        text[model_at + len(old_model) : usage_at],
-        block,
-        text[usage_at + len(usage) : -1],
-        naming.provider,
-        b',"system_fingerprint":null' if lacks else b"",
+    return b"".join(
+        (
+            text[:id_at],
+            naming.generation_id,
+            text[id_end:model_at],
+            naming.model,
+            text[model_end:usage_at],
+            block,
+            text[usage_end:-1],
+            b',"provider":',
+            naming.provider,
+            b',"system_fingerprint":null}' if lacks else b"}",
+        )
     )
 
 

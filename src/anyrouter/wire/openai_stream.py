@@ -45,6 +45,7 @@ class OpenAIStream:
         self._is_usage_wanted, self._pricer = is_usage_wanted, pricer
         self._estimate_input, self._endpoint = estimate_input, endpoint
         self._splitter = EventSplitter()
+        self._usage_mark = self._finish_mark = b""
         self._prefix = self._new_prefix = b""  # how all events begin, up to their choices, and what that becomes
         self._held: list[bytes] = []
         self._usage_event: Members | None = None
@@ -61,10 +62,18 @@ class OpenAIStream:
     def feed(self, data: bytes) -> bytes:
         """Whole events, rewritten; InvalidReply for what is not a stream of this dialect."""
         prefix = self._prefix
-        if prefix and data.startswith(prefix) and data.find(b"\n\n") == len(data) - 2 and not self._splitter.is_holding:
-            passed = self._pass_one(data)
-            if passed is not None:
-                return passed
+        if prefix and data.startswith(prefix) and not self._splitter.is_holding:
+            rest = data[len(prefix) :]
+            if (  # one event that begins as all do, with nothing in it to be read
+                rest.find(b"\n\n") == len(rest) - 2
+                and rest.endswith(b"}\n\n")
+                and rest.isascii()
+                and self._finish_mark not in rest
+                and self._usage_mark not in rest
+                and b'"error"' not in rest
+            ):
+                self._meter.add(rest)
+                return self._new_prefix + rest
         whole = feed_checked(self._splitter, data)
         if not whole or self.is_done or self.failure is not None:
             return b""
@@ -92,15 +101,6 @@ class OpenAIStream:
             return self._facts.usage
         size = self._meter.size()
         return Usage(input_tokens=self._estimate_input(), output_tokens=estimate_tokens(size) if size else 0, source=UsageSource.ESTIMATED)
-
-    def _pass_one(self, event: bytes) -> bytes | None:
-        """One event that begins as all do, with what follows as it came, when there is nothing in it to be read; else None."""
-        rest = event[len(self._prefix) :]
-        _, _, _, _, usage, finish = self._known or _NOTHING_KNOWN
-        if usage in rest or finish in rest or b'"error"' in rest or not rest.endswith(b"}\n\n") or not rest.isascii():
-            return None
-        self._meter.add(event)
-        return self._new_prefix + rest
 
     def _pass(  # noqa: PLR0917 -- unpacked from one tuple, in its order
         self, whole: bytes, old_id: bytes, new_id: bytes, old_model: bytes, new_model: bytes, usage: bytes, finish: bytes
@@ -194,6 +194,7 @@ class OpenAIStream:
     def _learn_prefix(self, prefix: bytes, old_id: bytes, new_id: bytes, old_model: bytes, new_model: bytes) -> None:
         if prefix.startswith(b"data:") and old_id in prefix and old_model in prefix:
             self._prefix, self._new_prefix = prefix, prefix.replace(old_id, new_id).replace(old_model, new_model)
+            *_, self._usage_mark, self._finish_mark = self._known or _NOTHING_KNOWN
 
     def _end(self) -> bytes:
         if not self.is_begun and self._usage_event is None:

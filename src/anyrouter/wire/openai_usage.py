@@ -34,7 +34,6 @@ class UsageMember(msgspec.Struct):
 
 
 _decode_usage = msgspec.json.Decoder(UsageMember).decode
-_NO_DETAILS = _Details()
 
 
 def read_usage(raw: bytes | None) -> Usage | None:
@@ -51,24 +50,24 @@ def read_told_usage(raw: bytes | None) -> tuple[Usage | None, bool]:
     except (ValueError, msgspec.DecodeError):
         return None, False
     prompt_tokens, completion_tokens = told.prompt_tokens, told.completion_tokens
-    if prompt_tokens is None and completion_tokens is None:
-        return None, False
-    prompt, completion = told.prompt_tokens_details or _NO_DETAILS, told.completion_tokens_details or _NO_DETAILS
-    is_whole = (
-        prompt_tokens is not None
-        and completion_tokens is not None
-        and told.total_tokens is not None
-        and prompt is not _NO_DETAILS
-        and completion is not _NO_DETAILS
-        and told.cost is told.is_byok is told.cost_details is _ABSENT
-        and b"null" not in raw
-    )
+    if prompt_tokens is None or completion_tokens is None:
+        if prompt_tokens is completion_tokens:
+            return None, False
+        told.total_tokens = None
+    prompt, completion = told.prompt_tokens_details, told.completion_tokens_details
     usage = Usage(
         input_tokens=prompt_tokens or 0,
         output_tokens=completion_tokens or 0,
-        cache_read_tokens=prompt.cached_tokens or 0,
-        cache_write_tokens=prompt.cache_write_tokens or 0,
-        reasoning_tokens=completion.reasoning_tokens or 0,
+        cache_read_tokens=(prompt.cached_tokens or 0) if prompt else 0,
+        cache_write_tokens=(prompt.cache_write_tokens or 0) if prompt else 0,
+        reasoning_tokens=(completion.reasoning_tokens or 0) if completion else 0,
+    )
+    is_whole = (
+        told.total_tokens is not None
+        and prompt is not None
+        and completion is not None
+        and told.cost is told.is_byok is told.cost_details is _ABSENT
+        and b"null" not in raw
     )
     return usage, is_whole
 

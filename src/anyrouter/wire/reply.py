@@ -26,7 +26,7 @@ class Naming(msgspec.Struct, frozen=True):
     provider: bytes
 
 
-class CostFields(msgspec.Struct, frozen=True, kw_only=True):
+class CostFields(msgspec.Struct, frozen=True):
     """The cost block as the client sees it: JSON numbers in USD, already rendered."""
 
     cost: bytes

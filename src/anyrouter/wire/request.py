@@ -1,5 +1,7 @@
 """What every dialect's request has in common: the members that the gateway judges, its own members, and members it refuses."""
 
+from functools import lru_cache
+
 import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
@@ -36,6 +38,10 @@ class InferenceRequest(msgspec.Struct, kw_only=True):
 
         `is_asking_usage` false: the upstream refuses `stream_options`, and none are sent.
         """
+        if not (self.replace or self.remove or self.append) and (
+            is_asking_usage or not self.is_streamed
+        ):  # nearly every request: the model's name and nothing else
+            return self.members.replace("model", upstream_model)
         replace, remove, append = {"model": upstream_model, **self.replace}, self.remove, self.append
         if not is_asking_usage and self.is_streamed:
             remove = remove | {"stream_options"}
@@ -65,13 +71,22 @@ def read_members(body: bytes) -> Members:
 def read_model(members: Members) -> str:
     """The model that is asked for: `model`, else the first of `models`."""
     raw = members.raw("model")
-    if raw is None and "models" in members.values:
+    if raw is not None:
+        return _decode_name(raw)
+    if "models" in members.values:
         names = members.decode("models")
         if isinstance(names, list) and names and isinstance(names[0], str):
             return _checked(names[0])
-    if raw is None:
-        raise refused("missing_parameter", "model", "model is missing. Name one, such as openai/gpt-4o-mini; GET /models lists them.")
-    name = members.decode("model")
+    raise refused("missing_parameter", "model", "model is missing. Name one, such as openai/gpt-4o-mini; GET /models lists them.")
+
+
+@lru_cache(maxsize=1024)
+def _decode_name(raw: bytes) -> str:
+    """A model's name as it stands in the text: clients ask for few models many times."""
+    try:
+        name = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):  # a number out of range
+        name = None
     if not isinstance(name, str):
         raise refused("invalid_parameter", "model", "model must be a string such as openai/gpt-4o-mini.")
     return _checked(name)
@@ -95,9 +110,10 @@ def need(members: Members, name: str, endpoint: str) -> None:
 
 def estimate_input(members: Members, names: tuple[str, ...]) -> int:
     """An estimate from the size of the members that hold the prompt: UTF-8 bytes of their JSON / 4."""
-    size = 0
+    values, size = members.values, 0
     for name in names:
-        size += members.size(name)
+        if name in values:
+            size += memoryview(values[name]).nbytes
     return estimate_tokens(size)
 
 

@@ -102,10 +102,10 @@ class ScriptedClient:
             raise reply
         return reply
 
-    def is_ready(self, _origin, _body) -> bool:
+    def is_ready(self, _origin, _size) -> bool:
         return self.has_idle and bool(self.replies)
 
-    def begin(self, _origin, head, body, _timeouts, on_arrived):
+    def begin(self, _origin, head, body, _size, _timeouts, on_arrived):
         self.sent.append((head, b"".join(body)))
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):

@@ -71,11 +71,11 @@ class FrontState:
 
     def new_request_id(self, now_ms: int) -> str:
         """A fresh `req-…` identifier (core.ids), of randomness fetched for many at once: asking the kernel each time costs more."""
-        at = self._random_at
-        if at >= len(self._random):
-            self._random, at = os.urandom(_RANDOM_BYTES).hex(), 0
-        self._random_at = at + _ID_DIGITS
-        return f"req-{now_ms:012x}{self._random[at : at + _ID_DIGITS]}"
+        at, end = self._random_at, self._random_at + _ID_DIGITS
+        if end > len(self._random):
+            self._random, at, end = os.urandom(_RANDOM_BYTES).hex(), 0, _ID_DIGITS
+        self._random_at = end
+        return f"req-{now_ms:012x}{self._random[at:end]}"
 
     def _sweep(self) -> None:
         date = formatdate(usegmt=True).encode()
