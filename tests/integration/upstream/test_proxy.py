@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import contextlib
-import dataclasses
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -170,7 +169,7 @@ async def test_a_name_that_does_not_resolve_is_a_failed_connection(client: Any, 
 async def test_the_guard_sees_the_resolved_address_and_can_refuse(make_peer: Make, make_client: Make, post: Make) -> None:
     asked: list[tuple[Origin, str]] = []
     peer = await make_peer(answer_all)
-    origin = dataclasses.replace(peer.origin, host="localhost")
+    origin = peer.origin._replace(host="localhost")
 
     def allow(origin: Origin, address: str) -> bool:
         asked.append((origin, address))

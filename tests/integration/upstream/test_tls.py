@@ -1,7 +1,6 @@
 """TLS: who is trusted, under which name, and what a cut looks like."""
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +26,7 @@ async def test_a_known_authority_is_trusted_for_the_name_that_was_asked(
 ) -> None:
     client = make_client(ca_file=authority.path)
     peer = await make_peer(answer_all, context=authority.server_context("127.0.0.1", "localhost"))
-    origin = dataclasses.replace(peer.origin, host=host)
+    origin = peer.origin._replace(host=host)
     for _ in range(3):
         exchange = await post(client, origin)
         assert await exchange.read(10) == b"ok"
@@ -67,7 +66,7 @@ async def test_an_unknown_authority_is_refused(
 async def test_a_certificate_for_another_name_is_refused(make_peer: Make, make_client: Make, post: Make, authority: Any, host: str) -> None:
     context = authority.server_context("other.example", "127.0.0.2", "127.0.0.1.example", "localhost.example")
     peer = await make_peer(answer_all, context=context)
-    assert await is_refused(make_client(ca_file=authority.path), post, dataclasses.replace(peer.origin, host=host))
+    assert await is_refused(make_client(ca_file=authority.path), post, peer.origin._replace(host=host))
 
 
 async def test_a_server_that_speaks_no_tls_is_unreachable(make_peer: Make, client: Any, post: Make) -> None:
@@ -77,7 +76,7 @@ async def test_a_server_that_speaks_no_tls_is_unreachable(make_peer: Make, clien
 
     peer = await make_peer(script)
     with pytest.raises(ConnectFailed):
-        await post(client, dataclasses.replace(peer.origin, scheme="https"))
+        await post(client, peer.origin._replace(scheme="https"))
     assert client.statistics() == {}
 
 
@@ -87,7 +86,7 @@ async def test_a_server_that_closes_during_the_handshake_is_unreachable(make_pee
 
     peer = await make_peer(script)
     with pytest.raises(ConnectFailed):
-        await post(client, dataclasses.replace(peer.origin, scheme="https"))
+        await post(client, peer.origin._replace(scheme="https"))
     assert client.statistics() == {}
 
 
