@@ -24,7 +24,6 @@ from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
 from anyrouter.relay.ports import UpstreamClient
 from anyrouter.settings import Settings
-from anyrouter.settings.overlay import read_overlay, serves_beyond
 from anyrouter.settings.upstreams import SANDBOX_ID
 from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
 
@@ -142,6 +141,8 @@ async def _follow(source: Coroutine[Any, Any, None]) -> None:
 def _open_overlay(settings: Settings, bundled: Catalogue) -> OverlayFile | None:
     if settings.overlay_path is None:
         return None
+    from anyrouter.settings.overlay import read_overlay, serves_beyond  # noqa: PLC0415 -- its tables cost time and memory; most have no file
+
     is_served = serves_beyond(bundled, settings.upstreams)
     return OverlayFile(settings.overlay_path, lambda path: read_overlay(path, bundled, is_served))
 
