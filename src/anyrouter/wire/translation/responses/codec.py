@@ -17,7 +17,7 @@ def render_error(denied: Denied, request_id: str) -> bytes:
     return render_failure(NAME, denied, request_id)
 
 
-CODEC: Codec | None = Codec(
+CODEC = Codec(
     name=NAME,
     decode_request=decode_request,
     encode_request=encode_request,

@@ -9,8 +9,7 @@ from anyrouter.wire.form.request import ASSISTANT, TOOL, USER, Message
 from anyrouter.wire.form.text import EMPTY, JsonText, join, quote
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.translation.responses import traits as t
-from anyrouter.wire.translation.responses.annotations import encode_citation
-from anyrouter.wire.translation.responses.media import PDF, audio_format, url_of
+from anyrouter.wire.translation.responses.media import PDF, audio_format, filename_of, url_of
 from anyrouter.wire.translation.responses.shapes import NAME
 from anyrouter.wire.translation.responses.thoughts import encode_own, group_thoughts
 
@@ -86,7 +85,7 @@ class ItemEncoder:
         source = part.source
         if source is None or source.text is not None:
             return self._encode_plain(part, where)
-        wire = self._encode_file(source, part.filename or part.title or "document.pdf")
+        wire = self._encode_file(source, filename_of(part.filename or part.title, source.media_type))
         if wire is not None and part.context is not None:
             return [{"type": "input_text", "text": part.context}, wire]
         return [] if wire is None else [wire]
@@ -147,10 +146,7 @@ class ItemEncoder:
         if not said:
             return
         content: JsonText | list[Wire]
-        if len(said) == 1 and isinstance(said[0], Text) and not said[0].citations:
-            content = said[0].text
-        else:
-            content = [_encode_said(part) for part in said]
+        content = said[0].text if len(said) == 1 and isinstance(said[0], Text) else [_encode_said(part) for part in said]
         self._items.append({"type": "message", "role": ASSISTANT, "content": content})
         said.clear()
 
@@ -190,8 +186,8 @@ def _what(part: Part, role: str) -> str:
 
 
 def _encode_said(part: Part) -> Wire:
+    """A part of an answer. What it was based on stays behind: annotations tell the model nothing, and other providers' are refused."""
     if isinstance(part, Refusal):
         return {"type": "refusal", "refusal": part.text}
     assert isinstance(part, Text)  # noqa: S101 -- nothing else is said
-    annotations = [encode_citation(citation, 0) for citation in part.citations]
-    return {"type": "output_text", "text": part.text, "annotations": [Raw(one) for one in annotations if one is not None]}
+    return {"type": "output_text", "text": part.text, "annotations": []}

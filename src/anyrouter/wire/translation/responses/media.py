@@ -10,6 +10,7 @@ _DATA_URL = re.compile(rb'"data:([^;,"\\]*)(?:;[^;,"\\]*)*?;base64,([A-Za-z0-9+/
 _BASE64 = re.compile(rb'"[A-Za-z0-9+/_=-]+"')
 _AUDIO_TYPES = {"mp3": "audio/mpeg", "mpeg": "audio/mpeg", "m4a": "audio/mp4"}
 _AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "wave": "wav"}
+_EXTENSIONS = {"text/plain": "txt", "text/csv": "csv", "text/html": "html", "text/markdown": "md", "application/json": "json"}
 PDF = "application/pdf"
 
 
@@ -50,3 +51,10 @@ def url_of(source: Source, default_type: str) -> JsonText | None:
         media_type = (source.media_type or default_type).encode("ascii", "replace")
         return JsonText(b'"data:%s;base64,%s' % (media_type, bytes(source.data)[1:]))
     return quote(source.url) if source.url is not None else None
+
+
+def filename_of(name: str | None, media_type: str | None) -> str:
+    """A file's name, which has to end in what the file is."""
+    if name is not None and "." in name:
+        return name
+    return f"{name or 'document'}.{_EXTENSIONS.get(media_type or PDF, 'pdf')}"

@@ -26,7 +26,7 @@ from anyrouter.wire.form.events import (
     UsageTold,
 )
 from anyrouter.wire.form.parts import Reasoning, Refusal, Text, ToolCall
-from anyrouter.wire.form.text import EMPTY
+from anyrouter.wire.form.text import EMPTY, unquote
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
 from anyrouter.wire.translation.responses.annotations import citation_of, logprobs_of
@@ -348,10 +348,14 @@ class _OpenItem:
 
 def _failure_of(shape: EventShape) -> Failure:
     """What a failure's event says: an error stands in it, in its response, or it is the error itself."""
-    error = _decode_fault(shape.error) if is_told(shape.error) and not is_string(shape.error) else None
-    if error is None and is_told(shape.response):
+    error = FaultShape(message=shape.message, code=shape.code) if shape.message is not None else None
+    if is_string(shape.error):
+        error = FaultShape(message=unquote(shape.error))
+    elif is_told(shape.error):
+        error = _decode_fault(shape.error)
+    elif error is None and is_told(shape.response):
         error = _decode_reply(shape.response).error
-    message, code = fault_of(error or FaultShape(message=shape.message, code=shape.code))
+    message, code = fault_of(error)
     return Failure(message=message, code=code)
 
 
