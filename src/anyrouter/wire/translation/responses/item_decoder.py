@@ -63,12 +63,14 @@ class InputDecoder:
             shapes = _ITEMS.decode(raw)
         except (ValueError, msgspec.DecodeError):
             shapes = None  # an item is of another kind, or wrong: one by one, then
-        if shapes is not None and all(_kind(shape.type, shape.role) in _READERS for shape in shapes):
-            for at, shape in enumerate(shapes):
-                _READERS[_kind(shape.type, shape.role)](self, shape, f"input[{at}]")
+        readers = [_READERS.get(shape.type or _kind(shape.role)) for shape in shapes or ()]
+        if shapes is not None and None not in readers:
+            for at, (shape, reader) in enumerate(zip(shapes, readers, strict=True)):
+                if reader is not None:
+                    reader(self, shape, at)
         else:
             for at, one in enumerate(_RAWS.decode(raw)):
-                self._read_item(one, f"input[{at}]")
+                self._read_item(one, at)
         for at in self._proven:
             message = self._messages[at]
             self._messages[at] = Message(message.role, hang_proofs(message.parts))
@@ -76,12 +78,13 @@ class InputDecoder:
             raise refused("invalid_parameter", "input", "input must hold at least one item.")
         return self._messages
 
-    def _read_item(self, raw: Raw, where: str) -> None:
+    def _read_item(self, raw: Raw, at: int) -> None:
+        where = f"input[{at}]"
         told = decode_known(_KIND, raw, where, self._warnings)
-        kind = _kind(told.type, told.role)
+        kind = told.type or _kind(told.role)
         reader = _READERS.get(kind)
         if reader is not None:
-            reader(self, decode_known(_ITEM, raw, where, self._warnings), where)
+            reader(self, decode_known(_ITEM, raw, where, self._warnings), at)
         elif kind == "item_reference":
             message = "This gateway stores no items, so an item cannot be referred to. Send the item itself."
             raise refused("invalid_parameter", where, message)
@@ -98,23 +101,26 @@ class InputDecoder:
             self._messages.append(Message(ASSISTANT, []))
         self._messages[-1].parts.extend(parts)
 
-    def _read_message(self, shape: ItemShape, where: str) -> None:
-        content = decode_content(shape.content, f"{where}.content", self._warnings)
+    def _read_message(self, shape: ItemShape, at: int) -> None:
+        content = decode_content(shape.content, f"input[{at}].content", self._warnings)
         if shape.role == "assistant":
             self._say(*content)
             return
         role = _ROLES.get(shape.role or "")
         if role is None:
-            message = f"{where}.role must be user, assistant, system or developer; a tool's answer is an item of type function_call_output."
-            raise refused("invalid_parameter", f"{where}.role", message)
+            where = f"input[{at}].role"
+            message = f"{where} must be user, assistant, system or developer; a tool's answer is an item of type function_call_output."
+            raise refused("invalid_parameter", where, message)
         self._messages.append(Message(role, content))
 
-    def _read_call(self, shape: ItemShape, where: str) -> None:
+    def _read_call(self, shape: ItemShape, at: int) -> None:
+        where = f"input[{at}]"
         call_id, name = _need(shape.call_id, f"{where}.call_id"), _need(shape.name, f"{where}.name")
         self._warn_of_namespace(shape, where)
         self._say(ToolCall(call_id, name, _need(shape.arguments, f"{where}.arguments"), item_id=shape.id))
 
-    def _read_custom_call(self, shape: ItemShape, where: str) -> None:
+    def _read_custom_call(self, shape: ItemShape, at: int) -> None:
+        where = f"input[{at}]"
         call_id, name = _need(shape.call_id, f"{where}.call_id"), _need(shape.name, f"{where}.name")
         self._warn_of_namespace(shape, where)
         self._say(ToolCall(call_id, name, _need(shape.input, f"{where}.input"), "custom", item_id=shape.id))
@@ -124,7 +130,8 @@ class InputDecoder:
             message = "Namespaces of tools are not translated; the call is told by the name of its function alone."
             self._warnings.add(WarningCode.CHANGED_VALUE, f"{where}.namespace", message)
 
-    def _read_output(self, shape: ItemShape, where: str) -> None:
+    def _read_output(self, shape: ItemShape, at: int) -> None:
+        where = f"input[{at}]"
         parts = tuple(decode_content(shape.output, f"{where}.output", self._warnings))
         kind = "custom" if shape.type == "custom_tool_call_output" else "function"
         result = ToolResult(_need(shape.call_id, f"{where}.call_id"), parts, name=shape.name, kind=kind)
@@ -133,7 +140,8 @@ class InputDecoder:
         else:
             self._messages.append(Message(TOOL, [result]))
 
-    def _read_reasoning(self, shape: ItemShape, where: str) -> None:
+    def _read_reasoning(self, shape: ItemShape, at: int) -> None:
+        where = f"input[{at}]"
         content = decode_known(_THOUGHTS, shape.content, f"{where}.content", self._warnings) if is_told(shape.content) else None
         parts = reasoning_of(shape.id, shape.summary, content, shape.encrypted_content)
         if parts:
@@ -149,7 +157,7 @@ class InputDecoder:
             self._warnings.add(WarningCode.CHANGED_VALUE, where, message)
 
 
-_READERS: dict[str, Callable[[InputDecoder, ItemShape, str], None]] = {
+_READERS: dict[str, Callable[[InputDecoder, ItemShape, int], None]] = {
     "message": InputDecoder._read_message,  # noqa: SLF001 -- the class's own table
     "function_call": InputDecoder._read_call,  # noqa: SLF001
     "custom_tool_call": InputDecoder._read_custom_call,  # noqa: SLF001
@@ -159,10 +167,8 @@ _READERS: dict[str, Callable[[InputDecoder, ItemShape, str], None]] = {
 }
 
 
-def _kind(kind: str | None, role: str | None) -> str:
-    """An item's kind. One without a type is a message if it has a role, else a reference."""
-    if kind is not None:
-        return kind
+def _kind(role: str | None) -> str:
+    """The kind of an item without a type: a message if it has a role, else a reference."""
     return "message" if role is not None else "item_reference"
 
 
@@ -176,8 +182,8 @@ def decode_content(content: Carried, where: str, warnings: Warnings) -> list[Par
         shapes = _PARTS.decode(content)
     except (ValueError, msgspec.DecodeError):
         shapes = None
-    if shapes is not None and all(shape.type in _PART_TYPES for shape in shapes):
-        return [_decode_part(shape, f"{where}[{at}]") for at, shape in enumerate(shapes)]
+    if shapes is not None and _PART_TYPES.issuperset([shape.type for shape in shapes]):
+        return [_decode_part(shape, where, at) for at, shape in enumerate(shapes)]
     if not is_list(content):
         raise refused("invalid_parameter", where, f"{where} must be a string or a list of parts.")
     parts: list[Part] = []
@@ -186,19 +192,25 @@ def decode_content(content: Carried, where: str, warnings: Warnings) -> list[Par
         if kind is not None and kind not in _PART_TYPES:
             parts.append(Opaque(NAME, kind, one))
         else:
-            parts.append(_decode_part(decode_known(_PART, one, f"{where}[{at}]", warnings), f"{where}[{at}]"))
+            parts.append(_decode_part(decode_known(_PART, one, f"{where}[{at}]", warnings), where, at))
     return parts
 
 
 _PART = msgspec.json.Decoder(PartShape)
 
 
-def _decode_part(shape: PartShape, where: str) -> Part:
+def _decode_part(shape: PartShape, content: str, at: int) -> Part:
     cache = None
     if shape.cache_control is not None:
         cache = CacheControl(shape.cache_control.ttl)
     elif shape.prompt_cache_breakpoint is not None:
         cache = CacheControl()  # the lifetimes that OpenAI has are no other provider's
+    if shape.type in _TEXT_TYPES and is_string(shape.text):
+        return Text(shape.text, cache)
+    return _decode_other(shape, f"{content}[{at}]", cache)
+
+
+def _decode_other(shape: PartShape, where: str, cache: CacheControl | None) -> Part:
     kind = shape.type
     if kind in _TEXT_TYPES:
         return Text(_need_string(shape.text, f"{where}.text"), cache)

@@ -268,6 +268,16 @@ class ReplyShape(msgspec.Struct):
     tool_usage: Carried = UNSET
 
 
+class TextDeltaShape(msgspec.Struct):
+    """What of an event is looked at where it is more of a text, which nearly every event is."""
+
+    type: str = ""
+    delta: Carried = UNSET
+    output_index: int = 0
+    content_index: int = 0
+    logprobs: list[LogprobShape] | None = None
+
+
 class EventShape(msgspec.Struct):
     """An event of a stream; which members it has depends on its type."""
 

@@ -45,6 +45,7 @@ from anyrouter.wire.translation.responses.shapes import (
     EventShape,
     FaultShape,
     ReplyShape,
+    TextDeltaShape,
     ToldItemShape,
     ToldPartShape,
     is_list,
@@ -54,6 +55,7 @@ from anyrouter.wire.translation.responses.shapes import (
 from anyrouter.wire.translation.responses.thoughts import read_proof
 from anyrouter.wire.translation.responses.told_parts import NOWHERE, OpenPart, ToldParts
 
+_decode_delta = msgspec.json.Decoder(TextDeltaShape).decode
 _decode_event = msgspec.json.Decoder(EventShape).decode
 _decode_item = msgspec.json.Decoder(ToldItemShape).decode
 _decode_part = msgspec.json.Decoder(ToldPartShape).decode
@@ -63,6 +65,7 @@ _CALLS = frozenset({"function_call", "custom_tool_call"})
 _GROWING = _CALLS | {"message", "reasoning"}
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _FAILURES = frozenset({"response.failed", "response.cancelled", "error"})
+_TEXT_DELTA = b"event: response.output_text.delta\ndata: "
 _SUMMARIES = 1_000_000  # places of summaries, which are numbered apart from the content of their item
 
 
@@ -81,11 +84,15 @@ class ResponsesStreamDecoder:
     def feed(self, data: bytes) -> list[Event]:
         """The events that are whole now; InvalidReply for what is no stream of this dialect."""
         whole = feed_checked(self._splitter, data)
-        if whole and not self._is_over:
-            for event in split_events(whole):
-                if not self._read(event):
-                    self._is_over = True
-                    break
+        if not whole or self._is_over:
+            return []
+        deltas = self._read_delta(whole)
+        if deltas is not None:
+            return deltas
+        for event in split_events(whole):
+            if not self._read(event):
+                self._is_over = True
+                break
         return self._parts.take()
 
     def eof(self) -> list[Event]:
@@ -97,17 +104,18 @@ class ResponsesStreamDecoder:
 
     def _read(self, event: bytes) -> bool:
         """Take note of one event; False when nothing can follow it."""
-        data = _data_of(event)
+        deltas = self._read_delta(event)
+        if deltas is not None:
+            self._parts.events += deltas
+            return True
+        data = data_of(event)
         if not data:
             checked_comment(event)
             return True
-        if data.strip() == b"[DONE]":
+        if data.startswith(b"[") and data.strip() == b"[DONE]":
             return True
         shape = _decode_event(data)
         kind = shape.type
-        if kind == "response.output_text.delta" and self._item is not None and shape.output_index == self._item.index:  # nearly every one
-            self._read_text(shape)
-            return True
         if kind in _FAILURES or (not kind and is_told(shape.error)):
             self._parts.events.append(_failure_of(shape))
             return False
@@ -119,6 +127,27 @@ class ResponsesStreamDecoder:
         self._begin(shape.response)
         self._read_in_order(shape)
         return True
+
+    def _read_delta(self, event: bytes) -> list[Event] | None:
+        """The events of an event that is more of the text that is open, which nearly every one is; None for all others."""
+        part, item = self._parts.open, self._item
+        if part is None or item is None or not event.startswith(_TEXT_DELTA) or event.find(b"\n", len(_TEXT_DELTA)) != len(event) - 2:
+            return None
+        shape = _decode_delta(event[len(_TEXT_DELTA) : -2])
+        delta = shape.delta
+        if (
+            shape.content_index != part.place
+            or shape.output_index != item.index
+            or type(part.part) is not Text
+            or shape.type != "response.output_text.delta"
+            or not is_string(delta)
+        ):
+            return None
+        told: list[Event] = [LogprobsTold(logprobs_of(shape.logprobs))] if shape.logprobs else []
+        if delta != EMPTY:
+            part.is_empty = False
+            told.append(TextDelta(part.number, delta))
+        return told
 
     def _begin(self, response: Carried) -> ReplyShape | None:
         """Take note of a response, the first of which begins the stream."""
@@ -357,11 +386,3 @@ def _failure_of(shape: EventShape) -> Failure:
         error = _decode_reply(shape.response).error
     message, code = fault_of(error)
     return Failure(message=message, code=code)
-
-
-def _data_of(event: bytes) -> bytes:
-    """An event's data. Nearly every event is a line with its name and one with its data."""
-    at = event.find(b"\n") + 1 if event.startswith(b"event: ") else 0
-    if event.startswith(b"data: ", at) and event.find(b"\n", at) == len(event) - 2:
-        return event[at + 6 : -2]
-    return data_of(event)
