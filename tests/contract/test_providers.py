@@ -15,11 +15,11 @@ from anyrouter.providers.address import expand_base_url, needed_variables, read_
 from anyrouter.providers.credential import judge_credential
 from anyrouter.providers.openai import OPENAI_COMPATIBLE
 from anyrouter.providers.registry import PROVIDERS, read_rows
-from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.providers.sandbox import SANDBOX, SANDBOX_MAKERS
 from anyrouter.wire.form.warnings import Warnings
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS = [row for row in PROVIDERS.values() if row.id not in {SANDBOX.id, SANDBOX_ANTHROPIC.id}]
+ROWS = [row for row in PROVIDERS.values() if row.id not in {SANDBOX.id, *(maker.id for maker in SANDBOX_MAKERS)}]
 FORMATS = [(row, name) for row in ROWS for name in row.formats]
 QUIRKS = [(row, quirk) for row in ROWS for quirk in row.quirks]
 DIALECTS = {"openai", "responses", "anthropic", "gemini", "bedrock"}

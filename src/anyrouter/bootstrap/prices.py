@@ -21,7 +21,7 @@ from anyrouter.core.provider import Provider
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Snapshot, Upstream
-from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.providers.sandbox import SANDBOX, SANDBOX_MAKERS
 from anyrouter.relay.ports import UpstreamClient
 from anyrouter.settings import Settings
 from anyrouter.settings.upstreams import SANDBOX_ID
@@ -119,14 +119,12 @@ class Prices:
         return replace(upstream, models=found | dict(upstream.models)) if found else upstream
 
     def _sandboxes(self) -> tuple[Upstream, ...]:
-        """The simulated provider has every model of the catalogue."""
-        named = {vendor for vendor in SANDBOX_ANTHROPIC.vendors if vendor not in SANDBOX.vendors}
+        """The simulated provider has every model of the catalogue, each in its maker's format."""
+        named = {vendor for row in SANDBOX_MAKERS for vendor in row.vendors if vendor not in SANDBOX.vendors}
         others = frozenset(model.vendor for model in self.catalogue.models.values()) - named
         if not self._sandbox or self._sandbox[0].models.keys() != {f"{vendor}/*" for vendor in others}:
-            self._sandbox = (
-                _sandbox_upstream(SANDBOX, self._sandbox_port, others),
-                _sandbox_upstream(SANDBOX_ANTHROPIC, self._sandbox_port, frozenset(SANDBOX_ANTHROPIC.vendors)),
-            )
+            makers = (_sandbox_upstream(row, self._sandbox_port, frozenset(row.vendors)) for row in SANDBOX_MAKERS)
+            self._sandbox = (_sandbox_upstream(SANDBOX, self._sandbox_port, others), *makers)
         return self._sandbox
 
 
@@ -163,6 +161,8 @@ def _upstream(configured: ConfiguredUpstream) -> Upstream:
         environments=frozenset(configured.environments),
         # A provider has new models before the catalogue knows them: what it does not serve, it says itself.
         is_open=True,
+        variables=configured.variables,
+        has_own_address=configured.has_own_address,
         connect_s=deadlines.connect_s,
         first_byte_s=deadlines.first_byte_s,
         idle_s=deadlines.idle_s,

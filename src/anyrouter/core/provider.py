@@ -143,9 +143,14 @@ class Provider:
     is_host: bool = False  # serves other makers' models; they are listed under this provider's own vendor name
     is_found_last: bool = False  # a name without a vendor means its model only where nobody else has such a name
     is_local: bool = False  # a program on the operator's own machines: plain http, a credential only if the operator wants one
+    traits: frozenset[str] = frozenset()  # deviations of its own dialect that the encoder of requests knows by name
     is_implied: bool = True  # whether its credential's variable alone makes an upstream; false where other tools read it too
     source: Source | None = None
     note: str = ""  # what an operator must know, for its page
+
+    def select_formats(self, *, has_own_address: bool) -> Mapping[str, Format]:
+        """The formats that are there. At an address of the operator's own those that live at another one are not."""
+        return {name: row for name, row in self.formats.items() if row.base_url is None or not has_own_address}
 
     @property
     def native_dialect(self) -> str:

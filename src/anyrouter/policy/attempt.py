@@ -43,20 +43,26 @@ class Failure:
 class Attempts:
     """The attempts of one request over its ordered targets."""
 
-    __slots__ = ("_failures", "_targets", "records")
+    __slots__ = ("_failures", "_skipped", "_targets", "records")
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets, self.records = targets, []  # type: tuple[Sequence[Target], list[AttemptRecord]]
         self._failures: list[Failure] = []
+        self._skipped: list[Denied] = []
 
     def next(self) -> Target | None:
         """The target to try now; None when it is over."""
-        tried = len(self.records)
-        if tried > len(self._failures):  # one succeeded or was abandoned
+        if len(self.records) > len(self._failures):  # one succeeded or was abandoned
             return None
         if self._failures and not self._failures[-1].is_fallback_allowed:
             return None
-        return self._targets[tried] if tried < len(self._targets) else None
+        position = self.position
+        return self._targets[position] if position < len(self._targets) else None
+
+    @property
+    def position(self) -> int:
+        """The place of the target that `next` gives, from 0."""
+        return len(self.records) + len(self._skipped)
 
     @property
     def number(self) -> int:
@@ -70,6 +76,10 @@ class Attempts:
         self._failures.append(failure)
         self.records.append(_record(target, status, latency_ms, failure.denied.code))
 
+    def skip(self, denied: Denied) -> None:
+        """Be told that the target cannot be asked for this: nothing was sent."""
+        self._skipped.append(denied)
+
     def succeed(self, target: Target, status: int, latency_ms: int) -> None:
         """Be told that an attempt's reply is good."""
         self.records.append(_record(target, status, latency_ms, None))
@@ -79,7 +89,9 @@ class Attempts:
         self.records.append(_record(target, 0, 0, code))
 
     def refusal(self) -> Denied:
-        """What the client hears after the last failure, with all attempts in its metadata."""
+        """What the client hears after the last failure, with all attempts in its metadata; after none, why nothing could be asked."""
+        if not self._failures:
+            return self._skipped[0]
         last = self._failures[-1].denied
         statuses = [record.status for record in self.records]
         tried = [{"upstream": record.upstream, "status": record.status or None, "latency_ms": record.latency_ms} for record in self.records]

@@ -13,10 +13,14 @@ import msgspec
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
-from anyrouter.core.provider import Provider
+from anyrouter.core.provider import Format, Provider
 from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.endpoints import ENDPOINTS
+from anyrouter.wire.translation.translation import can_translate
 
+# What is asked at these is a chat, whatever the dialect: an upstream of another one can be asked for it too.
+CHAT_ENDPOINTS = frozenset({"chat/completions", "messages", "responses", "generateContent", "streamGenerateContent"})
+_COUNT_TOKENS = "messages/count_tokens"
 _MAX_KEPT_ROUTES = 4096
 
 
@@ -40,6 +44,8 @@ class Upstream:
     environments: frozenset[str] | None = None
     is_open: bool = False
     is_sandbox: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)  # of the provider's addresses and paths
+    has_own_address: bool = False  # at an address of the operator's choice
     connect_s: float = 5.0
     first_byte_s: float = 120.0
     idle_s: float = 60.0
@@ -69,16 +75,53 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where one attempt goes: a model of an upstream, and what it costs there (None: nobody knows).
+class Way:
+    """How an upstream is asked at an endpoint: in which wire format, at which paths below its base URL.
 
-    The names that every request and reply carries are kept as JSON strings too.
+    `form` is the provider's row of that format, None where it has none. `is_translated`: it is not the client's own.
+    """
+
+    dialect: str
+    path: str
+    stream_path: str | None = None
+    form: Format | None = None
+    is_translated: bool = False
+
+
+_NO_WAY = Way(dialect="openai", path="")
+
+
+def find_way(upstream: Upstream, endpoint: str) -> Way | None:
+    """The client's own format where the upstream speaks it, else the one that loses least; None when it cannot serve the endpoint."""
+    provider, own = upstream.provider, ENDPOINTS[endpoint].dialect
+    formats = provider.select_formats(has_own_address=upstream.has_own_address)
+    form = formats.get(own)
+    if endpoint in CHAT_ENDPOINTS and form is not None:
+        return Way(dialect=own, path=form.path, stream_path=form.stream_path, form=form)
+    if endpoint == _COUNT_TOKENS and form is not None and form.count_tokens_path is not None:
+        return Way(dialect=own, path=form.count_tokens_path, form=form)
+    if provider.dialect == own and endpoint in provider.paths:
+        return Way(dialect=own, path=provider.paths[endpoint])
+    if endpoint in CHAT_ENDPOINTS:
+        for name, other in formats.items():
+            if can_translate(own, name):
+                return Way(dialect=name, path=other.path, stream_path=other.stream_path, form=other, is_translated=True)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where one attempt goes: a model of an upstream, how that is asked, and what it costs there (None: nobody knows).
+
+    `known` is the catalogue's row of the model. The names that every request and reply carries are kept as JSON strings too.
     """
 
     upstream: Upstream
     model: str
     upstream_model: str
     tariff: Tariff | None
+    way: Way = _NO_WAY
+    known: Model | None = None
     model_json: bytes = field(init=False, repr=False, compare=False)
     upstream_model_json: bytes = field(init=False, repr=False, compare=False)
     provider_json: bytes = field(init=False, repr=False, compare=False)
@@ -143,13 +186,12 @@ def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
             "The operator configures upstreams; GET /models lists what this key can reach.",
             [{"upstream": upstream.id, "reason": _reason(upstream, environment)} for upstream in snapshot.upstreams],
         )
-    able = [upstream for upstream in candidates if endpoint in upstream.provider.paths]
-    if not able:
-        dialects = " and ".join(sorted({upstream.provider.dialect for upstream in candidates}))
+    ways = _find_ways(candidates, endpoint)
+    if not ways:
         return _no_route(
-            f"{model} is served in the {dialects} dialect only, and /{endpoint} speaks {ENDPOINTS[endpoint].dialect}. "
-            f"Use an endpoint of that dialect: {', '.join(f'/{path}' for path in candidates[0].provider.paths)}.",
-            [{"upstream": upstream.id, "reason": "dialect"} for upstream in candidates],
+            f"No upstream that serves {model} can be asked at /{endpoint}. It is served at "
+            f"{', '.join(f'/{path}' for path in _list_endpoints(candidates)) or 'no endpoint'}.",
+            [{"upstream": upstream.id, "reason": "endpoint"} for upstream in candidates],
         )
     tariff = known.tariff if known is not None else None
     return tuple(
@@ -158,9 +200,26 @@ def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
             model=model,
             upstream_model=upstream.upstream_name(model, known) or name,
             tariff=tariff,
+            way=way,
+            known=known,
         )
-        for upstream in able
+        for upstream, way in ways
     )
+
+
+def _find_ways(candidates: Sequence[Upstream], endpoint: str) -> list[tuple[Upstream, Way]]:
+    """Those that can be asked, in their order. One that is several rows is asked once: in the client's own format, if one has that."""
+    found: dict[str, tuple[Upstream, Way]] = {}
+    for upstream in candidates:
+        way = find_way(upstream, endpoint)
+        if way is not None and (upstream.id not in found or (found[upstream.id][1].is_translated and not way.is_translated)):
+            found[upstream.id] = (upstream, way)
+    return list(found.values())
+
+
+def _list_endpoints(candidates: Sequence[Upstream]) -> list[str]:
+    inference = (row.path for row in ENDPOINTS.values() if row.is_inference)
+    return [path for path in inference if any(find_way(upstream, path) for upstream in candidates)]
 
 
 def _pinned(snapshot: Snapshot, targets: tuple[Target, ...], pin: str) -> tuple[Target, ...] | Denied:

@@ -14,7 +14,7 @@ from anyrouter.providers.azure import AZURE_DEPLOYMENTS, AZURE_FOUNDRY, AZURE_FO
 from anyrouter.providers.google import GOOGLE, VERTEX, VERTEX_ANTHROPIC
 from anyrouter.providers.openai import OPENAI, OPENAI_COMPATIBLE
 from anyrouter.providers.row import Row
-from anyrouter.providers.sandbox import ANY_VENDOR, SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.providers.sandbox import ANY_VENDOR, SANDBOX, SANDBOX_MAKERS
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,7 +42,7 @@ _ROWS = (
     AZURE_FOUNDRY_ANTHROPIC,
     OPENAI_COMPATIBLE,
     SANDBOX,
-    SANDBOX_ANTHROPIC,
+    *SANDBOX_MAKERS,
 )
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.id: row for row in _ROWS})
 

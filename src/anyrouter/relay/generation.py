@@ -17,8 +17,9 @@ from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.lane import Lane, Stop
 from anyrouter.relay.ports import Downstream, Exchange
 from anyrouter.wire.dialect import Dialect
-from anyrouter.wire.reply import CostFields, Naming, ReplyFacts
+from anyrouter.wire.reply import CostFields, Naming, ReplyFacts, StreamRewriter
 from anyrouter.wire.request import InferenceRequest
+from anyrouter.wire.translation.translation import DecodedRequest, Translation
 
 
 class Generation(msgspec.Struct, kw_only=True):
@@ -27,7 +28,7 @@ class Generation(msgspec.Struct, kw_only=True):
     id: str
     head: RequestHead
     principal: Principal
-    dialect: Dialect
+    dialect: Dialect | Translation  # the client's; how a reply of the target is read and rendered for it
     request: InferenceRequest
     downstream: Downstream
     limit: LimitState
@@ -45,7 +46,10 @@ class Generation(msgspec.Struct, kw_only=True):
     is_asked: bool = False  # whether an upstream may have seen the request
     is_begun: bool = False  # whether the client has got a byte
     is_settled: bool = False
+    is_requiring_parameters: bool = False  # the client's provider.require_parameters
     partial: Usage = NO_USAGE  # what had been used when the reply broke off
+    decoded: DecodedRequest | None = None  # the request in the form, once a target needed that
+    rewriter: StreamRewriter | None = None
     facts: ReplyFacts = msgspec.field(default_factory=ReplyFacts)
 
     def naming(self) -> Naming:

@@ -3,11 +3,15 @@
 import msgspec
 
 from anyrouter.core.ledger import Intent
+from anyrouter.core.provider import Quirk
 from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot, Target
+from anyrouter.providers.adaptation import select_quirks
 from anyrouter.relay.call import Principal
 from anyrouter.relay.stats import RelayStats, Tally
 from anyrouter.relay.upstream_head import UpstreamHead
+from anyrouter.wire.dialect import DIALECTS, Dialect
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -15,6 +19,7 @@ class Stop(msgspec.Struct, frozen=True):
 
     target: Target
     head: UpstreamHead
+    quirks: tuple[Quirk, ...]  # of a provider whose format the gateway writes itself
     intent: Intent
     served_by: bytes
     is_sandboxed: bool
@@ -27,6 +32,7 @@ class Lane(msgspec.Struct, frozen=True):
 
     principal: Principal
     snapshot: Snapshot
+    dialect: Dialect  # the client's
     targets: tuple[Target, ...]
     stops: tuple[Stop, ...]
 
@@ -38,7 +44,8 @@ class Lane(msgspec.Struct, frozen=True):
 
 def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, targets: tuple[Target, ...], stats: RelayStats) -> Lane:
     """The lane of these targets, counted in `stats`."""
-    return Lane(principal, snapshot, targets, tuple(_make_stop(principal, endpoint, target, stats) for target in targets))
+    dialect = DIALECTS[ENDPOINTS[endpoint].dialect]
+    return Lane(principal, snapshot, dialect, targets, tuple(_make_stop(principal, endpoint, target, stats) for target in targets))
 
 
 def _make_stop(principal: Principal, endpoint: str, target: Target, stats: RelayStats) -> Stop:
@@ -61,7 +68,8 @@ def _make_stop(principal: Principal, endpoint: str, target: Target, stats: Relay
     }
     return Stop(
         target=target,
-        head=UpstreamHead(upstream, endpoint),
+        head=UpstreamHead(target),
+        quirks=select_quirks(upstream.provider, target.way.dialect, target.upstream_model) if target.way.is_translated else (),
         intent=msgspec.convert(common, Intent),
         served_by=f"X-AnyRouter-Served-By: {upstream.id}; attempt=".encode("latin-1"),
         is_sandboxed=principal.environment.kind is EnvironmentKind.SANDBOX or upstream.is_sandbox,

@@ -13,37 +13,39 @@ Nothing here knows HTTP's framing, a database or a framework. Whatever happens, 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from anyrouter.core.errors import (
+    ClientError,
     Denied,
     StorageUnavailable,
     UpstreamBroken,
     UpstreamError,
-    UpstreamStatus,
 )
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState, Outcome
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
-from anyrouter.policy.attempt import judge, read_retry_after
+from anyrouter.policy.attempt import judge
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot
 from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.encoding import encode
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
+from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
 from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump
 from anyrouter.wire.failure import render_failure, render_stream_failure, scrub
 from anyrouter.wire.reply import InvalidReply, ReplyFacts
+from anyrouter.wire.translation.stream import TranslatedStream
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-MAX_ERROR_BYTES = 64 * 1024
 _CLIENT_GONE = 499
 
 
@@ -111,7 +113,10 @@ class Relay:
     def _send_at_once(self, generation: Generation) -> bool:
         """Ask the first target, if that can be done without waiting. `_arrived` is called when it has answered, or `_leave`."""
         client, upstream_head = self._client, generation.stop.head
-        parts, lines, size = self._encode(generation)
+        try:
+            parts, lines, size = encode(generation)
+        except ClientError:
+            return False  # another target may take it
         if not (client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
             return False
         self._ledger.intend(generation.intend())
@@ -182,7 +187,7 @@ class Relay:
         """Try one target after the other until one answers or none is left. One may have been asked already."""
         attempts = generation.attempts
         while (target := attempts.next()) is not None:
-            generation.target, generation.stop = target, generation.lane.stops[len(attempts.records)]
+            generation.target, generation.stop = target, generation.lane.stops[attempts.position]
             try:
                 if error is not None:
                     raise error
@@ -197,6 +202,8 @@ class Relay:
                 if generation.is_begun or generation.is_settled:
                     self._break_off(generation, failure)
                     return
+            except ClientError as refusal:
+                attempts.skip(refusal.denied)
             except asyncio.CancelledError:
                 if generation.exchange is not None:
                     generation.exchange.cancel()
@@ -210,16 +217,19 @@ class Relay:
         exchange = generation.exchange
         if exchange is None or exchange.is_stale:
             generation.exchange = None
+            parts, lines, _ = encode(generation)
             if generation.intent is None or generation.intent.attempt != generation.attempts.number:
                 self._ledger.intend(generation.intend())
             generation.is_asked = True
             generation.asked_s = time.monotonic()
-            generation.exchange = exchange = await self._send(generation)
+            upstream_head = generation.stop.head
+            exchange = await self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
+            generation.exchange = exchange
             generation.upstream_s += time.monotonic() - generation.asked_s
         elif exchange.failure is not None and not exchange.status:
             raise exchange.failure
         if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-            raise await _refused_by(exchange)
+            raise await read_refusal(exchange)
         if generation.request.is_streamed:
             await self._stream(generation, exchange)
         else:
@@ -228,20 +238,7 @@ class Relay:
             generation.upstream_s += time.monotonic() - waited_s
             self._deliver(generation, exchange, body)
 
-    def _send(self, generation: Generation) -> Awaitable[Exchange]:
-        upstream_head = generation.stop.head
-        parts, lines, _ = self._encode(generation)
-        return self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
-
     # Both.
-
-    @staticmethod
-    def _encode(generation: Generation) -> tuple[list[bytes | memoryview], bytes, int]:
-        """The body for the target in parts, the head's lines, and the body's size."""
-        target = generation.target
-        parts = generation.request.encode(target.upstream_model_json, is_asking_usage=target.upstream.provider.is_asking_usage)
-        size = sum(map(len, parts))
-        return parts, generation.stop.head.render(generation.head.headers, size), size
 
     def _deliver(self, generation: Generation, exchange: Exchange, body: bytes) -> None:
         """A whole reply: billed and delivered."""
@@ -265,13 +262,13 @@ class Relay:
 
     async def _stream(self, generation: Generation, exchange: Exchange) -> None:
         """A streamed reply, passed on as it comes."""
-        kind = next((value for name, value in exchange.headers if name == b"content-type"), b"")
-        if not kind.lower().startswith(b"text/event-stream"):
-            body = await exchange.read(MAX_ERROR_BYTES)
+        kind, dialect = next((value for name, value in exchange.headers if name == b"content-type"), b""), generation.dialect
+        if not kind.lower().startswith(dialect.stream_type):
+            body = await exchange.read(MAX_REFUSAL_BYTES)
             said = scrub(kind.decode("latin-1"), (generation.target.upstream.credential,))[:60] or "no content type"
             raise UpstreamBroken(f"it answered a request for a stream with {said} ({len(body)} bytes)")
-        rewriter = generation.dialect.open_stream(generation.head.endpoint, generation.request, generation.naming(), generation.cost_fields)
-        generation.facts = rewriter.facts
+        rewriter = dialect.open_stream(generation.head.endpoint, generation.request, generation.naming(), generation.cost_fields)
+        generation.facts, generation.rewriter = rewriter.facts, rewriter
 
         def begin() -> None:
             generation.first_byte_s = time.monotonic()
@@ -308,8 +305,12 @@ class Relay:
             self._settle(generation, EntryState.FAILED, 200, generation.partial, denied.code)
         head, downstream = generation.head, generation.downstream
         if generation.request.is_streamed:
-            dialect, model = generation.dialect.name, generation.target.model
-            downstream.write(render_stream_failure(dialect, denied, head.request_id, generation.id, model))
+            rewriter, own = generation.rewriter, generation.lane.dialect
+            if isinstance(rewriter, TranslatedStream):
+                event = rewriter.fail(denied, head.request_id)
+            else:
+                event = render_stream_failure(own.name, denied, head.request_id, generation.id, generation.target.model)
+            downstream.write(event)
             downstream.finish()
 
     def _abandon(self, generation: Generation) -> None:
@@ -380,18 +381,3 @@ def _estimate(generation: Generation, facts: ReplyFacts) -> Usage:
         output_tokens=0 if is_embedding else estimate_tokens(facts.output_bytes),
         source=UsageSource.ESTIMATED,
     )
-
-
-async def _refused_by(exchange: Exchange) -> UpstreamStatus:
-    """The error that an upstream's status is. Its status counts also when its text is too long or broken."""
-    wait_s = _retry_after_s(exchange)
-    try:
-        body = await exchange.read(MAX_ERROR_BYTES)
-    except UpstreamError:
-        body = b""
-    return UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=wait_s)
-
-
-def _retry_after_s(exchange: Exchange) -> float | None:
-    value = next((value for name, value in exchange.headers if name == b"retry-after"), None)
-    return None if value is None else read_retry_after(value.decode("latin-1"), time.time())

@@ -24,6 +24,7 @@ class Dialect:
     read_reply: Callable[[str, bytes], tuple[Any, ReplyFacts]]
     render_reply: Callable[[str, Any, Naming, Usage, CostFields], list[bytes | memoryview]]
     open_stream: Callable[[str, InferenceRequest, Naming, Pricer], StreamRewriter]
+    stream_type: bytes = b"text/event-stream"  # the content type of a stream
 
 
 def _open_openai(endpoint: str, request: InferenceRequest, naming: Naming, pricer: Pricer) -> StreamRewriter:

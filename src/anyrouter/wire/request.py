@@ -1,5 +1,6 @@
 """What every dialect's request has in common: the members that the gateway judges, its own members, and members it refuses."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -14,6 +15,7 @@ OWN_MEMBERS = frozenset({"provider", "models", "route", "session_id", "transform
 # They would redirect the request or carry another credential: CVE material at other gateways.
 REFUSED_MEMBERS = frozenset({"api_base", "base_url", "api_key", "extra_headers", "organization"})
 MAX_MODEL_LENGTH = 256
+_NOTHING_ADDED: dict[str, bytes] = {}
 
 
 class InferenceRequest(msgspec.Struct, kw_only=True):
@@ -33,11 +35,27 @@ class InferenceRequest(msgspec.Struct, kw_only=True):
         size = measure(self.members.text)
         return estimate_tokens(size) if size else self.estimated_input_tokens
 
-    def encode(self, upstream_model: bytes, *, is_asking_usage: bool = True) -> list[bytes | memoryview]:
+    def encode(
+        self,
+        upstream_model: bytes,
+        *,
+        is_asking_usage: bool = True,
+        added: Mapping[str, bytes] = _NOTHING_ADDED,
+        removed: frozenset[str] = frozenset(),
+    ) -> list[bytes | memoryview]:
         """The body for an upstream, `upstream_model` being a JSON string; parts to send one after the other.
 
-        `is_asking_usage` false: the upstream refuses `stream_options`, and none are sent.
+        `is_asking_usage` false: the upstream refuses `stream_options`, and none are sent. `added` (JSON) are members that the upstream
+        wants in every body, `removed` those that it has in its path instead.
         """
+        if added or removed:
+            known = self.members.values
+            replace = {"model": upstream_model, **self.replace, **{name: value for name, value in added.items() if name in known}}
+            append = {**self.append, **{name: value for name, value in added.items() if name not in known}}
+            for name in removed:
+                replace.pop(name, None)
+                append.pop(name, None)
+            return self.members.edit(replace, self.remove | removed, append)
         if not (self.replace or self.remove or self.append) and (
             is_asking_usage or not self.is_streamed
         ):  # nearly every request: the model's name and nothing else

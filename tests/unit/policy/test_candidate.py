@@ -13,7 +13,7 @@ from anyrouter.policy.preference import Strategy
 from anyrouter.wire.members import Members
 from support.routing import MODEL, health_of, make_group, make_provider, make_sick, make_target
 
-PAGE = Source(page="https://acme.test/docs", read=date(2026, 11, 1))
+PAGE = Source(page="https://acme.test/docs", checked=date(2026, 11, 1))
 
 
 def test_candidates_are_in_the_order_of_priority_and_equal_ones_as_configured() -> None:

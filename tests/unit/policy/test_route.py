@@ -141,13 +141,30 @@ def test_remembered_routes_are_bounded() -> None:
     assert ids(route(state, LIVE, "chat/completions", "openai/gpt-4o")) == ["a"]
 
 
-def test_a_model_of_another_dialect_is_no_route_and_the_message_names_the_right_endpoint() -> None:
+def test_a_chat_goes_to_a_model_of_another_dialect_by_translation() -> None:
     state = snapshot(upstream("a"), upstream("b", "anthropic"))
-    wrong = denied(route(state, LIVE, "chat/completions", "anthropic/claude-x"))
+    [target] = route(state, LIVE, "chat/completions", "anthropic/claude-x")
+    assert (target.way.dialect, target.way.is_translated) == ("anthropic", True)
+    [target] = route(state, LIVE, "messages", "openai/gpt-4o")
+    assert (target.way.dialect, target.way.is_translated) == ("openai", True)
+    [target] = route(state, LIVE, "messages", "anthropic/claude-x")
+    assert (target.way.dialect, target.way.is_translated) == ("anthropic", False)
+
+
+def test_an_upstream_of_several_rows_is_asked_once_and_in_the_clients_own_format() -> None:
+    state = snapshot(upstream("a", models={"anthropic/*": ""}), upstream("a", "anthropic"))
+    for endpoint, dialect in (("chat/completions", "openai"), ("messages", "anthropic")):
+        [target] = route(state, LIVE, endpoint, "anthropic/claude-x")
+        assert (target.way.dialect, target.way.is_translated) == (dialect, False)
+
+
+def test_what_is_no_chat_is_not_translated_and_the_message_names_the_right_endpoint() -> None:
+    state = snapshot(upstream("a"), upstream("b", "anthropic"))
+    wrong = denied(route(state, LIVE, "embeddings", "anthropic/claude-x"))
     assert (wrong.code, wrong.http_status) == ("no_route", 404)
     assert "/messages" in wrong.message
-    assert wrong.metadata["excluded"] == [{"upstream": "b", "reason": "dialect"}]
-    assert denied(route(state, LIVE, "messages", "openai/gpt-4o")).code == "no_route"
+    assert wrong.metadata["excluded"] == [{"upstream": "b", "reason": "endpoint"}]
+    assert denied(route(state, LIVE, "messages/count_tokens", "openai/gpt-4o")).code == "no_route"
 
 
 def test_what_excluded_each_upstream_is_told() -> None:

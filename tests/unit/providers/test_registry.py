@@ -12,12 +12,13 @@ from anyrouter.core.provider import Provider
 from anyrouter.providers.anthropic import ANTHROPIC
 from anyrouter.providers.openai import OPENAI, OPENAI_COMPATIBLE
 from anyrouter.providers.registry import PROVIDERS, find_provider, select_rows
-from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC
+from anyrouter.providers.sandbox import SANDBOX, SANDBOX_ANTHROPIC, SANDBOX_MAKERS
 
 SOURCE = Path(anyrouter.__file__).parent
-OWN_WORDS = {"openai", "anthropic", "openai-compatible", "sandbox", "sandbox-anthropic"}  # dialects, and our own server
+OWN_WORDS = {"openai", "anthropic", "openai-compatible", SANDBOX.id, *(row.id for row in SANDBOX_MAKERS)}  # dialects, and our own server
 HINTS = Path("core", "keys.py")  # says whose key a foreign one looks like
 REGISTRY = Path("providers", "registry.py")
+SIMULATED = Path("providers/sandbox.py")  # rows of the makers whose formats are simulated
 WIRE_WORDS = {"google"}  # a member's name, and the host of files' addresses, in wire formats too
 NAMED = [row for row in PROVIDERS.values() if row.id not in OWN_WORDS]
 ADDRESSED = [row for row in PROVIDERS.values() if (row.base_url or row.base_url_template.partition("}")[2]) and not row.is_local]
@@ -54,7 +55,7 @@ def test_the_sandbox_speaks_each_dialect_to_its_own_vendors_and_both_to_its_mode
 
 
 def test_the_sandbox_reads_no_real_credential() -> None:
-    assert not [row.id for row in (SANDBOX, SANDBOX_ANTHROPIC, OPENAI_COMPATIBLE) if row.credential_variable or row.base_url_variable]
+    assert not [row.id for row in (SANDBOX, *SANDBOX_MAKERS, OPENAI_COMPATIBLE) if row.credential_variable or row.base_url_variable]
 
 
 def test_a_vendors_provider_is_the_one_that_makes_its_models() -> None:
@@ -84,7 +85,7 @@ def words() -> dict[Path, list[str]]:
     """By file below the package. The sandbox speaks as the makers of wire formats do, word for word; the registry names the files."""
     files = [path.relative_to(SOURCE) for suffix in ("py", "toml") for path in SOURCE.rglob(f"*.{suffix}")]
     assert len(files) > 20
-    return {path: list_words(SOURCE / path) for path in files if path not in {HINTS, REGISTRY} and path.parts[0] != "sandbox"}
+    return {path: list_words(SOURCE / path) for path in files if path not in {HINTS, REGISTRY, SIMULATED} and path.parts[0] != "sandbox"}
 
 
 def find_files(words: dict[Path, list[str]], pattern: str) -> list[Path]:

@@ -323,11 +323,65 @@ async def test_errors_on_messages_have_the_anthropic_envelope(make_world):
     assert body_of(reply)["request_id"] == reply.header("X-Request-Id")
 
 
-async def test_a_model_of_the_other_dialect_is_no_route(make_world):
+async def test_a_chat_with_a_model_of_another_dialect_is_translated_both_ways(make_world, json_reply):
     world = make_world()
-    reply = await world.ask({**CHAT, "model": "anthropic/claude-test"})
-    assert (reply.status, body_of(reply)["error"]["code"]) == (404, "no_route")
-    assert "/messages" in body_of(reply)["error"]["message"]
+    world.client.replies = [json_reply(MESSAGE)]
+    reply = await world.ask({**CHAT, "model": "anthropic/claude-test", "max_tokens": 7})
+    [sent] = world.client.bodies()
+    assert (sent["model"], sent["max_tokens"], sent["messages"][0]["role"]) == ("claude-test", 7, "user")
+    assert world.client.sent[0][0].startswith(b"POST /v1/messages HTTP/1.1\r\n")
+    told = body_of(reply)
+    assert (reply.status, told["object"], told["model"], told["id"]) == (
+        200,
+        "chat.completion",
+        "anthropic/claude-test",
+        reply.header("X-Generation-Id"),
+    )
+    assert told["choices"][0]["message"]["content"] == "Hi"
+    assert (told["usage"]["prompt_tokens"], told["usage"]["completion_tokens"]) == (47, 5)
+    entry = world.ledger.entries[0]
+    assert (entry.usage.input_tokens, entry.usage.cache_read_tokens, entry.provider, entry.upstream_id) == (47, 30, "anthropic", "msg_1")
+
+
+async def test_a_stream_of_another_dialect_is_translated_and_billed(make_world, stream_reply):
+    world = make_world()
+    world.client.replies = [stream_reply(chunk("Hello"), FINISH, event({"id": "x", "choices": [], "usage": COMPLETION["usage"]}), DONE)]
+    reply = await world.ask({**MESSAGES, "model": "openai/gpt-4o", "stream": True}, "messages")
+    assert reply.status == 200
+    assert b"event: message_start" in reply.body
+    assert b'"text":"Hello"' in reply.body
+    assert reply.body.rstrip().endswith(b'{"type":"message_stop"}')
+    assert world.client.bodies()[0]["stream_options"] == {"include_usage": True}
+    entry = world.ledger.entries[0]
+    assert (entry.state, entry.usage.input_tokens, entry.usage.output_tokens) == (EntryState.SETTLED, 100, 10)
+
+
+async def test_a_translated_stream_that_breaks_ends_with_the_clients_own_error_event(make_world, stream_reply):
+    world = make_world()
+    world.client.replies = [stream_reply(chunk("Hello"), UpstreamBroken("cut"))]
+    reply = await world.ask({**MESSAGES, "model": "openai/gpt-4o", "stream": True}, "messages")
+    assert b"event: error" in reply.body
+    assert b"[DONE]" not in reply.body
+    assert world.ledger.entries[0].state is EntryState.FAILED
+
+
+async def test_a_request_that_the_translation_cannot_read_is_the_clients_fault_and_is_not_sent(make_world):
+    world = make_world()
+    reply = await world.ask({**CHAT, "model": "anthropic/claude-test", "messages": [{"role": "user", "content": [{"type": "text"}]}]})
+    assert (reply.status, body_of(reply)["error"]["type"]) == (400, "invalid_request_error")
+    assert "messages" in body_of(reply)["error"]["param"]
+    assert (world.client.sent, world.ledger.intents) == ([], [])
+
+
+async def test_a_fallback_to_another_dialect_is_encoded_anew(make_world, json_reply, make_upstream):
+    both = {"openai/*": "", "anthropic/*": ""}
+    world = make_world([make_upstream("a", "anthropic", 0, models=both), make_upstream("b", "openai", 1, models=both)])
+    world.client.replies = [json_reply({"error": {"message": "no"}}, 500), json_reply(COMPLETION)]
+    reply = await world.ask(CHAT)
+    assert (reply.status, body_of(reply)["choices"][0]["message"]["content"]) == (200, "Hello")
+    first, second = world.client.bodies()
+    assert "max_tokens" in first
+    assert second == {**CHAT, "model": "gpt-4o"}
 
 
 @pytest.mark.parametrize(
