@@ -61,10 +61,10 @@ def decode_messages(raw: Raw, warnings: Warnings) -> list[Message]:
             messages.append(Message(role, [Text(content)]))
         elif is_list(content):
             parts = _decode_blocks(content, f"messages[{index}].content", warnings)
-            if role == USER:
+            if role == USER and not (len(parts) == 1 and type(parts[0]) is Text):
                 messages += _split_results(parts)
             else:
-                messages.append(Message(role, hang_signatures(parts) if role == ASSISTANT else parts))
+                messages.append(Message(role, hang_signatures(parts) if role == ASSISTANT and len(parts) > 1 else parts))
         else:
             where = f"messages[{index}].content"
             raise refused("invalid_parameter", where, f"{where} must be a string or a list of blocks.")
@@ -89,16 +89,17 @@ def _decode_blocks(raw: Raw, where: str, warnings: Warnings) -> list[Part]:
         shapes: list[BlockShape] = _BLOCKS.decode(raw)
     except (ValueError, msgspec.DecodeError, RecursionError):
         return [_decode_slowly(one, f"{where}[{at}]", warnings) for at, one in enumerate(_decode_list(raw, where))]
-    if len(shapes) == 1 and shapes[0].type in _TYPES:
-        return [_decode_block(shapes[0], f"{where}[0]", warnings)]
     parts: list[Part] = []
     raws: list[Raw] | None = None
     for at, shape in enumerate(shapes):
-        if shape.type in _TYPES:
+        kind = shape.type
+        if kind == "text" and shape.cache_control is None and shape.citations is UNSET and is_string(shape.text):  # nearly all
+            parts.append(Text(shape.text))
+        elif kind in _TYPES:
             parts.append(_decode_block(shape, f"{where}[{at}]", warnings))
         else:
             raws = raws or _RAWS.decode(raw)
-            parts.append(Opaque(NAME, shape.type, raws[at]))
+            parts.append(Opaque(NAME, kind, raws[at]))
     return parts
 
 

@@ -39,6 +39,7 @@ _ID = re.compile(r"[a-zA-Z0-9_-]+", re.ASCII)
 _NOT_ID = re.compile(r"[^a-zA-Z0-9_-]", re.ASCII)
 _OWN_FAMILY = frozenset({NAME, "bedrock"})
 _MAX_BLANK = 64  # bytes: a longer text is not looked at for being blank
+_SPEAKERS = frozenset({USER, ASSISTANT})
 _LONG_TTLS = frozenset({"1h", "24h"})
 
 
@@ -55,8 +56,9 @@ class MessageEncoder:
         """The system prompt, None when there is none, and the turns."""
         leading, rest = split_leading_system(messages)
         turns = _Turns()
-        for at in range(len(rest)):
-            self._add(rest, at, len(leading) + at, turns)
+        for at, message in enumerate(rest):
+            if not turns.add_plain(message):
+                self._add(rest, at, len(leading) + at, turns)
         if not turns.turns and leading:  # the API wants a turn: the last instruction is what is to be answered
             leading, last = leading[:-1], leading[-1]
             self._changed_role(len(leading), "the user's, because there is no other message")
@@ -190,37 +192,60 @@ class MessageEncoder:
 
 
 class _Turns:
-    """The turns so far."""
+    """The turns so far. One that is a single text, as nearly all are, has it as its content until more comes."""
 
     __slots__ = ("_results", "last_role", "turns")
 
     def __init__(self) -> None:
-        self.turns: list[tuple[str, list[Block]]] = []
+        self.turns: list[Wire] = []
         self._results = 0  # how many blocks at the start of the last turn are answers of tools
         self.last_role = ""
+
+    def add_plain(self, message: Message) -> bool:
+        """A turn of its own that is one plain text; False when the message is none."""
+        role, parts = message.role, message.parts
+        if len(parts) != 1 or role == self.last_role or role not in _SPEAKERS or message.name is not None:
+            return False
+        part = parts[0]
+        if type(part) is not Text or part.cache is not None or part.citations or memoryview(part.text).nbytes <= _MAX_BLANK:
+            return False
+        self.turns.append({"role": role, "content": part.text})
+        self.last_role, self._results = role, 0
+        return True
 
     def add(self, role: str, blocks: list[Block]) -> None:
         """More of the role's turn, or one of its own."""
         if not blocks:
             return
         if self.last_role == role:
-            self.turns[-1][1].extend(blocks)
+            self._blocks().extend(blocks)
         else:
-            self.turns.append((role, list(blocks)))
+            self.turns.append({"role": role, "content": list(blocks)})
             self.last_role, self._results = role, 0
 
     def add_results(self, blocks: list[Block]) -> None:
         """Answers of tools, before all else that the user's turn holds."""
         if self.last_role == USER and blocks:
-            at = self._results
-            self.turns[-1][1][at:at] = blocks
+            self._blocks()[self._results : self._results] = blocks
         else:
             self.add(USER, blocks)
         self._results += len(blocks)
 
+    def _blocks(self) -> list[Block]:
+        """The content of the last turn as a list."""
+        turn = self.turns[-1]
+        content = turn["content"]
+        if isinstance(content, Raw):
+            content = turn["content"] = [{"type": "text", "text": content}]
+        blocks: list[Block] = content
+        return blocks
+
     def wires(self) -> list[Wire]:
         """The messages."""
-        return [{"role": role, "content": _shortest(blocks)} for role, blocks in self.turns]
+        for turn in self.turns:
+            if type(turn["content"]) is list:
+                turn["content"] = _shortest(turn["content"])
+        return self.turns
 
 
 def _ends_turn(messages: list[Message], at: int) -> bool:

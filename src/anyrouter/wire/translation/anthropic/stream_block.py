@@ -22,11 +22,11 @@ _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 class OpenBlock:
     """The block that is open, and the number that its part has. `kind` is empty when none is open."""
 
-    __slots__ = ("_arguments", "_held", "_index", "_json", "_next", "kind")
+    __slots__ = ("_arguments", "_held", "_json", "_next", "index", "kind")
 
     def __init__(self) -> None:
         self.kind = ""
-        self._next = self._index = 0
+        self._next = self.index = 0
         self._arguments = ""  # of a call that begins with them, until its deltas come
         self._held: Raw | dict[str, Any] | None = None  # a block that no other dialect has
         self._json: list[Raw] = []  # pieces of its input
@@ -41,29 +41,29 @@ class OpenBlock:
         if part is None:
             self.kind, self._held = told.type, raw
             return
-        self.kind, self._index = told.type, self._next
+        self.kind, self.index = told.type, self._next
         self._next += 1
         if isinstance(part, Text):
-            events.append(PartStart(self._index, Text(EMPTY)))
+            events.append(PartStart(self.index, Text(EMPTY)))
             if not is_empty(part.text):
-                events.append(TextDelta(self._index, part.text))
-            events += [CitationAdded(self._index, citation) for citation in part.citations]
+                events.append(TextDelta(self.index, part.text))
+            events += [CitationAdded(self.index, citation) for citation in part.citations]
         elif isinstance(part, ToolCall):
             self._arguments = "" if part.arguments.strip("{} \t\r\n") == "" else part.arguments
-            events.append(PartStart(self._index, msgspec.structs.replace(part, arguments="")))
+            events.append(PartStart(self.index, msgspec.structs.replace(part, arguments="")))
         elif isinstance(part, Reasoning) and part.text is not None:
-            events.append(PartStart(self._index, msgspec.structs.replace(part, text=EMPTY)))
+            events.append(PartStart(self.index, msgspec.structs.replace(part, text=EMPTY)))
             if not is_empty(part.text):
-                events.append(ReasoningDelta(self._index, part.text))
+                events.append(ReasoningDelta(self.index, part.text))
         else:
-            events.append(PartStart(self._index, part))
+            events.append(PartStart(self.index, part))
 
     def add_text(self, delta: ToldDeltaShape, events: list[Event]) -> bool:
         """The event of more text, which nearly all are; False for all others."""
         if delta.type != "text_delta" or self.kind != "text" or not is_string(delta.text):
             return False
         if delta.text != EMPTY:
-            events.append(TextDelta(self._index, delta.text))
+            events.append(TextDelta(self.index, delta.text))
         return True
 
     def add(self, delta: ToldDeltaShape, data: bytes, events: list[Event]) -> None:
@@ -73,7 +73,7 @@ class OpenBlock:
             return
         if not self.kind:
             raise InvalidReply("a delta of the stream belongs to no block")
-        kind, index = (self.kind, delta.type), self._index
+        kind, index = (self.kind, delta.type), self.index
         if kind == ("tool_use", "input_json_delta"):
             if _is_more(delta.partial_json):
                 self._arguments = ""
@@ -90,9 +90,9 @@ class OpenBlock:
         """A signature or a citation; deltas that are not known yet are passed over."""
         if delta.type == "signature_delta" and self.kind == "thinking" and delta.signature:
             proof = thinking_of(None, delta.signature)
-            events.append(SignatureDelta(self._index, proof.signature, proof.encrypted, proof.format, proof.id))
+            events.append(SignatureDelta(self.index, proof.signature, proof.encrypted, proof.format, proof.id))
         elif delta.type == "citations_delta" and self.kind == "text" and is_object(delta.citation):
-            events.append(CitationAdded(self._index, decode_citation(delta.citation)))
+            events.append(CitationAdded(self.index, decode_citation(delta.citation)))
 
     def end(self, events: list[Event]) -> None:
         """The events that end the block, if one is open."""
@@ -100,13 +100,13 @@ class OpenBlock:
             return
         if self._held is not None:
             events.append(PartStart(self._next, Opaque(NAME, self.kind, self._whole(self._held))))
-            self._index, self._held = self._next, None
+            self.index, self._held = self._next, None
             self._next += 1
         elif self._arguments:
-            events.append(ArgumentsDelta(self._index, quote(self._arguments)))
+            events.append(ArgumentsDelta(self.index, quote(self._arguments)))
             self._arguments = ""
         self.kind = ""
-        events.append(PartEnd(self._index))
+        events.append(PartEnd(self.index))
 
     def _hold(self, delta: ToldDeltaShape, data: bytes) -> None:
         """More of a held block: pieces of its input, or members that are texts and grow."""

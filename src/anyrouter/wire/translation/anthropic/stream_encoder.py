@@ -101,7 +101,7 @@ class AnthropicStreamEncoder:
             return b""
         self._is_begun = True
         message = begin_message(self._context)
-        message["usage"] = encode_usage(self._start.usage or _NO_USAGE, None, self._start.service_tier)
+        message["usage"] = encode_usage(self._start.usage or _NO_USAGE, self._details, self._start.service_tier)
         return _event(b"message_start", b'"message":%s' % _encode(message))
 
     def _take_start(self, event: Start) -> bytes:

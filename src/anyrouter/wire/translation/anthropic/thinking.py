@@ -108,7 +108,10 @@ def _lacks_thought(turns: list[Wire]) -> bool:
     if len(turns) < 2 or not _has(turns[-1], "tool_result"):  # noqa: PLR2004 -- the call and the answer
         return False
     content = turns[-2]["content"]
-    return not (isinstance(content, list) and isinstance(content[0], dict) and content[0]["type"] in _THOUGHTS)
+    if not isinstance(content, list):
+        return False
+    kinds = [block["type"] if isinstance(block, dict) else "" for block in content]
+    return "tool_use" in kinds and kinds[0] not in _THOUGHTS
 
 
 def _has(turn: Wire, kind: str) -> bool:

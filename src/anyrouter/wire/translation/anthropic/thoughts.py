@@ -37,27 +37,32 @@ def _open(proof: str) -> tuple[str, str | None, str | None]:
 
 
 def hang_signatures(parts: list[Part]) -> list[Part]:
-    """The parts with Gemini's proofs on what they prove: the call of their id, else the part behind them, else the text before."""
-    if not any(isinstance(part, Reasoning) and _is_proof_of_another(part) for part in parts):
+    """The parts with Gemini's proofs on what they prove: the call of their id, else the part behind them, else the text before.
+
+    Those that prove nothing here stand at the end.
+    """
+    if not any(_is_proof_of_another(part) for part in parts):
         return parts
-    hung = [part for part in parts if not (isinstance(part, Reasoning) and _is_proof_of_another(part))]
+    hung = [part for part in parts if not _is_proof_of_another(part)]
     calls = {part.id: at for at, part in enumerate(hung) if isinstance(part, ToolCall)}
+    left: list[Part] = []
     passed = 0  # how many of `hung` stand before
     for part in parts:
-        if not (isinstance(part, Reasoning) and _is_proof_of_another(part)):
+        if not isinstance(part, Reasoning) or not _is_proof_of_another(part):
             passed += 1
             continue
-        places = [calls.get(part.id or "", -1), passed, passed - 1] if part.id else [passed, passed - 1]
-        for at in places:
+        for at in (calls.get(part.id or "", -1), passed, passed - 1):
             proven = hung[at] if 0 <= at < len(hung) else None
             if isinstance(proven, Text | ToolCall) and proven.signature is None:
                 hung[at] = replace(proven, signature=part.encrypted)
                 break
-    return hung
+        else:
+            left.append(part)
+    return hung + left
 
 
-def _is_proof_of_another(part: Reasoning) -> bool:
-    return part.format == GEMINI_FORMAT and part.encrypted is not None and part.text is None
+def _is_proof_of_another(part: Part) -> bool:
+    return isinstance(part, Reasoning) and part.format == GEMINI_FORMAT and part.encrypted is not None and part.text is None
 
 
 def proof_of(part: Reasoning) -> str:
