@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anyrouter.core.errors import ClientError
 from anyrouter.core.usage import Usage
 from anyrouter.wire.form.events import End, Event, Failure, Finish, PartEnd, PartStart, SignatureDelta, Start, UsageTold
 from anyrouter.wire.form.parts import Citation, Opaque, Part, Reasoning, Text, ToolCall
@@ -522,3 +523,53 @@ def test_a_request_that_goes_through_the_form_keeps_its_meaning(body: dict[str, 
     # Every loss is told: late instructions, and thinking that nobody proves.
     has_late_system = any(message["role"] == "system" and told_blocks(message["content"], "user") for message in body["messages"])
     assert not has_late_system or any(code == "changed_role" for code, _ in warnings.found)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | texts
+    | st.sampled_from(["text", "image", "tool_use", "tool_result", "thinking", "document"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(names | st.sampled_from(["type", "text", "source", "content", "role"]), inner, max_size=3)
+    ),
+)
+members = st.sampled_from(
+    [
+        "messages",
+        "system",
+        "tools",
+        "tool_choice",
+        "thinking",
+        "output_config",
+        "output_format",
+        "metadata",
+        "stop_sequences",
+        "cache_control",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(members, json_values, max_size=4), st.lists(json_values, max_size=2), st.lists(json_values, max_size=2))
+def test_any_json_is_a_request_or_refused(body: dict[str, Any], more: list[Any], content: list[Any]) -> None:
+    told = {"max_tokens": 9, "messages": [{"role": "user", "content": content}, *more], **body}
+    values = msgspec.json.decode(json.dumps(told).encode(), type=dict[str, msgspec.Raw])
+    try:
+        request = decode_request(ClientRequest(values=values, model="m", is_streamed=False), Warnings())
+    except ClientError as error:
+        assert error.denied.param  # noqa: PT017 -- a refusal names what is wrong
+        return
+    encode_request(request, UpstreamModel(name="claude-opus-5"), Warnings())
+
+
+@settings(max_examples=200)
+@given(json_values)
+def test_any_json_is_a_reply_or_refused(told: Any) -> None:
+    for body in (told, {"content": [told]}, {"content": [], "usage": told}):
+        try:
+            decode_response(json.dumps(body).encode())
+        except (InvalidReply, msgspec.DecodeError):
+            continue

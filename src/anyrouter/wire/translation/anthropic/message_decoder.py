@@ -127,7 +127,10 @@ def _decode_block(shape: BlockShape, where: str, warnings: Warnings) -> Part:
     cache = None if shape.cache_control is None else shape.cache_control.control()
     if shape.type == "text":
         text = need_string(shape.text, f"{where}.text")
-        return Text(text, cache, () if shape.citations is UNSET else decode_citations(shape.citations))
+        try:
+            return Text(text, cache, () if shape.citations is UNSET else decode_citations(shape.citations))
+        except msgspec.DecodeError as error:
+            raise invalid(error, f"{where}.citations") from None
     return _READERS[shape.type](shape, where, cache, warnings)
 
 

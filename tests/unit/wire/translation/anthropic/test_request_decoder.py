@@ -250,6 +250,7 @@ BAD_BLOCKS: list[tuple[Any, str]] = [
     ([{"type": "thinking"}], "messages[0].content[0].thinking"),
     ([{"type": "redacted_thinking"}], "messages[0].content[0].data"),
     ([{"type": "text", "text": "x", "cache_control": 5}], "messages[0].content[0].cache_control"),
+    ([{"type": "text", "text": "x", "citations": [5]}], "messages[0].content[0].citations"),
 ]
 BAD_MEMBERS: list[tuple[dict[str, Any], str]] = [
     *[({"messages": [{"role": "user", "content": content}]}, param) for content, param in BAD_BLOCKS],
