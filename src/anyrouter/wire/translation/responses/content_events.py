@@ -25,14 +25,6 @@ class Members(NamedTuple):
     after: bytes = b""
 
 
-class DeltaFrame(NamedTuple):
-    """A delta's event around the text and the sequence number. `head` is the whole event up to the text."""
-
-    head: bytes
-    tail: bytes
-    end: bytes
-
-
 class _Kind(NamedTuple):
     deltas: bytes  # what the types of the deltas begin with
     member: bytes  # what the whole text is called
@@ -67,16 +59,14 @@ def opened(item: Item, content: Content) -> list[Members]:
     return [Members(kind.part + b".added", b'%s"item_id":%s,"output_index":%d,"part":%s' % (start, item.id, item.index, part), after)]
 
 
-def delta_frame(item: Item, content: Content) -> DeltaFrame:
-    """What is around every piece of a text."""
+def delta_template(item: Item, content: Content) -> bytes:
+    """The event of every piece of a text, to be formatted with the piece and the sequence number."""
     name = _KINDS[content.kind].deltas + b".delta"
     start, after = _place(content)
     logprobs = NO_LOGPROBS + b"," if content.kind == OUTPUT_TEXT else b""
-    return DeltaFrame(
-        b'event: %s\ndata: {"type":"%s",%s"delta":' % (name, name, start),
-        b',"item_id":%s,%s"output_index":%d,"sequence_number":' % (item.id, logprobs, item.index),
-        after + b"}\n\n",
-    )
+    item_id = item.id.replace(b"%", b"%%")
+    where = b'"item_id":%s,%s"output_index":%d' % (item_id, logprobs, item.index)
+    return b'event: %s\ndata: {"type":"%s",%s"delta":%%s,%s,"sequence_number":%%d%s}\n\n' % (name, name, start, where, after)
 
 
 def done(item: Item, content: Content) -> list[Members]:

@@ -11,10 +11,13 @@ from msgspec import Raw
 
 from anyrouter.wire.form.parts import Audio, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall, make_call_id
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT
+from anyrouter.wire.form.tools import CustomTool
+from anyrouter.wire.translation.codec import ReplyContext
 from anyrouter.wire.translation.responses.shapes import NAME, compact
 from anyrouter.wire.translation.responses.thoughts import is_continued, is_own, slot_of
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(str).decode
 COMPLETED, INCOMPLETE, IN_PROGRESS = b"completed", b"incomplete", b"in_progress"
 MESSAGE, REASONING, CALL, CUSTOM_CALL, IMAGE, OPAQUE = "message", "reasoning", "function_call", "custom_tool_call", "image", "opaque"
 _PREFIXES = {MESSAGE: "msg", REASONING: "rs", CALL: "fc", CUSTOM_CALL: "ctc", IMAGE: "ig"}
@@ -23,32 +26,41 @@ _EMPTY = b'""'
 
 
 class Content:
-    """A text within an item: of its message, of its reasoning, or a call's arguments. Literals are collected and joined when asked for."""
+    """A text within an item: of its message, of its reasoning, or a call's arguments. Its `pieces`, literals, are joined when asked for."""
 
-    __slots__ = ("_pieces", "annotations", "kind", "logprobs", "number")
+    __slots__ = ("annotations", "is_wrapped", "kind", "logprobs", "number", "pieces")
 
     def __init__(self, kind: str, number: int) -> None:
         self.kind, self.number = kind, number  # the number counts within the item's list
-        self._pieces: list[bytes] = []
+        self.is_wrapped = False  # free text, told as the arguments of a function
+        self.pieces: list[bytes] = []
         self.annotations: list[bytes] = []
         self.logprobs: list[bytes] = []
-
-    def add(self, literal: bytes) -> None:
-        """More of the text."""
-        self._pieces.append(literal)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing has been added."""
-        return not self._pieces
+        return not self.pieces
 
     @property
     def text(self) -> bytes:
         """The text so far, as a literal."""
-        pieces = self._pieces
+        pieces = self.pieces
         if len(pieces) > 1:
             pieces[:] = [b'"%s"' % b"".join([piece[1:-1] for piece in pieces])]
         return pieces[0] if pieces else _EMPTY
+
+    def unwrap(self) -> Raw:
+        """Take out what is wrapped: the text itself, as a literal."""
+        told = _decode(self.text)
+        self.is_wrapped = False
+        self.pieces.clear()
+        try:
+            arguments = msgspec.json.decode(told or '{"input":""}')
+        except (ValueError, msgspec.DecodeError, RecursionError):
+            arguments = None
+        text = arguments.get("input") if isinstance(arguments, dict) and len(arguments) == 1 else None
+        return Raw(_encode(text if isinstance(text, str) else told))
 
     def render(self, *, is_empty: bool = False) -> bytes:
         """The part, or, with `is_empty`, what it is when it begins."""
@@ -121,12 +133,13 @@ class Start(NamedTuple):
 
 
 class ItemSequence:
-    """Makes the items of one output. `generation_id` is a literal."""
+    """Makes the items of one output. A call of one of the client's custom tools is one, whatever the upstream was told they are."""
 
-    __slots__ = ("_calls", "_count", "_generation_id", "_ids", "_seed")
+    __slots__ = ("_calls", "_count", "_custom_tools", "_generation_id", "_ids", "_seed")
 
-    def __init__(self, generation_id: bytes) -> None:
-        self._generation_id = generation_id.decode()
+    def __init__(self, context: ReplyContext) -> None:
+        self._generation_id = context.naming.generation_id.decode()
+        self._custom_tools = {tool.name for tool in context.request.tools if isinstance(tool, CustomTool)}
         self._seed = self._generation_id.strip('"').removeprefix("gen-")[-32:]
         self._count = self._calls = 0
         self._ids: set[str] = set()
@@ -140,8 +153,10 @@ class ItemSequence:
         if isinstance(part, Reasoning):
             return self._start_reasoning(part, open_item)
         if isinstance(part, ToolCall):
-            item = self._make(CUSTOM_CALL if part.kind == "custom" else CALL, part)
+            is_wrapped = part.kind != "custom" and part.name in self._custom_tools
+            item = self._make(CUSTOM_CALL if is_wrapped or part.kind == "custom" else CALL, part)
             content = item.call(self.call_id_of(part), part.name)
+            content.is_wrapped = is_wrapped
             self._calls += 1
             return Start(item, is_new=True, content=content)
         if isinstance(part, Opaque) and part.dialect == NAME:

@@ -29,7 +29,7 @@ def encode_response(reply: Reply, context: ReplyContext, usage: Usage, cost: Cos
     response = ResponseObject(context)
     response.take_start(reply.created_s, reply.service_tier)
     first = reply.candidates[0] if reply.candidates else Candidate(parts=[], finish=None)
-    output, last = _make_items(first, ItemSequence(context.naming.generation_id), is_hidden=is_hidden(context))
+    output, last = _make_items(first, ItemSequence(context), is_hidden=is_hidden(context))
     status = INCOMPLETE if first.finish in CUT else COMPLETED
     items = b",".join([item.render(status if item is last else COMPLETED) for item in output])
     return response.render_end(first.finish, items, render_usage(usage, reply.details, cost))[1]
@@ -76,9 +76,11 @@ def _expand(parts: list[Part], items: ItemSequence, *, is_hidden: bool) -> Itera
 def _fill(content: Content, part: Part) -> None:
     literal = literal_of(part)
     if literal is not None:
-        content.add(bytes(literal))
+        content.pieces.append(bytes(literal))
     elif content.kind == CALL:
-        content.add(b'"{}"')  # a tool without arguments: clients parse what they get, and nothing is no JSON
+        content.pieces.append(b'"{}"')  # a tool without arguments: clients parse what they get, and nothing is no JSON
+    if content.is_wrapped:
+        content.pieces.append(bytes(content.unwrap()))
     if isinstance(part, Text) and part.citations:
         size = len(unquote(part.text))
         annotations = [encode_citation(citation, size) for citation in part.citations]

@@ -39,7 +39,7 @@ from anyrouter.wire.form.text import EMPTY, unquote
 from anyrouter.wire.reply import CostFields
 from anyrouter.wire.translation.codec import ReplyContext
 from anyrouter.wire.translation.responses.annotations import encode_citation, encode_logprobs
-from anyrouter.wire.translation.responses.content_events import NO_LOGPROBS, DeltaFrame, Members, delta_frame, done, opened
+from anyrouter.wire.translation.responses.content_events import NO_LOGPROBS, Members, delta_template, done, opened
 from anyrouter.wire.translation.responses.output_items import (
     CALL,
     COMPLETED,
@@ -62,7 +62,6 @@ from anyrouter.wire.translation.responses.thoughts import slot_of
 
 _encode = msgspec.json.Encoder().encode
 _Delta = TextDelta | RefusalDelta | ReasoningDelta | ArgumentsDelta
-_NO_FRAME = DeltaFrame(b"", b"", b"")
 
 
 class ResponsesStreamEncoder:
@@ -73,7 +72,6 @@ class ResponsesStreamEncoder:
         "_content",
         "_details",
         "_finished",
-        "_frame",
         "_is_begun",
         "_is_hidden",
         "_items",
@@ -84,10 +82,11 @@ class ResponsesStreamEncoder:
         "_part",
         "_response",
         "_sequence",
+        "_template",
     )
 
     def __init__(self, context: ReplyContext) -> None:
-        self._response, self._items = ResponseObject(context), ItemSequence(context.naming.generation_id)
+        self._response, self._items = ResponseObject(context), ItemSequence(context)
         self._is_hidden, self._is_begun = is_hidden(context), False
         self._sequence = 0
         self._output: list[bytes] = []  # the items that are done
@@ -95,7 +94,7 @@ class ResponsesStreamEncoder:
         self._part: Part | None = None  # the part that is open, if the client sees it
         self._call_id = ""  # of the call that is open
         self._content: Content | None = None
-        self._frame = _NO_FRAME
+        self._template = b""  # of its deltas
         self._owed: list[Reasoning] = []  # what follows the open item
         self._logprobs: list[bytes] = []  # of the delta to come
         self._finished: FinishReason | None = None
@@ -153,16 +152,18 @@ class ResponsesStreamEncoder:
         if content is None or event.candidate:
             return self._write_late_thought(event)
         literal = bytes(event.text)
-        content.add(literal)
-        head, tail, end = self._frame
+        content.pieces.append(literal)
+        if content.is_wrapped:
+            return b""
+        template = self._template
         if self._logprobs and content.kind == OUTPUT_TEXT:
-            told = b",".join(self._logprobs)
+            told = b'"logprobs":[%s]' % b",".join(self._logprobs)
             content.logprobs += self._logprobs
             self._logprobs = []
-            tail = tail.replace(NO_LOGPROBS, b'"logprobs":[%s]' % told, 1)
+            template = template.replace(NO_LOGPROBS, told.replace(b"%", b"%%"), 1)
         number = self._sequence
         self._sequence = number + 1
-        return b"%s%s%s%d%s" % (head, literal, tail, number, end)
+        return template % (literal, number)
 
     def _write_late_thought(self, event: _Delta) -> bytes:
         """Text of reasoning that began without one."""
@@ -230,7 +231,7 @@ class ResponsesStreamEncoder:
         return self._close_item(COMPLETED) + b"".join([self._add_whole(part) for part in owed])
 
     def _open_content(self, item: Item, content: Content) -> bytes:
-        self._content, self._frame = content, delta_frame(item, content)
+        self._content, self._template = content, delta_template(item, content)
         return self._events(opened(item, content))
 
     def _close_content(self) -> bytes:
@@ -239,6 +240,9 @@ class ResponsesStreamEncoder:
             return b""
         if content.kind == CALL and content.is_empty:  # a tool without arguments: clients parse what they collected, and nothing is no JSON
             out = self._write_delta(ArgumentsDelta(0, Raw(b'"{}"')))
+        elif content.is_wrapped:
+            text = content.unwrap()
+            out = b"" if text == EMPTY else self._write_delta(ArgumentsDelta(0, text))
         if content.kind == OUTPUT_TEXT:
             content.logprobs += self._logprobs
             self._logprobs = []

@@ -10,6 +10,7 @@ from anyrouter.wire.form.reasoning import ReasoningOptions
 from anyrouter.wire.form.reply import Candidate, FinishReason, Reply, TokenLogprob, UsageDetails
 from anyrouter.wire.form.request import Request
 from anyrouter.wire.form.text import EMPTY, quote
+from anyrouter.wire.form.tools import CustomTool
 from anyrouter.wire.form.warnings import TranslationWarning
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming
 from anyrouter.wire.translation.codec import ReplyContext
@@ -167,6 +168,23 @@ def test_items_of_every_kind() -> None:
         {"id": "ig_0_4", "type": "image_generation_call", "status": "completed", "output_format": "webp", "result": "AAAA"},
         {"id": "ws_1", "type": "web_search_call"},
         {"id": "msg_0_6", "type": "message", "status": "completed", "content": [{**text, "text": "spoken"}], "role": "assistant"},
+    ]
+
+
+def test_a_call_of_a_custom_tool_is_one_although_the_upstream_was_told_of_a_function() -> None:
+    asked = context(Request(dialect="responses", model="m", messages=[], tools=[CustomTool("sql")]))
+    output = encode(
+        ToolCall("c1", "sql", '{"input":"SELECT \\"a\\""}'),
+        ToolCall("c2", "sql", "no JSON"),
+        ToolCall("c3", "sql"),
+        ToolCall("c4", "f"),
+        asked=asked,
+    )["output"]
+    assert [(item["type"], item.get("input")) for item in output] == [
+        ("custom_tool_call", 'SELECT "a"'),
+        ("custom_tool_call", "no JSON"),
+        ("custom_tool_call", ""),
+        ("function_call", None),
     ]
 
 

@@ -26,6 +26,7 @@ from anyrouter.wire.form.reasoning import ReasoningOptions
 from anyrouter.wire.form.reply import FinishReason, TokenLogprob, UsageDetails
 from anyrouter.wire.form.request import Request
 from anyrouter.wire.form.text import EMPTY, quote
+from anyrouter.wire.form.tools import CustomTool
 from anyrouter.wire.form.warnings import TranslationWarning
 from anyrouter.wire.reply import CostFields, Naming
 from anyrouter.wire.translation.codec import ReplyContext
@@ -129,6 +130,14 @@ def test_calls() -> None:
     assert first == {"id": "fc_9", "type": "function_call", "status": "completed", "arguments": '{"a":1}', "call_id": "c1", "name": "f"}
     assert (second["type"], second["input"], second["call_id"]) == ("custom_tool_call", "whole", "call_0_1")
     assert (third["arguments"], third["call_id"]) == ("{}", "call_0_2")
+
+
+def test_a_call_of_a_custom_tool_is_one_although_the_upstream_was_told_of_a_function() -> None:
+    request = Request(dialect="responses", model="m", messages=[], tools=[CustomTool("sql")])
+    call, pieces = PartStart(0, ToolCall("c1", "sql")), ('{"inp', 'ut":"SELECT', ' 1"}')
+    events = write(call, *(ArgumentsDelta(0, quote(piece)) for piece in pieces), PartEnd(0), STOP, request=request)
+    assert kinds(events)[2:-1] == ["output_item.added", "custom_tool_call_input.delta", "custom_tool_call_input.done", "output_item.done"]
+    assert (events[3]["delta"], events[4]["input"], events[-1]["response"]["output"][0]["input"]) == ("SELECT 1",) * 3
 
 
 def test_a_summary_is_told_part_by_part_and_proved_at_the_end() -> None:
