@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from anyrouter.core.errors import Denied
 from anyrouter.core.usage import Usage
@@ -290,6 +291,25 @@ def test_parts_that_come_whole() -> None:
 def test_what_is_spoken_is_told_as_text() -> None:
     events = write(PartStart(0, Audio(id="a")), AudioDelta(0, quote("AAAA"), quote("Hi")), AudioDelta(0, quote("AAAA")), PartEnd(0), STOP)
     assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hi"
+
+
+def test_what_others_wrote_cannot_break_an_event() -> None:
+    raw = Raw(b'{"type":"file_path",\n"file_id":"%s",\r\n"index":0}')
+    events = write(
+        PartStart(0, ToolCall("c%d", "f%s", item_id='fc_%d"\n')),
+        ArgumentsDelta(0, quote("%s")),
+        PartEnd(0),
+        PartStart(1, Text(EMPTY)),
+        LogprobsTold([TokenLogprob("%", -1.0)]),
+        TextDelta(1, quote("%d")),
+        CitationAdded(1, Citation(kind="file", dialect="responses", raw=raw)),
+        PartEnd(1),
+        STOP,
+    )
+    assert [event["delta"] for event in events if event["type"].endswith(".delta")] == ["%s", "%d"]
+    assert {event["item_id"] for event in events if "item_id" in event} == {'fc_%d"\n', "msg_0_1"}
+    annotation = {"type": "file_path", "file_id": "%s", "index": 0}
+    assert events[-1]["response"]["output"][1]["content"][0]["annotations"] == [annotation]
 
 
 def test_other_candidates_are_passed_over() -> None:
