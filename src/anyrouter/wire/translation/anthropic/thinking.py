@@ -26,7 +26,7 @@ def encode_thinking(
         return
     is_off = told.is_enabled is False or told.effort == "none"
     is_asked = not is_off and (told.is_enabled is True or told.effort is not None or told.budget_tokens is not None)
-    if model.is_reasoning is False:
+    if model.is_reasoning is False and c.ADAPTIVE_THINKING not in traits:  # the name tells of a model that is too new for a table
         if is_asked:
             warnings.unsupported("reasoning", "The model does not think before it answers; what was asked of its thinking was left out.")
         return

@@ -455,6 +455,8 @@ def test_there_is_room_for_thinking_and_for_the_answer(encode) -> None:
 def test_a_model_that_does_not_think_is_not_asked_to(encode) -> None:
     model = UpstreamModel(name="m", is_reasoning=False)
     assert encode([HI], upstream=model, reasoning=LOW).warned == {"reasoning": "unsupported_parameter"}
+    newer = UpstreamModel(name=OPUS_5, is_reasoning=False)
+    assert "thinking" in encode([HI], upstream=newer, reasoning=LOW).body, "what the name tells counts more than a table"
     quiet = encode([HI], upstream=model, reasoning=OFF)
     assert (quiet.warned, quiet.body.get("thinking")) == ({}, None)
 
