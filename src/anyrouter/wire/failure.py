@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from anyrouter.core.errors import Denied
+from anyrouter.wire.translation.gemini.failure import render_error as render_gemini_error
 
 _ANTHROPIC_TYPES = {
     "authentication_error": "authentication_error",
@@ -26,15 +27,23 @@ _SECRETS = re.compile(
     r"(?:(?<![A-Za-z])|(?<=\\[nrtbf]))(?:"
     r"(?:sk|pk|rk|ar|csk|gsk|hf|gh[opsur]|github_pat|glpat|xai|pplx|nvapi|r8|tgp|fw)[-_]|ya29\.|AIza|AKIA|ASIA|eyJ)[0-9A-Za-z*_\-.]{12,}"
     r"|(?i:bearer)\s+[^\s\"',}]{8,}|(?i:[?&](?:key|api_key|access_token)=)[^&\s\"']+"
+    # A private key: in PEM, or (RSA, PKCS #8 and PKCS #1) the base64 between its lines.
+    r"|-----BEGIN(?:[ +A-Z]|%20)*PRIVATE(?:[ +]|%20)KEY-----.*?(?:-----END(?:[ +A-Z]|%20)*KEY-----|\Z)"
+    r"|MII[0-9A-Za-z+/]{2,4}(?:IBADANBgkqhkiG9w0BAQEFAASC|IBAAKCA)[0-9A-Za-z+/=\\%\s]*",
+    re.DOTALL,
 )
 MAX_RAW_CHARACTERS = 4096
 MAX_MESSAGE_CHARACTERS = 2000
+_START = 8  # letters of a secret: the pattern of a whole one takes long to compile, and is rarely needed
 
 
 def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
     """The text without anything that is, or looks like, a credential. `secrets` are known in every spelling of JSON and URLs."""
     for secret in secrets:
-        if secret:
+        if not secret:
+            continue
+        text = text.replace(secret, "[redacted]")
+        if ("\\" in text or "%" in text) and re.search(_spellings(secret[:_START]), text):
             text = re.sub(_spellings(secret), "[redacted]", text)
     return _SECRETS.sub("[redacted]", text)
 
@@ -54,6 +63,8 @@ def render_failure(dialect: str, denied: Denied, request_id: str) -> bytes:
     """The body of an error reply."""
     if dialect == "anthropic":
         return msgspec.json.encode(_anthropic(denied, request_id))
+    if dialect == "gemini":
+        return render_gemini_error(denied, request_id)
     return msgspec.json.encode({"error": error_object(denied, request_id)})
 
 
@@ -61,6 +72,10 @@ def render_stream_failure(dialect: str, denied: Denied, request_id: str, generat
     """The one event that ends a stream which cannot go on."""
     if dialect == "anthropic":
         return b"event: error\ndata: %s\n\n" % msgspec.json.encode(_anthropic(denied, request_id))
+    if dialect == "responses":
+        return render_responses_failure(denied, request_id)
+    if dialect == "gemini":
+        return render_gemini_failure(denied, request_id)
     event = {
         "id": generation_id,
         "object": "chat.completion.chunk",
@@ -71,6 +86,28 @@ def render_stream_failure(dialect: str, denied: Denied, request_id: str, generat
     return b"data: %s\n\n" % msgspec.json.encode(event)
 
 
+def render_responses_failure(denied: Denied, request_id: str, sequence_number: int = 0) -> bytes:
+    """The `error` event of a Responses stream, which it ends.
+
+    What happened stands twice in it: where OpenAI documents it, and where OpenAI sends it, which makes its SDKs raise.
+    """
+    told = error_object(denied, request_id)
+    event = {
+        "type": "error",
+        "code": told["code"],
+        "message": told["message"],
+        "param": told["param"],
+        "error": told,
+        "sequence_number": sequence_number,
+    }
+    return b"event: error\ndata: %s\n\n" % msgspec.json.encode(event)
+
+
+def render_gemini_failure(denied: Denied, request_id: str) -> bytes:
+    """The error in place of a chunk of a Gemini stream."""
+    return b"data: %s\r\n\r\n" % render_gemini_error(denied, request_id)
+
+
 def _anthropic(denied: Denied, request_id: str) -> dict[str, Any]:
     error: dict[str, Any] = {"type": _ANTHROPIC_TYPES.get(denied.type, "api_error"), "message": denied.message, "code": denied.code}
     if denied.metadata:
@@ -78,28 +115,77 @@ def _anthropic(denied: Denied, request_id: str) -> dict[str, Any]:
     return {"type": "error", "error": error, "request_id": request_id}
 
 
+# What others call two things that decide what is done next, and Amazon's and Google's words for a prompt that is too long.
+_CODES = {
+    "RESOURCE_EXHAUSTED": "rate_limit_exceeded",
+    "ThrottlingException": "rate_limit_exceeded",
+    "TooManyRequestsException": "rate_limit_exceeded",
+    "UNAVAILABLE": "overloaded_error",
+    "ServiceUnavailableException": "overloaded_error",
+    "ModelNotReadyException": "overloaded_error",
+}
+_TOO_LONG = re.compile(r"(?i)exceeds the maximum number of tokens|input is too long for requested model|prompt is too long")
+
+
 class _ErrorMember(msgspec.Struct):
     message: Any = None
     code: Any = None
     type: Any = None
     param: Any = None
+    status: Any = None
+    details: Any = None
 
 
 class _ErrorBody(msgspec.Struct):
     error: Any = None
     message: Any = None
     detail: Any = None
+    code: Any = None
+    param: Any = None
+    response: Any = None
+    amazon_message: Any = msgspec.field(name="Message", default=None)
+    amazon_type: Any = msgspec.field(name="__type", default=None)
+
+
+_decode_body = msgspec.json.Decoder(_ErrorBody | list[_ErrorBody]).decode
 
 
 def read_failure(body: bytes) -> tuple[str | None, str | None, str | None]:
-    """What an upstream's error body says, in either dialect: message, code (or type), param. None for what it does not say."""
+    """What an upstream's error body or event says, in any dialect: message, code (or status, or type), param.
+
+    None for what it does not say. A limit, an overload and a prompt that is too long have one code, whoever tells of them.
+    Source: OpenAI's and Anthropic's API references; google.aip.dev/193; the model of bedrock-runtime in botocore (read 2026-11-24).
+    """
     try:
-        decoded = msgspec.json.decode(body, type=_ErrorBody)
-        member = msgspec.convert(decoded.error, _ErrorMember) if isinstance(decoded.error, dict) else _ErrorMember(message=decoded.error)
+        decoded = _decode_body(body)
+        if isinstance(decoded, list):  # Google's, where a stream was asked for as an array
+            decoded = decoded[0] if decoded else _ErrorBody()
+        told = decoded.error
+        if told is None and isinstance(decoded.response, dict):  # of Responses' `response.failed`
+            told = decoded.response.get("error")
+        member = msgspec.convert(told, _ErrorMember) if isinstance(told, dict) else _ErrorMember(message=told)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None, None, None
-    message = member.message or decoded.message or decoded.detail
-    return _text(message), _text(member.code) or _text(member.type), _text(member.param)
+    message = _text(member.message or decoded.message or decoded.amazon_message or decoded.detail)
+    code = _text(member.code) or _text(member.status) or _text(member.type) or _amazon_code(decoded.amazon_type) or _text(decoded.code)
+    if message is not None and _TOO_LONG.search(message):
+        code = "context_length_exceeded"
+    return message, _CODES.get(code or "", code), _text(member.param) or _field_of(member.details) or _text(decoded.param)
+
+
+def _amazon_code(kind: Any) -> str | None:
+    """The name of an exception, without the namespace before it and the address behind it."""
+    return _text(kind.rpartition("#")[2].partition(":")[0]) if isinstance(kind, str) else None
+
+
+def _field_of(details: Any) -> str | None:
+    """The first field that a google.rpc.BadRequest complains of."""
+    for detail in details if isinstance(details, list) else ():
+        violations = detail.get("fieldViolations") if isinstance(detail, dict) else None
+        first = violations[0] if isinstance(violations, list) and violations else None
+        if isinstance(first, dict):
+            return _text(first.get("field"))
+    return None
 
 
 def _text(value: Any) -> str | None:

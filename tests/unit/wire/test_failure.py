@@ -1,7 +1,10 @@
 """Failures as clients see them, and texts of others from which keys are taken out."""
 
 import json
+import secrets
 import time
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -45,6 +48,14 @@ KEYS = {
     "Together": "tgp_v1_MARKER0123456789abcdef",
     "Fireworks": "fw_MARKER0123456789abcdef",
     "our own": "ar-live-MARKER0123456789abcdefghijklmnopqrstuvwxyz",
+}
+PRIVATE_KEYS = {
+    "a file": "-----BEGIN PRIVATE KEY-----\nMIIEvQMARKER/MARKER+\nMARKER==\n-----END PRIVATE KEY-----",
+    "an older file": "-----BEGIN RSA PRIVATE KEY-----\nMARKER\n-----END RSA PRIVATE KEY-----",
+    "of another kind": "-----BEGIN EC PRIVATE KEY-----\nMARKER\n-----END EC PRIVATE KEY-----",
+    "cut off": "-----BEGIN PRIVATE KEY-----\nMIIEvQMARKER/MARKER+\nMARK",
+    "without its first line": "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwMARKER/\nMARKER==\n",
+    "without its first line, the older one": "MIIEpAIBAAKCAQEAMARKER/\nMARKER==\n",
 }
 PLACES = [
     "Incorrect API key provided: {}. You can find your key in the console.",
@@ -237,3 +248,30 @@ def test_a_long_message_is_cut_between_words_so_that_no_half_of_a_key_is_left() 
 )
 def test_an_upstreams_error_is_read_in_any_shape_and_never_fails(body: bytes, read: tuple[str | None, ...]) -> None:
     assert read_failure(body) == read
+
+
+@pytest.mark.parametrize("text", PRIVATE_KEYS.values(), ids=PRIVATE_KEYS)
+@pytest.mark.parametrize(
+    "spell",
+    [str, lambda text: json.dumps({"private_key": text, "other": 1}), lambda text: json.dumps({"error": json.dumps({"key": text})}), quote],
+    ids=["as it is", "JSON", "JSON in JSON", "percent"],
+)
+def test_a_private_key_is_taken_out_whoever_s_it_is(text: str, spell: Callable[[str], str]) -> None:
+    assert "MARK" not in scrub(f"before: {spell(text)}")
+    assert scrub(f"before: {spell(text)}").startswith("before: ")
+
+
+def test_a_public_certificate_and_words_about_keys_stay() -> None:
+    text = "Use -----BEGIN CERTIFICATE----- MIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0BAQUFADBa -----END CERTIFICATE-----, not a PRIVATE KEY."
+    assert scrub(text) == text
+
+
+def test_a_long_secret_is_looked_for_in_a_long_text_in_no_time() -> None:
+    """Its pattern would take a tenth of a second to compile."""
+    text, secret = '{"message": "\\u0041 %41"}' * 600, "".join(secrets.token_urlsafe(90) for _ in range(10))
+    scrub(text, (secrets.token_urlsafe(1200),))
+    started_s = time.perf_counter()
+    scrub(text, (secret,))
+    assert time.perf_counter() - started_s < 0.05
+    spelt = "".join(f"\\u{ord(letter):04x}" for letter in secret)
+    assert scrub(f"{text}{spelt}.", (secret,)) == f"{text}[redacted]."
