@@ -150,3 +150,40 @@ def test_a_limit_that_changes_is_kept_at_every_moment(steps: list[tuple[int, int
         elif limit:
             later = now + state.retry_after_s
             assert len(admitted) - bisect_right(admitted, later + 1e-6 - WINDOW_S) < limit
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from([SlidingLog, Gcra]),
+    st.lists(st.tuples(gaps_ms, st.none() | st.integers(6, 40) | st.integers(10_001, 1_000_000)), min_size=1, max_size=60),
+    st.integers(6, 40) | st.integers(10_001, 1_000_000),
+    st.floats(0, 1e9),
+)
+def test_admitting_is_to_look_to_take_and_to_look_again(
+    kind: type[SlidingLog | Gcra], steps: list[tuple[int, int | None]], limit: int, start_s: float
+) -> None:
+    """`Gcra` has no burst below 6 requests a minute: it is for many."""
+    counter, by_steps, now = kind(limit), kind(limit), start_s
+    for gap_ms, resized in steps:
+        now += gap_ms / 1000
+        if resized is not None:
+            counter.resize(resized)
+            by_steps.resize(resized)
+        for _ in range(8):
+            expected = by_steps.peek(now)
+            if expected.retry_after_s is None:
+                by_steps.take(now)
+                assert counter.admit(now) == by_steps.peek(now)
+            else:
+                assert counter.admit(now) is None
+            assert counter.peek(now) == by_steps.peek(now)
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 6), st.lists(gaps_ms, min_size=1, max_size=60))
+def test_a_refused_request_takes_nothing(limit: int, gaps: list[int]) -> None:
+    log = SlidingLog(limit)
+    for now in times_of(gaps):
+        before = log.peek(now)
+        assert (log.admit(now) is None) == (before.remaining == 0)
+        assert log.peek(now).remaining == max(0, before.remaining - 1)
