@@ -4,7 +4,8 @@ Source: developers.google.com/identity/protocols/oauth2/service-account (the JWT
 cloud.google.com/iam/docs/key-formats (read 2026-11-24).
 
     tokens = Tokens(read_key(text, token_url=…), scope)
-    tokens.plan(now)                → None: the token in hand is good; else a TokenRequest to send
+    tokens.is_due(now)              → whether one is to be fetched
+    tokens.plan(now)                → None: it is not; else a TokenRequest to send
     tokens.take(status, body, now)  ← its reply; TokenRefused says why there is none
     tokens.token(now)               → the token, or None
 """
@@ -25,8 +26,8 @@ from anyrouter.core.secret import Secret
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 ASSERTION_LIFE = timedelta(hours=1)  # the longest that is taken
-REFRESH_BEFORE = timedelta(minutes=5)  # of a token's end a new one is fetched, while the old one is still good
-USELESS_BEFORE = timedelta(seconds=10)  # of its end a token is not sent any more: the request has a way to go
+REFRESH_BEFORE = timedelta(minutes=5)  # of a token's end a new one is fetched, while the old one is still good; at half its life
+USELESS_BEFORE = timedelta(seconds=10)  # of its end a token is not sent any more: the request has a way to go; a quarter of its life
 RETRY_AFTER = timedelta(seconds=10)  # of a failed fetch, so that a refusal is not asked for again with every request
 _DEFAULT_LIFE_S = 3600
 _MAX_LIFE_S = 43_200
@@ -40,7 +41,14 @@ class UnreadableKeyError(ValueError):
 
 
 class TokenRefused(Exception):
-    """The token endpoint gave no token. The text is fit for the log: it holds neither the key nor the assertion."""
+    """The token endpoint gave no token. The text is fit for the log: it holds neither the key nor the assertion.
+
+    `status` is what it answered with.
+    """
+
+    def __init__(self, text: str, *, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +72,9 @@ class TokenRequest:
 
 
 class _KeyFile(msgspec.Struct):
-    type: str
-    client_email: str
-    private_key: str
+    type: str = ""
+    client_email: str = ""
+    private_key: str = ""
     private_key_id: str = ""
     token_uri: str = ""
     project_id: str | None = None
@@ -94,6 +102,9 @@ def read_key(text: str, *, token_url: str, is_operators: bool = False) -> Servic
         raise UnreadableKeyError("is not a service account's key: a JSON object with client_email and private_key") from None
     if file.type != "service_account":
         raise UnreadableKeyError('is not a service account\'s key: its "type" is not service_account')
+    for name, value in (("client_email", file.client_email), ("private_key", file.private_key)):
+        if not value:
+            raise UnreadableKeyError(f"is not a service account's key: it has no {name}")
     try:
         key = load_pem_private_key(file.private_key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -132,40 +143,54 @@ def sign_rs256(key: RSAPrivateKey, text: bytes) -> bytes:
 class Tokens:
     """The tokens of one key for one scope, one at a time. Whoever sends the requests asks `plan` before, and one at a time."""
 
-    __slots__ = ("_expires_at", "_key", "_retry_at", "_scope", "_taken_at", "_token")
+    __slots__ = ("_due_at", "_key", "_retry_at", "_scope", "_taken_at", "_token", "_useless_at")
 
     def __init__(self, key: ServiceAccountKey, scope: str) -> None:
         self._key, self._scope = key, scope
         self._token: Secret | None = None
-        self._expires_at = self._retry_at = self._taken_at = _NEVER
+        self._due_at = self._useless_at = self._retry_at = self._taken_at = _NEVER
+
+    @property
+    def token_url(self) -> str:
+        """Where they are bought."""
+        return self._key.token_url
 
     def token(self, now: datetime) -> Secret | None:
         """The token, if one is in hand that is good for a request made at `now`."""
-        return self._token if now < self._expires_at - USELESS_BEFORE else None
+        return self._token if now < self._useless_at else None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether one is to be fetched: not while the token in hand is young, nor for a moment after a fetch that failed."""
+        return now >= self._due_at and now >= self._retry_at
 
     def plan(self, now: datetime) -> TokenRequest | None:
-        """What to fetch at `now`; None while the token is young, and for a moment after a fetch that failed."""
-        if now < self._retry_at or (self._token is not None and now < self._expires_at - REFRESH_BEFORE):
+        """What to fetch, if one is due at `now`."""
+        if not self.is_due(now):
             return None
         form = {"grant_type": GRANT, "assertion": make_assertion(self._key, self._scope, now)}
         return TokenRequest(url=self._key.token_url, body=urlencode(form).encode())
 
-    def take(self, status: int, body: bytes, now: datetime) -> None:
-        """The reply to the planned request. TokenRefused, and then `plan` waits a little; a token in hand stays as long as it is good."""
+    def take(self, status: int, body: bytes, now: datetime) -> Secret:
+        """The token in the reply to the planned request, from now on the one in hand.
+
+        TokenRefused, and then `plan` waits a little; a token in hand stays as long as it is good.
+        """
         self._retry_at = now + RETRY_AFTER
         if not 200 <= status < 300:  # noqa: PLR2004 -- what HTTP calls a success
-            raise TokenRefused(f"the token endpoint answered {status}{_explain(body)}")
+            raise TokenRefused(f"the token endpoint answered {status}{_explain(body)}", status=status)
         try:
             reply = msgspec.json.decode(body, type=_TokenReply)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise TokenRefused("the token endpoint's reply has no access_token") from None
+            raise TokenRefused("the token endpoint's reply has no access_token", status=status) from None
         if not reply.access_token or not all(ord(character) in _PRINTABLE for character in reply.access_token):
-            raise TokenRefused("the token endpoint's access_token cannot stand in a header")
+            raise TokenRefused("the token endpoint's access_token cannot stand in a header", status=status)
         if not reply.expires_in > 0:
-            raise TokenRefused("the token endpoint's access_token has expired already")
-        self._token, self._taken_at = Secret(reply.access_token), now
-        self._expires_at = now + timedelta(seconds=min(reply.expires_in, _MAX_LIFE_S))
-        self._retry_at = now
+            raise TokenRefused("the token endpoint's access_token has expired already", status=status)
+        life = timedelta(seconds=min(reply.expires_in, _MAX_LIFE_S))
+        self._token, self._taken_at, self._retry_at = Secret(reply.access_token), now, now
+        self._due_at = now + life - min(REFRESH_BEFORE, life / 2)
+        self._useless_at = now + life - min(USELESS_BEFORE, life / 4)
+        return self._token
 
     def fail(self, now: datetime) -> None:
         """No reply came to the planned request."""
@@ -174,7 +199,7 @@ class Tokens:
     def reject(self, now: datetime) -> None:
         """The token in hand was refused by the provider: the next plan fetches another, unless this one is brand-new itself."""
         if now >= self._taken_at + RETRY_AFTER:
-            self._token, self._expires_at = None, _NEVER
+            self._token, self._due_at, self._useless_at = None, _NEVER, _NEVER
 
 
 def _encode(data: bytes) -> str:

@@ -24,6 +24,7 @@ _END = "aws4_request"
 _DAY_LENGTH = len("20150830")
 _UNRESERVED = "-._~"  # beside letters and digits
 _SPACES = re.compile(r"\s+")
+_ARTICLES = {"access_key_id": "an", "secret_access_key": "a", "session_token": "a"}
 
 
 class UnreadableCredentialError(ValueError):
@@ -38,11 +39,11 @@ class SigningCredential:
     secret_access_key: Secret
     session_token: Secret | None = None
 
-
-class _CredentialText(msgspec.Struct):
-    access_key_id: str
-    secret_access_key: str
-    session_token: str | None = None
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Its parts, as texts that must not be shown."""
+        parts = (self.access_key_id, self.secret_access_key.reveal())
+        return parts if self.session_token is None else (*parts, self.session_token.reveal())
 
 
 def read_credential(text: str) -> SigningCredential:
@@ -52,17 +53,34 @@ def read_credential(text: str) -> SigningCredential:
     """
     try:
         members = {_simplify(name): value for name, value in msgspec.json.decode(text, type=dict[str, object]).items()}
-        parts = msgspec.convert(members, _CredentialText)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise UnreadableCredentialError("is not a JSON object with access_key_id and secret_access_key") from None
-    return make_credential(parts.access_key_id, parts.secret_access_key, parts.session_token)
+    parts = [_read_part(members, name) for name in ("access_key_id", "secret_access_key")]
+    session_token = None if members.get("session_token") is None else _read_part(members, "session_token")
+    return make_credential(*parts, session_token)
+
+
+def _read_part(members: Mapping[str, object], name: str) -> str:
+    value = members.get(name)
+    if value is None:
+        raise UnreadableCredentialError(f"has no {name}")
+    if not isinstance(value, str):
+        raise UnreadableCredentialError(f"has {_ARTICLES[name]} {name} that is not a text")
+    return value
 
 
 def make_credential(access_key_id: str, secret_access_key: str, session_token: str | None = None) -> SigningCredential:
-    """A credential from its parts; UnreadableCredentialError for one that cannot stand in a header."""
-    for part in (access_key_id, secret_access_key, session_token):
+    """A credential from its parts; UnreadableCredentialError for one that cannot stand in a header, or that lacks its session token.
+
+    Identifiers that begin with ASIA are those of temporary keys: docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+    (read 2026-11-24).
+    """
+    parts = {"access_key_id": access_key_id, "secret_access_key": secret_access_key, "session_token": session_token}
+    for name, part in parts.items():
         if part is not None and not (part and all("!" <= character <= "~" for character in part)):
-            raise UnreadableCredentialError("has a part that is empty or not printable ASCII without spaces")
+            raise UnreadableCredentialError(f"has {_ARTICLES[name]} {name} that is empty or not printable ASCII without spaces")
+    if session_token is None and access_key_id.startswith("ASIA"):
+        raise UnreadableCredentialError("is a temporary access key (its access_key_id begins with ASIA) and has no session_token")
     return SigningCredential(
         access_key_id=access_key_id,
         secret_access_key=Secret(secret_access_key),

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from anyrouter.core.secret import Secret
 from anyrouter.providers.service_account import (
     GRANT,
     REFRESH_BEFORE,
@@ -132,7 +133,7 @@ def test_a_token_is_bought_used_and_bought_again_before_it_ends(key: ServiceAcco
     form = parse_qs(request.body.decode(), strict_parsing=True)
     assert (request.url, form["grant_type"]) == (TOKEN_URL, [GRANT])
     assert form["assertion"] == [make_assertion(key, SCOPE, NOW)]
-    tokens.take(200, reply(), NOW)
+    assert tokens.take(200, reply(), NOW) == Secret("MARKER-token")
     token = tokens.token(NOW)
     assert token is not None
     assert token.reveal() == "MARKER-token"
@@ -146,9 +147,11 @@ def test_a_token_is_bought_used_and_bought_again_before_it_ends(key: ServiceAcco
 
 def test_a_refused_fetch_is_told_and_not_made_again_at_once(key: ServiceAccountKey) -> None:
     tokens = Tokens(key, SCOPE)
-    with pytest.raises(TokenRefused, match=r"answered 400 \(invalid_grant: Account not found\)"):
+    with pytest.raises(TokenRefused, match=r"answered 400 \(invalid_grant: Account not found\)") as caught:
         tokens.take(400, b'{"error":"invalid_grant","error_description":"Account not found"}', NOW)
+    assert caught.value.status == 400
     assert tokens.plan(NOW) is None
+    assert not tokens.is_due(NOW)
     assert tokens.plan(NOW + RETRY_AFTER) is not None
     tokens.fail(NOW + RETRY_AFTER)
     assert tokens.plan(NOW + RETRY_AFTER) is None
@@ -209,10 +212,21 @@ def test_a_token_lives_an_hour_unless_its_reply_says_otherwise_and_never_for_day
     assert tokens.token(NOW + timedelta(hours=13)) is None
 
 
+def test_a_token_of_a_short_life_is_used_and_is_not_bought_again_with_every_request(key: ServiceAccountKey) -> None:
+    tokens = Tokens(key, SCOPE)
+    tokens.take(200, reply(expires_in=8), NOW)
+    assert not tokens.is_due(NOW + timedelta(seconds=3))
+    assert tokens.is_due(NOW + timedelta(seconds=4))
+    assert tokens.token(NOW + timedelta(seconds=5)) is not None
+    assert tokens.token(NOW + timedelta(seconds=6)) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
         ({"type": "authorized_user"}, '"type"'),
+        ({"private_key": ""}, "has no private_key"),
+        ({"client_email": ""}, "has no client_email"),
         ({"private_key": "MARKER"}, "private_key that cannot be read"),
         ({"private_key": "-----BEGIN PRIVATE KEY-----\nTUFSS0VS\n-----END PRIVATE KEY-----\n"}, "private_key that cannot be read"),
         ({"private_key": to_pem(ec.generate_private_key(ec.SECP256R1()))}, "not RSA"),

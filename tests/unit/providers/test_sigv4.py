@@ -127,5 +127,26 @@ def test_what_is_no_credential_is_refused_without_being_repeated(text: str) -> N
     assert "MARKER" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"access_key_id": "a"}', "has no secret_access_key"),
+        ('{"aws_secret_access_key": "a"}', "has no access_key_id"),
+        ('{"access_key_id": 1, "secret_access_key": "b"}', "has an access_key_id that is not a text"),
+        ('{"access_key_id": "a", "secret_access_key": "b c"}', "has a secret_access_key that is empty or not printable"),
+        ('{"access_key_id": "a", "secret_access_key": "b", "session_token": ""}', "has a session_token that is empty"),
+        ('{"access_key_id": "ASIAEXAMPLE", "secret_access_key": "b"}', "temporary access key .* and has no session_token"),
+    ],
+)
+def test_what_is_wrong_with_a_credential_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(UnreadableCredentialError, match=complaint):
+        read_credential(text)
+
+
+def test_a_credential_knows_its_secrets() -> None:
+    assert make_credential("a", "b").secrets == ("a", "b")
+    assert make_credential("ASIA", "b", "c").secrets == ("ASIA", "b", "c")
+
+
 def test_a_time_is_written_in_utc() -> None:
     assert make_signer().sign(make_request(CASES[0]), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))["x-amz-date"] == "20260102T030405Z"
