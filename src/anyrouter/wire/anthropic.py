@@ -12,6 +12,7 @@ import msgspec
 from anyrouter.core.usage import Usage, UsageSource, estimate_tokens
 from anyrouter.wire.measure import TextMeter, measure
 from anyrouter.wire.members import Members, NotJson
+from anyrouter.wire.proofs import ProvenRequest, clean_messages
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
 from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input, need, read_flag, read_members, read_model
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
@@ -80,7 +81,7 @@ def read_request(endpoint: str, body: bytes) -> InferenceRequest:
     model = read_model(members)
     is_streamed = endpoint == "messages" and read_flag(members, "stream")
     need(members, "messages", endpoint)
-    return InferenceRequest(
+    return ProvenRequest(
         members=members,
         model=model,
         is_streamed=is_streamed,
@@ -89,6 +90,7 @@ def read_request(endpoint: str, body: bytes) -> InferenceRequest:
         replace={},
         remove=frozenset(OWN_MEMBERS & members.values.keys()),
         append={} if "model" in members.values else {"model": msgspec.json.encode(model)},
+        clean=clean_messages,
     )
 
 

@@ -1,14 +1,17 @@
 """How much text a reply or a prompt holds, where nobody counted tokens: for estimates only, so asked for at the end and not per chunk."""
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
-# The members in which dialects carry text, wherever they stand: content parts, deltas, reasoning, tool arguments, prompts.
+_VALUE = rb'[ \t\r\n]*:[ \t\r\n]*"((?:[^"\\]|\\.)*)"'
+# The members in which dialects carry text, wherever they stand: content parts, deltas, reasoning, tool arguments and outputs, prompts.
 _TEXT = re.compile(
-    rb'"(?:content|text|reasoning_content|reasoning|thinking|refusal|arguments|partial_json|prompt|input|system)"'
-    rb'[ \t\r\n]*:[ \t\r\n]*"((?:[^"\\]|\\.)*)"'
+    rb'"(?:content|text|reasoning_content|reasoning|thinking|refusal|arguments|partial_json|prompt|input|system|output|instructions)"'
+    + _VALUE
 )
+_DELTA = re.compile(rb'"delta"' + _VALUE)
 _KEPT_BYTES = 65_536
 _decode = msgspec.json.Decoder(str).decode
 
@@ -16,6 +19,11 @@ _decode = msgspec.json.Decoder(str).decode
 def measure(text: bytes) -> int:
     """UTF-8 bytes of all text in a JSON text, or in several in a row."""
     return sum(_size(found[1]) for found in _TEXT.finditer(text))
+
+
+def measure_deltas(text: bytes) -> int:
+    """UTF-8 bytes of the text in the `delta` members of events: for streams that tell each text again, whole, when it ends."""
+    return sum(_size(found[1]) for found in _DELTA.finditer(text))
 
 
 def _size(raw: bytes) -> int:
@@ -30,9 +38,10 @@ def _size(raw: bytes) -> int:
 class TextMeter:
     """Measures a stream without reading it: the first 64 KiB are kept and measured when asked for, what follows is taken to be alike."""
 
-    __slots__ = ("_kept", "_kept_bytes", "_total")
+    __slots__ = ("_kept", "_kept_bytes", "_measure", "_total")
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Callable[[bytes], int] = measure) -> None:
+        self._measure = measure
         self._kept: list[bytes] = []
         self._kept_bytes = self._total = 0
 
@@ -45,5 +54,5 @@ class TextMeter:
 
     def size(self) -> int:
         """UTF-8 bytes of text so far."""
-        size = measure(b"".join(self._kept))
+        size = self._measure(b"".join(self._kept))
         return size if self._total == self._kept_bytes else size * self._total // self._kept_bytes
