@@ -12,6 +12,7 @@ from anyrouter.wire.form.text import EMPTY, JsonText, join, quote, unquote
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.translation.gemini.content_decoder import NAME
 from anyrouter.wire.translation.gemini.media import encode_media
+from anyrouter.wire.translation.gemini.signatures import is_signature
 
 Wire = dict[str, Any]
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -107,10 +108,9 @@ class ContentEncoder:
             self._warnings.left_out(where, "reasoning of another provider")
             return []
         if part.text is None:
-            return [] if part.encrypted is None else [{"text": "", "thoughtSignature": part.encrypted}]
+            return [] if part.encrypted is None else [self._prove({"text": ""}, part.encrypted, where)]
         wire: Wire = {"text": part.text, "thought": True}
-        proof = part.signature or part.encrypted
-        return [wire if proof is None else {**wire, "thoughtSignature": proof}]
+        return [self._prove(wire, part.signature or part.encrypted, where)]
 
     def _encode_call(self, call: ToolCall, where: str) -> Wire:
         args, is_wrapped = args_of(call)
@@ -118,7 +118,15 @@ class ContentEncoder:
             self._warnings.add(WarningCode.CHANGED_VALUE, where, "Arguments that are no JSON object are sent as the text of one: input.")
         self._names[call.id] = call.name
         wire: Wire = {"functionCall": {"id": call.id, "name": call.name, "args": args} if call.id else {"name": call.name, "args": args}}
-        return wire if call.signature is None else {**wire, "thoughtSignature": call.signature}
+        return self._prove(wire, call.signature, where)
+
+    def _prove(self, wire: Wire, proof: str | None, where: str) -> Wire:
+        """The part with its proof, if it has one that can be one."""
+        if proof is not None and is_signature(proof):
+            return {**wire, "thoughtSignature": proof}
+        if proof is not None:
+            self._warnings.left_out(where, "a thought signature that is not base64")
+        return wire
 
     def _encode_result(self, result: ToolResult, where: str) -> Wire:
         texts: list[JsonText] = []
@@ -147,7 +155,7 @@ class ContentEncoder:
     def _encode_part(self, part: Part, where: str) -> list[Wire | Raw]:
         if isinstance(part, Text):
             if part.signature is not None:
-                return [{"text": part.text, "thoughtSignature": part.signature}]
+                return [self._prove({"text": part.text}, part.signature, where)]
             return [] if part.text == EMPTY else [{"text": part.text}]
         if isinstance(part, Document) and (part.parts is not None or part.title or part.context or _text_source(part) is not None):
             return self._encode_document(part, where)
@@ -169,9 +177,7 @@ class ContentEncoder:
         if wire is None:
             self._warnings.left_out(where, f"{type(part).__name__.lower()} content that is kept by another provider")
             return []
-        if isinstance(part, Image) and part.signature is not None:
-            wire["thoughtSignature"] = part.signature
-        return [wire]
+        return [self._prove(wire, part.signature, where) if isinstance(part, Image) else wire]
 
     def _encode_document(self, part: Document, where: str) -> list[Wire | Raw]:
         """A document with what is said about it in front. Files have no place for a title, and text is simply text."""

@@ -6,11 +6,13 @@ base64 of the sealed text. Compatibility law: as for `form.reasoning.seal`.
 
 import base64
 import binascii
+import re
 
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT, Sealed, seal, unseal
 
 _SEALED_START = "YW55cm91dGVy"  # base64 of the letters that every sealed text begins with
 _UNKNOWN = "unknown"
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}", re.ASCII)
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -32,3 +34,8 @@ def read_signature(value: str) -> Sealed:
         if sealed.format is not None:
             return sealed
     return Sealed(GEMINI_FORMAT, value, None)
+
+
+def is_signature(value: str) -> bool:
+    """Whether a member may hold this: bytes as base64, in either alphabet, padded or not. Anything else is refused with its request."""
+    return _BASE64.fullmatch(value) is not None and len(value.rstrip("=")) % 4 != 1

@@ -126,6 +126,15 @@ def test_reasoning_goes_back_to_whose_it_is() -> None:
     assert len(contents(unproved, Message("user", [text("x")]))) == 1
 
 
+@pytest.mark.parametrize("proof", ["msg_abc!", "CpQBproof", ""])
+def test_what_cannot_be_a_proof_is_left_out_with_a_warning(proof: str) -> None:
+    turn = Message("assistant", [Text(quote("a"), signature=proof), ToolCall("x", "f", signature=proof)])
+    body, warnings = encode([turn], name="gemini-3-pro-preview")
+    call = {"functionCall": {"id": "x", "name": "f", "args": {}}, "thoughtSignature": NO_PROOF}
+    assert body["contents"][0]["parts"] == [{"text": "a"}, call]
+    assert [code for code, _ in warnings] == ["unsupported_content", "unsupported_content"]
+
+
 def test_a_system_message_alone_is_what_is_answered() -> None:
     body, warnings = encode([Message("system", [text("a")]), Message("developer", [text("b")])])
     assert body == {"systemInstruction": {"parts": [{"text": "a"}]}, "contents": [{"role": "user", "parts": [{"text": "b"}]}]}
