@@ -234,6 +234,8 @@ def test_the_memory_of_places_is_bounded_and_never_wrong(limit: int, script: lis
         truth.pop(key, None)
         truth[key] = (upstream, now_s)
         assert len(affinity) <= limit
+        counts = [affinity.count(environment_id, model, now_s) for environment_id in ("e1", "e2") for model in ("m1", "m2")]
+        assert sum(counts) == len(affinity)
         assert affinity.find(key, now_s) == upstream
         newest = list(truth)[-limit:]
         for known, (place, at_s) in truth.items():

@@ -96,8 +96,9 @@ def _prefer_place(candidates: list[Candidate], demand: Demand) -> list[Candidate
     for index, candidate in enumerate(candidates):
         target = candidate.target
         if demand.places.get(target.model) == target.upstream.id and candidate.health.rank(demand.now_s, demand.input_tokens) == WELL:
-            is_wrong = candidate.lacks(demand.parameters & SOFTLY_REQUIRED) and index > 0
-            return candidates if is_wrong else [candidate, *candidates[:index], *candidates[index + 1 :]]
+            if candidate.lacks(demand.parameters & SOFTLY_REQUIRED):
+                return candidates
+            return [candidate, *candidates[:index], *candidates[index + 1 :]]
     return candidates
 
 

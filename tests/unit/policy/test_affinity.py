@@ -58,6 +58,35 @@ def test_what_has_expired_is_cleared_away_by_what_comes() -> None:
     assert len(affinity) == 50
 
 
+def test_what_has_not_expired_stays_when_the_rest_is_cleared_away() -> None:
+    affinity = Affinity(ttl_s=10.0)
+    for name, now_s in ((b"old", 0.0), (b"young", 9.0), (b"new", 11.0)):
+        affinity.keep(key(name), "one", now_s)
+    assert [affinity.find(key(name), 11.0) for name in (b"old", b"young", b"new")] == [None, "one", "one"]
+    assert len(affinity) == 2
+
+
+def test_places_are_counted_by_environment_and_model() -> None:
+    affinity = Affinity(limit=2)
+    affinity.keep(key(b"a"), "one", 0.0)
+    affinity.keep(key(b"a"), "two", 0.0)
+    affinity.keep(key(b"b"), "one", 0.0)
+    assert [affinity.count(*place, 0.0) for place in (("env", "m"), ("env", "other"), ("other", "m"))] == [2, 0, 0]
+    affinity.keep(key(b"c", model="other"), "one", 0.0)
+    assert [affinity.count(*place, 0.0) for place in (("env", "m"), ("env", "other"))] == [1, 1]
+    affinity.forget(key(b"b"))
+    assert affinity.count("env", "m", 0.0) == 0
+
+
+def test_asking_often_enough_clears_everything_away_that_has_expired() -> None:
+    affinity = Affinity(ttl_s=10.0)
+    for number in range(100):
+        affinity.keep(key(b"%d" % number), "one", 0.0)
+    for _ in range(25):
+        affinity.count("env", "m", 10.0)
+    assert (affinity.count("env", "m", 10.0), len(affinity)) == (0, 0)
+
+
 def test_a_place_can_be_given_up() -> None:
     affinity = Affinity()
     affinity.keep(key(), "one", 0.0)

@@ -35,6 +35,15 @@ def test_failures_in_a_row_open_it_and_a_success_between_them_does_not() -> None
     assert circuit.state is CircuitState.OPEN
 
 
+def test_a_single_failure_is_remembered_until_a_success() -> None:
+    circuit = Circuit(SETTINGS)
+    fail(circuit, 0.0)
+    assert not circuit.is_undisturbed
+    circuit.succeed(ADMITTED, 0.0)
+    assert circuit.is_undisturbed
+    assert not opened().is_undisturbed
+
+
 def test_a_large_share_of_failures_opens_it_when_there_are_enough_requests() -> None:
     circuit = Circuit(CircuitSettings(failures_in_row=100, least_requests=10, failure_share=0.5))
     circuit.fail(ADMITTED, 0.0, successes=4, failures=5)
@@ -144,6 +153,12 @@ def test_a_request_with_nowhere_else_to_go_gets_a_permit_and_its_success_counts(
     assert not circuit.succeed(second, 1.0)
     assert circuit.succeed(circuit.force(1.0), 1.0)
     assert circuit.force(1.0) == ADMITTED
+
+
+def test_one_forced_success_of_an_open_circuit_is_not_enough() -> None:
+    circuit = opened()
+    assert not circuit.succeed(circuit.force(1.0), 1.0)
+    assert circuit.state is CircuitState.OPEN
 
 
 def test_a_forced_failure_of_a_half_open_circuit_opens_it_again() -> None:

@@ -171,6 +171,26 @@ def test_retries_are_a_share_of_what_was_admitted_and_none_while_it_is_sick() ->
     assert not health.admit_retry()
 
 
+def test_every_permit_and_nothing_else_counts_as_a_request() -> None:
+    health = new()
+    for _ in range(5):
+        health.fail(health.admit(0.0), 0.0, Outcome.FAILED)
+    assert health.admitted == 5
+    assert [health.admit(1.0), health.admitted] == [REFUSED, 5]
+    assert health.admit(5.0) > ADMITTED
+    assert health.admitted == 6
+
+
+def test_a_request_is_counted_for_retries_once() -> None:
+    health = new(retry=RetrySettings(share=0.1, burst=100))
+    while health.admit_retry():
+        pass
+    for _ in range(3):
+        for _ in range(10):
+            health.admit(0.0)
+        assert [health.admit_retry(), health.admit_retry()] == [True, False]
+
+
 def test_the_report_says_what_is_known() -> None:
     health = new()
     report = health.report(0.0)
@@ -206,6 +226,7 @@ def test_a_book_is_bounded_and_forgets_the_well_first() -> None:
         book.find(number, 0.0)
     assert len(book) == 3
     assert book.find("sick", 0.0) is sick
+    assert {key for key, _ in book.items()} == {"sick", 98, 99}
 
 
 @pytest.mark.parametrize("ill", [8, 20])

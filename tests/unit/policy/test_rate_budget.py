@@ -52,6 +52,13 @@ def test_what_is_sent_is_counted_down_until_the_next_reply_says_better() -> None
     assert told.wait_s(0.0, 1) == 0.0
 
 
+def test_it_grows_from_the_moment_of_the_last_request_on() -> None:
+    told = budget(requests=Allowance(remaining=30, limit=60, reset_s=30.0))
+    told.take(10.0, 1)
+    assert told.read(10.0) == {"requests": 39}
+    assert told.read(15.0) == {"requests": 44}
+
+
 def test_without_a_limit_all_is_back_at_the_reset_and_nothing_before() -> None:
     told = budget(requests=Allowance(remaining=0, reset_s=7.0))
     assert (told.wait_s(0.0, 1), told.wait_s(6.0, 1), told.wait_s(7.0, 1)) == (7.0, 1.0, 0.0)
