@@ -232,7 +232,6 @@ async def test_a_stream_is_sent_at_once_and_followed_by_a_task(make_world, strea
     assert ([entry.state for entry in world.ledger.entries], world.stats.running) == ([EntryState.SETTLED], 0)
 
 
-@pytest.mark.xfail(reason="such a client is counted out twice: running_requests stays one too low")
 async def test_a_client_that_leaves_in_the_turn_in_which_its_reply_begins_is_counted_once(make_world, stream_reply):
     world = make_world()
     exchange = stream_reply(event(chunk("x")), 30.0, DONE)
