@@ -4,7 +4,7 @@ MEANINGS = {
     "invalid_json": "The body is not JSON, or not an object.",
     "invalid_parameter": "A field, header or query parameter has a value that cannot be used; `param` names it.",
     "missing_parameter": "A field that is needed is not there; `param` names it.",
-    "conflicting_credentials": "Two different keys were presented, in `Authorization` and `x-api-key` or in two headers.",
+    "conflicting_credentials": "`Authorization`, `x-api-key` and `x-goog-api-key` do not have the same key, or one of them came twice.",
     "missing_api_key": "No key was presented.",
     "invalid_api_key": "The key is well-formed and was never issued, or is deleted.",
     "malformed_api_key": "The text is not a key: wrong form, length or checksum. The message says which.",

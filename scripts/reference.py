@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from anyrouter.cli.app import app
 from anyrouter.cli.failure import MEANINGS as EXIT_MEANINGS
 from anyrouter.core.errors import CODES
-from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
+from anyrouter.policy.endpoints import ENDPOINTS, GEMINI_VERSIONS, Endpoint
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.stats import RelayStats
 from anyrouter.settings.overlay_tables import ModelTable, PriceTable, TierTable
@@ -213,8 +213,9 @@ def write_errors() -> str:
     lines = [
         "# Errors",
         "",
-        'OpenAI\'s envelope everywhere, `{"error": {"message", "type", "code", "param", "metadata"}}`, except on `/messages`,',
-        'which has Anthropic\'s. Codes are stable; messages are for people. "again" says whether the same request may succeed later.',
+        'OpenAI\'s envelope everywhere, `{"error": {"message", "type", "code", "param", "metadata"}}`, except on `/messages`, which has',
+        "Anthropic's, and on Gemini's own paths, which have Google's: there the code is in the first of `error.details`, as",
+        '`metadata.code`. Codes are stable; messages are for people. "again" says whether the same request may succeed later.',
         "",
     ]
     if MEANINGS.keys() != CODES.keys():
@@ -236,8 +237,31 @@ def write_endpoints() -> str:
         "requests and replies: `/api/v1/openapi.json` of a running gateway. Clients of Anthropic's kind take `/api` as their base URL.",
         "",
     ]
-    rows = [(f"`{row.method} /{row.path}`", _access(row), row.dialect) for row in ENDPOINTS.values()]
-    return "\n".join(lines + table(("endpoint", "needs", "errors as"), rows))
+    rows = [(f"`{row.method} /{row.path}`", _access(row), _envelope(row)) for row in ENDPOINTS.values() if row.root_path is None]
+    lines += table(("endpoint", "needs", "errors as"), rows)
+    lines += [
+        "",
+        "## Gemini's own",
+        "",
+        f"At the root, where Gemini's clients look: below `/v1beta`, and the same below {_listed(GEMINI_VERSIONS[1:])}. `GET /v1/models`",
+        "is Gemini's only for who sends `x-goog-api-key`. `{model}` may hold slashes. Restrictions of a key to endpoints name the last",
+        "column.",
+        "",
+    ]
+    rows = [
+        (f"`{row.method} {row.public_path}`", _access(row), _envelope(row), f"`{row.path}`")
+        for row in ENDPOINTS.values()
+        if row.root_path is not None
+    ]
+    return "\n".join(lines + table(("endpoint", "needs", "errors as", "restricted as"), rows))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(f"`/{name}`" for name in names)
+
+
+def _envelope(row: Endpoint) -> str:
+    return "openai" if row.dialect == "responses" else row.dialect
 
 
 def _access(row: Endpoint) -> str:

@@ -26,6 +26,10 @@ _MISSING = Denied(
     code="missing_api_key",
     message="No API key was sent. Send it as 'Authorization: Bearer ar-…' or, with Anthropic clients, as 'x-api-key: ar-…'.",
 )
+_MISSING_OF_GEMINI = Denied(
+    code="missing_api_key",
+    message="No API key was sent. Send it as 'x-goog-api-key: ar-…' or as 'Authorization: Bearer ar-…'; '?key=' is not read.",
+)
 _CONFLICT = Denied(
     code="conflicting_credentials",
     message="More than one credential was sent. Send one key, in one header: 'Authorization: Bearer ar-…' or 'x-api-key: ar-…'.",
@@ -35,9 +39,24 @@ UNKNOWN_KEY = Denied(
 )
 
 
-def read_credential(headers: Mapping[bytes, bytes], repeated: frozenset[bytes] | set[bytes]) -> str | Denied:  # noqa: PLR0911 -- one a line of the table
-    """The key's text as presented, unjudged; or why no single text was presented."""
-    bearer, x_api_key = headers.get(b"authorization"), headers.get(b"x-api-key")
+def read_credential(headers: Mapping[bytes, bytes], repeated: frozenset[bytes] | set[bytes], *, is_gemini: bool = False) -> str | Denied:
+    """The key's text as presented, unjudged; or why no single text was presented.
+
+    `is_gemini`: the path is one of Gemini's own, where `x-goog-api-key` is what `x-api-key` is. Elsewhere it is nothing.
+    """
+    x_api_key = headers.get(b"x-api-key")
+    if not is_gemini:
+        return _read_credential(headers.get(b"authorization"), x_api_key, repeated)
+    google = headers.get(b"x-goog-api-key")
+    if b"x-goog-api-key" in repeated or (google is not None and x_api_key not in (None, google)):
+        return _CONFLICT
+    text = _read_credential(headers.get(b"authorization"), x_api_key if google is None else google, repeated)
+    return _MISSING_OF_GEMINI if text is _MISSING else text
+
+
+def _read_credential(  # noqa: PLR0911 -- one a line of the table
+    bearer: bytes | None, x_api_key: bytes | None, repeated: frozenset[bytes] | set[bytes]
+) -> str | Denied:
     if repeated and (b"authorization" in repeated or b"x-api-key" in repeated):
         return _CONFLICT
     if bearer is None or not bearer.strip():

@@ -9,7 +9,9 @@ from anyrouter.core import scopes
 class Endpoint:
     """What is served at a path, by one method.
 
-    `path` is the public path below /api/v1 without its first slash. `scope` None: any valid key. `is_public`: no key at all.
+    `path` is the public path below /api/v1 without its first slash, and what a key's restriction to endpoints names. A row with
+    `root_path` is served there instead: Gemini's clients find their paths at the root. `scope` None: any valid key. `is_public`: no key
+    at all.
     """
 
     path: str
@@ -18,6 +20,7 @@ class Endpoint:
     is_inference: bool = False
     is_public: bool = False
     changes_by: str | None = None  # the method of a row that changes something of the organisation's
+    root_path: str | None = None
 
     @property
     def method(self) -> str:
@@ -26,8 +29,18 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """What the row is called in the table: its path, behind its method where it changes something."""
-        return self.path if self.changes_by is None else f"{self.changes_by} {self.path}"
+        """What the row is called in the table, in the ledger and in metrics.
+
+        Its path, behind its method where it changes something; the whole path of a row that has another's `path` in another dialect.
+        """
+        if self.changes_by is not None:
+            return f"{self.changes_by} {self.path}"
+        return self.path if self.root_path is None or self.is_inference else self.root_path[1:]
+
+    @property
+    def public_path(self) -> str:
+        """The path as clients know it, with its placeholders."""
+        return self.root_path or f"/api/v1/{self.path}"
 
 
 _ROWS = (
@@ -36,10 +49,23 @@ _ROWS = (
     Endpoint(path="embeddings", scope=scopes.EMBEDDINGS_WRITE, is_inference=True),
     Endpoint(path="messages", scope=scopes.COMPLETIONS_WRITE, dialect="anthropic", is_inference=True),
     Endpoint(path="messages/count_tokens", scope=scopes.COMPLETIONS_WRITE, dialect="anthropic", is_inference=True),
+    Endpoint(path="responses", scope=scopes.COMPLETIONS_WRITE, dialect="responses", is_inference=True),
+    *(
+        Endpoint(
+            path=method,
+            scope=scopes.COMPLETIONS_WRITE,
+            dialect="gemini",
+            is_inference=True,
+            root_path=f"/v1beta/models/{{model}}:{method}",
+        )
+        for method in ("generateContent", "streamGenerateContent")
+    ),
     Endpoint(path="models", scope=scopes.MODELS_READ),
     Endpoint(path="models/count", scope=scopes.MODELS_READ),
     Endpoint(path="models/{model}", scope=scopes.MODELS_READ),
     Endpoint(path="models/{model}/endpoints", scope=scopes.MODELS_READ),
+    Endpoint(path="models", scope=scopes.MODELS_READ, dialect="gemini", root_path="/v1beta/models"),
+    Endpoint(path="models/{model}", scope=scopes.MODELS_READ, dialect="gemini", root_path="/v1beta/models/{model}"),
     Endpoint(path="providers", scope=scopes.MODELS_READ),
     Endpoint(path="presets", scope=scopes.MODELS_READ),
     Endpoint(path="presets", scope=scopes.ADMIN_ALL, changes_by="POST"),
@@ -62,4 +88,8 @@ _ROWS = (
     Endpoint(path="metrics", scope=None, is_public=True),
 )
 ENDPOINTS = {row.name: row for row in _ROWS}
-INFERENCE_PATHS = {f"{base}/{row.path}".encode(): row.path for row in _ROWS if row.is_inference for base in ("/api/v1", "/v1")}
+INFERENCE_PATHS = {
+    f"{base}/{row.path}".encode(): row.path for row in _ROWS if row.is_inference and row.root_path is None for base in ("/api/v1", "/v1")
+}
+GEMINI_VERSIONS = ("v1beta", "v1", "v1alpha")  # of its API, any of which its clients may ask for: google-genai 3 for v1
+GEMINI_METHODS = tuple(row.path for row in _ROWS if row.is_inference and row.dialect == "gemini")

@@ -20,6 +20,7 @@ from anyrouter.relay.ports import KeyLookup
 MAX_CONFIRMATION_AGE_S = 5.0
 _MAX_KNOWN, _MAX_UNKNOWN, _MAX_ADDRESSES = 100_000, 10_000, 10_000
 _MAX_LOOKUPS = 64
+_GEMINI = frozenset(name for name, row in ENDPOINTS.items() if row.dialect == "gemini")
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -62,7 +63,7 @@ class Authenticator:
         facts, is_confirmed = head.facts, head.started_s - self._confirmed_at_s() <= MAX_CONFIRMATION_AGE_S
         if facts is not None and facts.version == self._version and is_confirmed and facts.principal is not None:
             return facts.principal
-        text = read_credential(head.headers, head.repeated)
+        text = read_credential(head.headers, head.repeated, is_gemini=head.endpoint in _GEMINI)
         if isinstance(text, Denied):
             return text
         digest = self._digesters[0].digest(text)
@@ -84,7 +85,7 @@ class Authenticator:
 
     async def find(self, head: RequestHead) -> Principal | Denied:
         """Judge a well-formed key by one indexed read. A store that cannot answer is 503, never 401."""
-        text = read_credential(head.headers, head.repeated)
+        text = read_credential(head.headers, head.repeated, is_gemini=head.endpoint in _GEMINI)
         if isinstance(text, Denied):
             return text
         if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):

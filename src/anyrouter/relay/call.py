@@ -89,6 +89,8 @@ class RequestHead(msgspec.Struct, kw_only=True):
     request_id: str
     repeated: frozenset[bytes] | set[bytes] = frozenset()
     facts: HeadFacts | None = None
+    model: str | None = None  # where the path names it (Gemini)
+    is_array: bool = False  # a Gemini stream is wanted as a JSON array
 
     def read_facts(self) -> HeadFacts:
         """What the lines say, read once."""

@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.front.conftest import Site, chunked_request, get, request
 
-from anyrouter.policy.endpoints import INFERENCE_PATHS
-from anyrouter.web.front.head import plain_path
+from anyrouter.web.front.target import read_target
 
 PIECES = [
     b"\r\n",
@@ -31,6 +30,8 @@ SEEDS = [
     request(b"{}", b"Expect: 100-continue", b"Connection: close", path=b"/v1/messages"),
     chunked_request(b"abc", b"de"),
     chunked_request(b"abc", path=b"/api/v1/keys"),
+    request(b'{"contents":[]}', path=b"/v1beta/models/google/x:streamGenerateContent?alt=sse"),
+    chunked_request(b"abc", b"de", path=b"/v1/models/google%2Fx:generateContent"),
     get(b"/v1/models?x=y#z", b"Upgrade: h2c", b"Connection: upgrade"),
 ]
 
@@ -69,7 +70,7 @@ def test_what_is_served_is_what_another_parser_reads(site: Site, raw: bytes) -> 
             body += event.data
     except h11.RemoteProtocolError:
         return
-    is_inference = isinstance(head, h11.Request) and head.method == b"POST" and plain_path(head.target) in INFERENCE_PATHS
+    is_inference = isinstance(head, h11.Request) and head.method == b"POST" and read_target(head.target) is not None
     if not is_inference or not isinstance(event, h11.EndOfMessage):
         return
     received = b""

@@ -58,6 +58,11 @@ def read(authorization: bytes | None = None, x_api_key: bytes | None = None, rep
     return read_credential({name: value for name, value in headers.items() if value is not None}, repeated)
 
 
+def read_gemini(repeated: frozenset[bytes] = frozenset(), **headers: bytes) -> str | Denied:
+    named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
+    return read_credential(named, repeated, is_gemini=True)
+
+
 @pytest.mark.parametrize("scheme", [b"Bearer", b"bearer", b"BEARER", b"BeArEr"])
 def test_the_scheme_is_spelt_in_any_case(scheme: bytes) -> None:
     assert read(scheme + b" ar-live-MARKER") == "ar-live-MARKER"
@@ -113,6 +118,38 @@ def test_more_than_one_credential_is_a_conflict(authorization: bytes | None, x_a
     denied = read(authorization, x_api_key, repeated)
     assert isinstance(denied, Denied)
     assert (denied.code, denied.http_status) == ("conflicting_credentials", 400)
+
+
+def test_gemini_s_header_carries_the_key_on_gemini_s_own_paths_alone() -> None:
+    assert read_gemini(x_goog_api_key=b"ar-live-MARKER") == "ar-live-MARKER"
+    assert code_of(read_credential({b"x-goog-api-key": b"ar-live-MARKER"}, frozenset())) == "missing_api_key"
+    both = {b"x-goog-api-key": b"ar-live-OTHER", b"x-api-key": b"ar-live-MARKER"}
+    assert read_credential(both, frozenset({b"x-goog-api-key"})) == "ar-live-MARKER"
+    for others in ({}, {"x_goog_api_key": b""}, {"x_goog_api_key": b"  "}):
+        denied = read_gemini(**others)
+        assert isinstance(denied, Denied)
+        assert (denied.code, "x-goog-api-key" in denied.message) == ("missing_api_key", True)
+
+
+def test_every_header_of_a_gemini_request_may_carry_the_key_and_all_must_agree() -> None:
+    key, bearer = b"ar-live-MARKER", b"Bearer ar-live-MARKER"
+    for headers in (
+        {"authorization": bearer},
+        {"x_api_key": key},
+        {"x_api_key": key, "x_goog_api_key": key},
+        {"authorization": bearer, "x_goog_api_key": key},
+        {"authorization": bearer, "x_api_key": key, "x_goog_api_key": key},
+        {"authorization": b"", "x_goog_api_key": key},
+    ):
+        assert read_gemini(**headers) == "ar-live-MARKER", headers
+    for other in (b"ar-live-OTHER", b"AR-LIVE-MARKER", b"ar-live-MARKER ", b""):
+        assert code_of(read_gemini(authorization=bearer, x_goog_api_key=other)) == "conflicting_credentials"
+        assert code_of(read_gemini(x_api_key=key, x_goog_api_key=other)) == "conflicting_credentials"
+        assert code_of(read_gemini(x_api_key=other, x_goog_api_key=key)) == "conflicting_credentials"
+        assert code_of(read_gemini(authorization=bearer, x_api_key=key, x_goog_api_key=other)) == "conflicting_credentials"
+    assert code_of(read_gemini(frozenset({b"x-goog-api-key"}), x_goog_api_key=key + b", " + key)) == "conflicting_credentials"
+    assert code_of(read_gemini(frozenset({b"x-api-key"}), x_api_key=key, x_goog_api_key=key)) == "conflicting_credentials"
+    assert code_of(read_gemini(authorization=b"Basic MARKER", x_goog_api_key=key)) == "conflicting_credentials"
 
 
 def test_other_repeated_headers_do_not_matter() -> None:
@@ -239,9 +276,11 @@ def test_what_needs_any_valid_key_needs_no_scope() -> None:
 
 
 def test_a_key_that_is_restricted_to_endpoints_may_use_those_only() -> None:
-    for path in ENDPOINTS:
-        allowed = judge(endpoint=path, endpoints=("chat/completions",), scopes=frozenset(scopes.ALL_SCOPES))
-        assert code_of(allowed) == (None if path == "chat/completions" else "endpoint_not_allowed")
+    for restriction in ("chat/completions", "responses", "generateContent", "models"):
+        for name, row in ENDPOINTS.items():
+            allowed = judge(endpoint=name, endpoints=(restriction,), scopes=frozenset(scopes.ALL_SCOPES))
+            assert code_of(allowed) == (None if row.path == restriction else "endpoint_not_allowed")
+    assert judge(endpoint="v1beta/models", endpoints=("models",)) is None
     assert code_of(judge(endpoints=())) == "endpoint_not_allowed"
 
 

@@ -1,5 +1,5 @@
 from anyrouter.core.scopes import ALL_SCOPES
-from anyrouter.policy.endpoints import ENDPOINTS, INFERENCE_PATHS
+from anyrouter.policy.endpoints import ENDPOINTS, GEMINI_METHODS, INFERENCE_PATHS
 from anyrouter.wire.dialect import DIALECTS
 
 
@@ -32,6 +32,23 @@ def test_public_endpoints_are_the_contracts_and_no_more() -> None:
 
 def test_inference_paths_are_served_under_both_roots() -> None:
     assert INFERENCE_PATHS[b"/api/v1/chat/completions"] == INFERENCE_PATHS[b"/v1/chat/completions"] == "chat/completions"
-    assert len(INFERENCE_PATHS) == 2 * sum(row.is_inference for row in ENDPOINTS.values())
+    assert INFERENCE_PATHS[b"/api/v1/responses"] == "responses"
+    assert len(INFERENCE_PATHS) == 2 * sum(row.is_inference and row.root_path is None for row in ENDPOINTS.values())
     assert not any(path.endswith(b"/") for path in INFERENCE_PATHS)
     assert {ENDPOINTS[path].dialect for path in INFERENCE_PATHS.values() if path.startswith("messages")} == {"anthropic"}
+
+
+def test_gemini_s_rows_live_at_the_root_and_are_judged_as_the_others_are() -> None:
+    rooted = {name: row for name, row in ENDPOINTS.items() if row.root_path is not None}
+    assert {name: (row.path, row.scope) for name, row in rooted.items()} == {
+        "generateContent": ("generateContent", "completions:write"),
+        "streamGenerateContent": ("streamGenerateContent", "completions:write"),
+        "v1beta/models": ("models", "models:read"),
+        "v1beta/models/{model}": ("models/{model}", "models:read"),
+    }
+    assert {row.dialect for row in rooted.values()} == {"gemini"}
+    assert all(row.dialect != "gemini" for name, row in ENDPOINTS.items() if name not in rooted)
+    assert ENDPOINTS["generateContent"].public_path == "/v1beta/models/{model}:generateContent"
+    assert ENDPOINTS["DELETE presets/{slug}"].public_path == "/api/v1/presets/{slug}"
+    assert len({(row.public_path, row.method) for row in ENDPOINTS.values()}) == len(ENDPOINTS)
+    assert GEMINI_METHODS == ("generateContent", "streamGenerateContent")

@@ -11,6 +11,7 @@ from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.visit import Visit, visit_of
 
 CREDENTIAL_HEADERS = (b"authorization", b"x-api-key")
+GEMINI_CREDENTIAL_HEADERS = (*CREDENTIAL_HEADERS, b"x-goog-api-key")
 
 
 def read_head(scope: Scope, row: Endpoint, visit: Visit, ports: ApiPorts) -> RequestHead:
@@ -44,12 +45,13 @@ class Guard:
     def __init__(self, row: Endpoint, ports: ApiPorts, *, is_optional: bool = False, is_lenient: bool = False) -> None:
         self._row, self._ports = row, ports
         self._is_optional, self._is_lenient = is_optional or is_lenient, is_lenient
+        self._credential_headers = GEMINI_CREDENTIAL_HEADERS if row.dialect == "gemini" else CREDENTIAL_HEADERS
 
     async def __call__(self, request: Request) -> None:
         """Set the visit's principal, or raise ClientError or StorageUnavailable."""
         visit = visit_of(request.scope)
         head = read_head(request.scope, self._row, visit, self._ports)
-        if self._is_optional and not any(name in head.headers for name in CREDENTIAL_HEADERS):
+        if self._is_optional and not any(name in head.headers for name in self._credential_headers):
             return
         outcome = self._ports.authenticator.authorize(head)
         if outcome is None:

@@ -12,13 +12,16 @@ from anyrouter.web.api.account import AccountRoutes
 from anyrouter.web.api.catalogue import CatalogueRoutes
 from anyrouter.web.api.edge import ROOT, Edge
 from anyrouter.web.api.errors import add_handlers
+from anyrouter.web.api.gemini_models import GeminiModelRoutes
 from anyrouter.web.api.health import HealthRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.presets import PresetRoutes
+from anyrouter.web.api.reach import Reach
 from anyrouter.web.api.routes import Routes, json_reply
 from anyrouter.web.api.usage import UsageRoutes
+from anyrouter.wire.request import MAX_MODEL_LENGTH
 
 
 def create_api(ports: ApiPorts) -> FastAPI:
@@ -31,8 +34,12 @@ def create_api(ports: ApiPorts) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     routes = Routes(app.router, ports)
+    reach = Reach(
+        snapshot=ports.snapshot, catalogue=ports.catalogue, public_environment=ports.public_environment, is_hidden=ports.is_hidden
+    )
     for area in (
-        CatalogueRoutes(ports),
+        CatalogueRoutes(ports, reach),
+        GeminiModelRoutes(ports, reach),
         PresetRoutes(ports),
         UsageRoutes(ports),
         AccountRoutes(ports),
@@ -43,7 +50,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         area.add_to(routes)
     for row in ENDPOINTS.values():
         if row.is_inference:
-            routes.refuse_posts(row.path, _refuse_post)
+            routes.refuse_posts(row.path, _refuse_post if row.root_path is None else _refuse_model)
     app.add_api_route("/", _show_way, methods=["GET"], include_in_schema=False)
     add_handlers(app)
     app.add_middleware(Edge, ports=ports)
@@ -57,3 +64,13 @@ async def _show_way() -> Response:
 
 async def _refuse_post() -> Response:
     raise ClientError(Denied(code="not_found", message="Inference is served at the plain spelling of its path: without percent-encoding."))
+
+
+async def _refuse_model() -> Response:
+    raise ClientError(
+        Denied(
+            code="model_not_found",
+            param="model",
+            message=f"There is no such model: a model's name has at most {MAX_MODEL_LENGTH} printable characters.",
+        )
+    )

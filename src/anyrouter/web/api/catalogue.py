@@ -41,14 +41,8 @@ ByCapability = Annotated[
 class CatalogueRoutes:
     """The routes over the catalogue. Listed rows are kept in their final form as long as the catalogue has the same model."""
 
-    def __init__(self, ports: ApiPorts) -> None:
-        self._ports = ports
-        self._reach = Reach(
-            snapshot=ports.snapshot,
-            catalogue=ports.catalogue,
-            public_environment=ports.public_environment,
-            is_hidden=ports.is_hidden,
-        )
+    def __init__(self, ports: ApiPorts, reach: Reach) -> None:
+        self._ports, self._reach = ports, reach
         self._listed: dict[str, tuple[Model, dict[str, Any]]] = {}
 
     def add_to(self, routes: Routes) -> None:
@@ -147,13 +141,7 @@ class CatalogueRoutes:
     def _find(self, request: Request, name: str) -> ReachableModel:
         found = self._reach.find(visit_of(request.scope).principal, name)
         if found is None:
-            raise ClientError(
-                Denied(
-                    code="model_not_found",
-                    message="There is no such model here, or this key cannot reach it. GET /models lists those that it can.",
-                    param="model",
-                )
-            )
+            raise ClientError(no_model())
         return found
 
     def _describe_listed(self, model: Model) -> dict[str, Any]:
@@ -161,6 +149,15 @@ class CatalogueRoutes:
         if kept is None or kept[0] is not model:
             kept = self._listed[model.id] = (model, describe_row(model))
         return kept[1]
+
+
+def no_model() -> Denied:
+    """The refusal of a model that is not here, or not for this key: which of the two is not told."""
+    return Denied(
+        code="model_not_found",
+        message="There is no such model here, or this key cannot reach it. GET /models lists those that it can.",
+        param="model",
+    )
 
 
 def describe_row(model: Model) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from anyrouter.core.errors import Denied
 from anyrouter.core.ids import new_request_id
 from anyrouter.policy.authorize import expiry_notice
+from anyrouter.policy.endpoints import GEMINI_VERSIONS
 from anyrouter.relay.reply_head import limit_lines
 from anyrouter.web.api.errors import header_list, no_path, reply_denied
 from anyrouter.web.api.ports import ApiPorts
@@ -22,6 +23,8 @@ from anyrouter.wire.failure import scrub
 ROOT = "/api/v1"
 ROOT_PATHS = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 _ALIAS = "/v1/"
+_GEMINI_ROOT = "/v1beta"
+_GEMINI_KEY = b"x-goog-api-key"
 _TRACE_HEADER = b"x-anyrouter-trace-id"
 _TRACE_ID = re.compile(rb"[!-~]([ -~]{0,126}[!-~])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -37,6 +40,23 @@ def plain_path(path: str) -> str:
     return ROOT + path if path in ROOT_PATHS else path
 
 
+def gemini_path(path: str, method: str, *, has_gemini_key: bool) -> str | None:
+    """The one form in which a path of Gemini's own API is routed, below /v1beta; None for any other path.
+
+    Below /v1 models are Gemini's for who sends Gemini's header, and so is a POST to a method of a model (`…:generateContent`):
+    there this API has nothing of its own.
+    """
+    if len(path) > 1 and path.endswith("/"):
+        path = path[:-1]
+    version, slash, rest = path[1:].partition("/")
+    is_models = rest == "models" or rest.startswith("models/")
+    if not slash or not path.startswith("/") or version not in GEMINI_VERSIONS:
+        return None
+    if f"/{version}/" == _ALIAS and not (is_models and (has_gemini_key or (method not in {"GET", "HEAD"} and ":" in rest))):
+        return None
+    return f"{_GEMINI_ROOT}/{rest}"
+
+
 class Edge:
     """Wraps the application. No exception leaves it before a reply was begun, and no reply leaves it without X-Request-Id."""
 
@@ -48,13 +68,18 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = plain_path(scope["path"])
+        has_gemini_key = any(name == _GEMINI_KEY for name, _ in scope["headers"])
+        path = gemini_path(scope["path"], scope["method"], has_gemini_key=has_gemini_key)
+        dialect = "gemini"
+        if path is None:
+            path = plain_path(scope["path"])
+            dialect = "anthropic" if f"{path}/".startswith(f"{ROOT}/messages/") else "openai"
         now_ms = int(self._ports.clock().timestamp() * 1000)
         visit = Visit(
             request_id=new_request_id(now_ms),
             now_ms=now_ms,
             started_s=self._ports.monotonic(),
-            dialect="anthropic" if f"{path}/".startswith(f"{ROOT}/messages/") else "openai",
+            dialect=dialect,
         )
         is_head, is_started = scope["method"] == "HEAD", False
         inner = {**scope, "path": path, "method": "GET" if is_head else scope["method"]}

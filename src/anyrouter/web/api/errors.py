@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from anyrouter.core.errors import ClientError, Denied, StorageUnavailable
+from anyrouter.policy.endpoints import GEMINI_METHODS
 from anyrouter.relay.reply_head import refusal_lines
 from anyrouter.web.api.replies import ErrorDetail, ErrorReply
 from anyrouter.web.api.visit import visit_of
@@ -37,7 +38,7 @@ def header_list(lines: bytes) -> list[tuple[bytes, bytes]]:
 
 def render(denied: Denied, dialect: str, request_id: str) -> bytes:
     """The envelope. The OpenAI one holds no request id: what may not be seen is refused byte for byte as what never was."""
-    if dialect == "anthropic":
+    if dialect in {"anthropic", "gemini"}:
         return render_failure(dialect, denied, request_id)
     detail = ErrorDetail(message=denied.message, type=denied.type, code=denied.code, param=denied.param, metadata=dict(denied.metadata))
     return msgspec.json.encode(ErrorReply(error=detail))
@@ -46,6 +47,12 @@ def render(denied: Denied, dialect: str, request_id: str) -> bytes:
 def no_path() -> Denied:
     """The refusal of a path that nothing is at."""
     return Denied(code="not_found", message="There is no such path.")
+
+
+def no_gemini_method() -> Denied:
+    """The refusal of what Gemini's API can do with a model and this one cannot."""
+    served = " and ".join(f":{method}" for method in GEMINI_METHODS)
+    return Denied(code="not_found", message=f"There is no such method of a model here: {served} are served, by POST.")
 
 
 def storage_unavailable() -> Denied:
@@ -87,6 +94,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 -- what the handler is registered for
     if error.status_code != _METHOD_NOT_ALLOWED:
         return _reply(request, no_path())
+    path = str(request.scope["path"])
+    if request.method == "POST" and visit_of(request.scope).dialect == "gemini" and ":" in path.rpartition("/")[2]:
+        return _reply(request, no_gemini_method())
     allow = {"allow": ", ".join(_list_methods(request))}
     if request.method == "OPTIONS":
         return Response(status_code=_NO_CONTENT, headers=allow)

@@ -3,7 +3,7 @@
 Made when it is first asked for, and kept: it costs tens of milliseconds, which a start need not pay.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,21 +12,37 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from anyrouter.core.errors import CODES
+from anyrouter.core.errors import CODES, Denied
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
-from anyrouter.web.api.edge import ROOT
-from anyrouter.web.api.inference_schemas import INFERENCE, DocumentedInference
+from anyrouter.web.api.gemini_schemas import GeminiErrorReply
+from anyrouter.web.api.inference_documents import INFERENCE, DocumentedInference
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.replies import AnthropicErrorReply, ErrorReply
 from anyrouter.web.api.routes import Documented, Routes
+from anyrouter.wire.translation.gemini.failure import error_object
 
 PATH = "openapi.json"
 TITLE = "AnyRouter"
 ABOUT = """One address and one key for every provider of language models.
 
-Send the key as `Authorization: Bearer ar-…` or as `x-api-key`. Everything here is also served below `/v1`; a trailing slash means
-nothing; HEAD is answered wherever GET is. OPTIONS tells what a path takes. No CORS headers are sent: keys do not belong into pages."""
+Send the key as `Authorization: Bearer ar-…` or as `x-api-key`. What is below `/api/v1` is also served below `/v1`; a trailing slash
+means nothing; HEAD is answered wherever GET is. OPTIONS tells what a path takes. No CORS headers are sent: keys do not belong into
+pages."""
 _REF = "#/components/schemas/{name}"
+_MODEL_PARAMETER = {
+    "name": "model",
+    "in": "path",
+    "required": True,
+    "description": "A model's name; its slash may be written as %2F",
+    "schema": {"type": "string", "minLength": 1, "examples": ["google/gemini-2.5-flash"]},
+}
+_ALT_PARAMETER = {
+    "name": "alt",
+    "in": "query",
+    "required": False,
+    "description": "`sse` for server-sent events",
+    "schema": {"type": "string", "enum": ["sse", "json"]},
+}
 _KEYED: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
 _STATUSES: Mapping[int, tuple[str, str]] = {
     400: ("BadRequest", "A parameter or the body cannot be read, or two different keys were sent."),
@@ -92,14 +108,14 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
     )
     for name, documented in routes.documented.items():
         row = ENDPOINTS[name]
-        operation = document["paths"][f"{ROOT}/{row.path}"][row.method.lower()]
+        operation = document["paths"][row.public_path][row.method.lower()]
         operation["security"] = _security(row)
-        operation["responses"] = {str(documented.status): _success(documented), **_refusals(_statuses(row, documented), "openai")}
+        operation["responses"] = {str(documented.status): _success(documented), **_refusals(_statuses(row, documented), row.dialect)}
         if documented.request is not None:
             operation["requestBody"] = _describe_body(documented.request, documented.request_example)
         _note_scope(operation, row)
     for path, inference in INFERENCE.items():
-        document["paths"][f"{ROOT}/{path}"] = {"post": _describe_inference(ENDPOINTS[path], inference)}
+        document["paths"][ENDPOINTS[path].public_path] = {"post": _describe_inference(ENDPOINTS[path], inference)}
     document["components"] = {
         "schemas": _schemas(routes.documented.values()),
         "responses": dict(_responses()),
@@ -112,6 +128,12 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
                 "name": "x-api-key",
                 "description": "The same key, as Anthropic's clients send it",
             },
+            "geminiKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-goog-api-key",
+                "description": "The same key, as Gemini's clients send it",
+            },
             "metricsToken": {"type": "http", "scheme": "bearer", "description": "server.metrics_token"},
         },
     }
@@ -121,7 +143,7 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
 def _schemas(documented: Iterable[Documented]) -> dict[str, Any]:
     described = [shown for one in documented for shown in (one.request, one.reply)]
     types: dict[type[msgspec.Struct], None] = dict.fromkeys(
-        shown for shown in (*described, ErrorReply, AnthropicErrorReply) if shown is not None
+        shown for shown in (*described, *(reply for _, reply, _ in _ENVELOPES)) if shown is not None
     )
     for inference in INFERENCE.values():
         types |= {inference.request: None, inference.reply: None}
@@ -140,6 +162,8 @@ def _success(documented: Documented) -> dict[str, Any]:
 def _security(row: Endpoint) -> list[dict[str, list[str]]]:
     if row.path == "metrics":
         return [{}, {"metricsToken": []}]
+    if row.dialect == "gemini":
+        return [*_KEYED, {"geminiKey": []}]
     return [{}, *_KEYED] if row.is_public else _KEYED
 
 
@@ -164,7 +188,7 @@ def _statuses(row: Endpoint, documented: Documented) -> tuple[int, ...]:
 
 
 def _refusals(statuses: Iterable[int], dialect: str) -> dict[str, Any]:
-    prefix = "Anthropic" if dialect == "anthropic" else ""
+    prefix = _PREFIXES.get(dialect, "")
     return {str(status): {"$ref": f"#/components/responses/{prefix}{_STATUSES[status][0]}"} for status in sorted(statuses)}
 
 
@@ -174,9 +198,11 @@ def _describe_body(request: type[msgspec.Struct], example: Any) -> dict[str, Any
 
 
 def _describe_inference(row: Endpoint, inference: DocumentedInference) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "application/json": {"schema": {"$ref": _REF.format(name=inference.reply.__name__)}, "example": inference.reply_example}
-    }
+    schema: dict[str, Any] = {"$ref": _REF.format(name=inference.reply.__name__)}
+    example: Any = inference.reply_example
+    if inference.is_array:
+        schema, example = {"type": "array", "items": schema}, [example]
+    content: dict[str, Any] = {"application/json": {"schema": schema, "example": example}}
     if inference.can_stream:
         content["text/event-stream"] = {"schema": {"type": "string", "description": "The dialect's events, one for each of the upstream's"}}
     headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
@@ -185,13 +211,15 @@ def _describe_inference(row: Endpoint, inference: DocumentedInference) -> dict[s
         "summary": inference.summary,
         "description": inference.text,
         "tags": ["Inference"],
-        "security": _KEYED,
+        "security": _security(row),
         "requestBody": _describe_body(inference.request, inference.request_example),
         "responses": {
             "200": {"description": inference.summary, "content": content, "headers": headers},
             **_refusals(_INFERENCE, row.dialect),
         },
     }
+    if "{model}" in row.public_path:
+        operation["parameters"] = [_MODEL_PARAMETER, *([_ALT_PARAMETER] if inference.can_stream else [])]
     _note_scope(operation, row)
     return operation
 
@@ -200,21 +228,33 @@ def _responses() -> Iterable[tuple[str, dict[str, Any]]]:
     for status, (name, text) in _STATUSES.items():
         codes = [code for code, facts in CODES.items() if facts.status == status]
         described = f"{text} Codes: {', '.join(codes)}."
-        for prefix, reply, example in (("", ErrorReply, _example(codes[0])), ("Anthropic", AnthropicErrorReply, _ANTHROPIC_EXAMPLE)):
+        for prefix, reply, make_example in _ENVELOPES:
             schema = {"$ref": _REF.format(name=reply.__name__)}
-            yield prefix + name, {"description": described, "content": {"application/json": {"schema": schema, "example": example}}}
+            media = {"schema": schema, "example": make_example(codes[0])}
+            yield prefix + name, {"description": described, "content": {"application/json": media}}
 
 
-def _example(code: str) -> dict[str, Any]:
+def _openai_example(code: str) -> dict[str, Any]:
     said = "What went wrong, and what to do."
     return {"error": {"message": said, "type": CODES[code].type, "code": code, "param": None, "metadata": {}}}
 
 
-_ANTHROPIC_EXAMPLE = {
-    "type": "error",
-    "error": {"type": "invalid_request_error", "message": "What went wrong, and what to do."},
-    "request_id": "req-0192f0c4a7e8a1b2c3d4e5f60718",
-}
+def _anthropic_example(_code: str) -> dict[str, Any]:
+    said = "What went wrong, and what to do."
+    return {"type": "error", "error": {"type": "invalid_request_error", "message": said}, "request_id": _REQUEST_ID}
+
+
+def _gemini_example(code: str) -> dict[str, Any]:
+    return {"error": error_object(Denied(code=code, message="What went wrong, and what to do."), _REQUEST_ID)}
+
+
+_REQUEST_ID = "req-0192f0c4a7e8a1b2c3d4e5f60718"
+_PREFIXES = {"anthropic": "Anthropic", "gemini": "Gemini"}
+_ENVELOPES: tuple[tuple[str, type[msgspec.Struct], Callable[[str], dict[str, Any]]], ...] = (
+    ("", ErrorReply, _openai_example),
+    (_PREFIXES["anthropic"], AnthropicErrorReply, _anthropic_example),
+    (_PREFIXES["gemini"], GeminiErrorReply, _gemini_example),
+)
 _HEADERS: dict[str, Any] = {
     "X-Request-Id": {"description": "Of every reply; tell it to the operator", "schema": {"type": "string"}},
     "X-RateLimit-Limit": {"description": "Requests per minute", "schema": {"type": "integer"}},

@@ -42,7 +42,7 @@ def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | No
 
 
 class Routes:
-    """The routes below /api/v1. Nothing is served that has no row in the table."""
+    """The routes, below /api/v1 but for Gemini's own. Nothing is served that has no row in the table."""
 
     def __init__(self, router: APIRouter, ports: ApiPorts, *, table: Mapping[str, Endpoint] = ENDPOINTS) -> None:
         self.router = router
@@ -67,7 +67,7 @@ class Routes:
 
     def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
         """Know an inference path, so that other methods on it get 405: the front serves its POST and hands over the rest."""
-        self.router.add_api_route(f"{ROOT}/{self._table[path].path}", handler, methods=["POST"], include_in_schema=False, name=path)
+        self.router.add_api_route(_template(self._table[path]), handler, methods=["POST"], include_in_schema=False, name=path)
 
     def _find(self, name: str) -> Endpoint:
         row = self._table.get(name)
@@ -77,15 +77,20 @@ class Routes:
 
     def _add(self, row: Endpoint, handler: Callable[..., Any], documented: Documented, guard: Guard | None) -> None:
         self.router.add_api_route(
-            f"{ROOT}/{row.path.replace('{model}', '{model:path}')}",
+            _template(row),
             handler,
             methods=[row.method],
             dependencies=[] if guard is None else [Depends(guard)],
             summary=documented.summary,
             description=documented.text,
             tags=[documented.tag],
-            operation_id=f"{row.method.lower()}_" + re.sub(r"\W+", "_", row.path).strip("_"),
+            operation_id=f"{row.method.lower()}_" + re.sub(r"\W+", "_", row.public_path.removeprefix(ROOT)).strip("_"),
             response_model=None,
             name=row.name,
         )
         self.documented[row.name] = documented
+
+
+def _template(row: Endpoint) -> str:
+    """The row's path for the router: a model's name may hold slashes."""
+    return row.public_path.replace("{model}", "{model:path}")

@@ -5,8 +5,6 @@ parsers can never disagree about the border between two messages. What is ambigu
 Content-Length beside Transfer-Encoding, either of them twice, any coding but `chunked`, chunked in HTTP/1.0.
 """
 
-from urllib.parse import unquote_to_bytes
-
 import httptools
 import msgspec
 
@@ -15,6 +13,7 @@ from anyrouter.policy.endpoints import INFERENCE_PATHS
 from anyrouter.relay.call import HeadFacts, read_facts
 from anyrouter.web.front import refusals
 from anyrouter.web.front.refusals import malformed
+from anyrouter.web.front.target import read_target
 
 CHUNKED = -1
 _MAX_LENGTH_DIGITS = 15
@@ -37,7 +36,7 @@ class Head(msgspec.Struct):
 
     `facts` are shared by heads whose lines are the same but for the body's length; so is `body_fault`, the refusal of a body of the
     announced kind, whatever its length. Header names are in lower case; values of a repeated header are joined with ", " and its
-    name is in `repeated`.
+    name is in `repeated`. `model` and `is_array` are the first line's (see `target.Target`).
     """
 
     headers: dict[bytes, bytes]
@@ -50,6 +49,8 @@ class Head(msgspec.Struct):
     is_asking_upgrade: bool = False
     facts: HeadFacts | None = None
     body_fault: Denied | None = None
+    model: str | None = None
+    is_array: bool = False
 
 
 class HeadReader:
@@ -112,6 +113,8 @@ class HeadReader:
                 kept.is_asking_upgrade,
                 kept.facts,
                 kept.body_fault,
+                kept.model,
+                kept.is_array,
             )
         head = self._parse(raw)
         if isinstance(head, Head) and head.facts is not None and len(lines) <= _KEPT_BYTES and len(self._kept) < _KEPT_HEADS:
@@ -155,19 +158,9 @@ def _read_line(head: Head, line: bytes) -> Denied | None:
     if method in (b"CONNECT", b"TRACE"):
         return _NO_TUNNEL
     head.is_http10 = version == b"HTTP/1.0"
-    if method == b"POST":
-        head.endpoint = INFERENCE_PATHS.get(plain_path(target))
+    if method == b"POST" and (asked := read_target(target)) is not None:
+        head.endpoint, head.model, head.is_array = asked
     return None
-
-
-def plain_path(target: bytes) -> bytes:
-    """The path of a request target: without scheme and authority, query and one trailing slash, percent-decoded."""
-    path = target.partition(b"?")[0].partition(b"#")[0]
-    if not path.startswith(b"/"):
-        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
-    if b"%" in path:
-        path = unquote_to_bytes(path)
-    return path[:-1] if path.endswith(b"/") else path
 
 
 def _read_framing(head: Head) -> Denied | None:

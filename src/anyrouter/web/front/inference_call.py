@@ -56,6 +56,8 @@ class InferenceCall(ConnectionDownstream):
             repeated=head.repeated,
             facts=head.facts,
         )
+        if head.model is not None:
+            request.model, request.is_array = head.model, head.is_array
         verdict: Principal | Denied | None
         try:
             verdict = state.inference.authorize(request)

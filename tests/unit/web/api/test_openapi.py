@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,12 +39,24 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 
 def test_every_row_of_the_table_is_in_it_with_its_scope(document: dict[str, Any]) -> None:
-    described = {(path.removeprefix("/api/v1/"), method.upper()): operation for path, method, operation in operations(document)}
-    assert described.keys() == {(row.path, row.method) for row in ENDPOINTS.values()}
+    described = {(path, method.upper()): operation for path, method, operation in operations(document)}
+    assert described.keys() == {(row.public_path, row.method) for row in ENDPOINTS.values()}
     for row in ENDPOINTS.values():
-        operation = described[row.path, row.method]
+        operation = described[row.public_path, row.method]
         assert operation.get("x-required-scope") == row.scope
         assert ({} in operation["security"]) is row.is_public
+
+
+def test_every_row_s_refusals_are_in_its_dialect_and_gemini_s_key_is_for_its_own_paths(document: dict[str, Any]) -> None:
+    for row in ENDPOINTS.values():
+        operation = document["paths"][row.public_path][row.method.lower()]
+        prefix = {"anthropic": "Anthropic", "gemini": "Gemini"}.get(row.dialect, "")
+        refused = {shown["$ref"].rpartition("/")[2] for shown in operation["responses"].values() if "$ref" in shown}
+        assert all(name.startswith(prefix) for name in refused)
+        assert prefix or not any(name.startswith(("Anthropic", "Gemini")) for name in refused)
+        assert ({"geminiKey": []} in operation["security"]) is (row.dialect == "gemini")
+        named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
+        assert named == set(re.findall(r"\{(\w+)\}", row.public_path))
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

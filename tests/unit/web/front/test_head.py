@@ -1,7 +1,7 @@
 import pytest
 
 from anyrouter.core.errors import Denied
-from anyrouter.web.front.head import CHUNKED, Head, HeadReader, judge_body, plain_path, without_upgrade
+from anyrouter.web.front.head import CHUNKED, Head, HeadReader, judge_body, without_upgrade
 
 
 def read(*lines: bytes, line: bytes = b"POST /v1/messages HTTP/1.1") -> Head | Denied:
@@ -15,33 +15,16 @@ def read_well(*lines: bytes, line: bytes = b"POST /v1/messages HTTP/1.1") -> Hea
 
 
 @pytest.mark.parametrize(
-    ("target", "path"),
-    [
-        (b"/v1/models", b"/v1/models"),
-        (b"/v1/models/", b"/v1/models"),
-        (b"/v1/models//", b"/v1/models/"),
-        (b"/v1/models?a=/b/", b"/v1/models"),
-        (b"/v1/models#a", b"/v1/models"),
-        (b"/v1/m%6Fdels%2F", b"/v1/models"),
-        (b"http://h/v1/models?x", b"/v1/models"),
-        (b"http://h", b""),
-        (b"http://h?/v1/models", b""),
-        (b"*", b""),
-        (b"/", b""),
-        (b"/a%zz", b"/a%zz"),
-    ],
-)
-def test_a_path_is_found_in_every_form_of_a_target(target: bytes, path: bytes) -> None:
-    assert plain_path(target) == path
-
-
-@pytest.mark.parametrize(
     ("line", "endpoint"),
     [
         (b"POST /v1/messages HTTP/1.1", "messages"),
         (b"POST /v1/messages HTTP/1.0", "messages"),
         (b"POST /v1/messages/?beta=true HTTP/1.1", "messages"),
         (b"POST /api/v1/messages/count_tokens HTTP/1.1", "messages/count_tokens"),
+        (b"POST /v1/responses HTTP/1.1", "responses"),
+        (b"POST /api/v1/responses/ HTTP/1.0", "responses"),
+        (b"POST /v1beta/models/x:generateContent HTTP/1.1", "generateContent"),
+        (b"GET /v1beta/models/x:generateContent HTTP/1.1", None),
         (b"POST /v1/models HTTP/1.1", None),
         (b"GET /v1/messages HTTP/1.1", None),
     ],
@@ -62,6 +45,25 @@ def test_a_reader_has_no_memory_of_the_last_head() -> None:
     assert first.repeated == {b"x"}
     assert second.headers == {b"host": b"b"}
     assert second.repeated == frozenset()
+
+
+def test_the_model_and_the_form_of_a_stream_are_of_the_head_that_names_them() -> None:
+    reader = HeadReader(max_headers=10)
+    lines = b"\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    asked = {
+        b"POST /v1beta/models/google/one:streamGenerateContent?alt=sse HTTP/1.1": ("streamGenerateContent", "google/one", False),
+        b"POST /v1beta/models/google/one:streamGenerateContent HTTP/1.1": ("streamGenerateContent", "google/one", True),
+        b"POST /v1beta/models/google/two:streamGenerateContent HTTP/1.1": ("streamGenerateContent", "google/two", True),
+        b"POST /v1beta/models/google/two:generateContent HTTP/1.1": ("generateContent", "google/two", False),
+        b"POST /v1/messages HTTP/1.1": ("messages", None, False),
+    }
+    for length in (5, 6, 77):
+        for line, said in asked.items():
+            head = reader.read(line + lines % length)
+            assert isinstance(head, Head)
+            assert (head.endpoint, head.model, head.is_array) == said
+            assert head.length == length
+    assert len(reader._kept) == len(asked)
 
 
 def test_a_body_in_one_head_does_not_shift_the_next() -> None:
