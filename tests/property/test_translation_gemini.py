@@ -342,7 +342,7 @@ def test_a_request_that_is_encoded_and_decoded_asks_the_same(request: Request) -
 
 
 def _as_answered(conversation: list[Message]) -> list[Message]:
-    """Answers of tools are told by names and objects: a text that is one comes back as Gemini has it, and ids as they were matched."""
+    """Neighbours of one role come back as one message, as a stream's pieces do."""
     told: list[Message] = []
     for message in conversation:
         if told and message.role == told[-1].role == "tool":

@@ -22,6 +22,7 @@ _CRC = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
 _OVERHEAD = _PRELUDE.size + _CRC.size
 MAX_HEADERS_BYTES = 128 * 1024
+_MAX_KNOWN_HEADERS, _MAX_KNOWN_BYTES = 16, 256
 _TRUE, _FALSE, _BYTES, _STRING = 0, 1, 6, 7
 # The types whose values have a fixed size: integers, a time in ms since 1970, and a UUID, which stays as its bytes.
 _INTEGERS = {2: struct.Struct(">b"), 3: struct.Struct(">h"), 4: struct.Struct(">i"), 5: struct.Struct(">q"), 8: struct.Struct(">q")}
@@ -38,11 +39,12 @@ class EventMessage(NamedTuple):
 class EventStreamSplitter:
     """Cuts a stream into messages, the same for every split of the bytes. Holds at most one that is not whole yet."""
 
-    __slots__ = ("_held", "_needed")
+    __slots__ = ("_headers", "_held", "_needed")
 
     def __init__(self) -> None:
         self._held = bytearray()
         self._needed = _PRELUDE.size  # how many bytes the next step takes
+        self._headers: dict[bytes, dict[str, HeaderValue]] = {}  # those of nearly all messages are the same few
 
     @property
     def is_holding(self) -> bool:
@@ -51,54 +53,63 @@ class EventStreamSplitter:
 
     def feed(self, data: bytes) -> list[EventMessage]:
         """The messages that are whole now; InvalidReply for a wrong checksum, and for lengths that cannot be."""
-        held = self._held
-        held += data
+        if self._held:
+            self._held += data
+            if len(self._held) < self._needed:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
         messages: list[EventMessage] = []
-        at = 0
-        while len(held) - at >= self._needed:
-            if self._needed == _PRELUDE.size:
-                self._needed = _total_of(held, at)
-                continue
-            end = at + self._needed
-            messages.append(_read_message(bytes(held[at:end])))
-            at, self._needed = end, _PRELUDE.size
-        if at:
-            del held[:at]
+        at, size = 0, len(data)
+        self._needed = _PRELUDE.size
+        while size - at >= _PRELUDE.size:
+            total, headers = _lengths_of(data, at)
+            if size - at < total:
+                self._needed = total
+                break
+            messages.append(self._read(data, at, total, headers))
+            at += total
+        if at < size:
+            self._held += data[at:] if at else data
         return messages
 
+    def _read(self, data: bytes, at: int, total: int, size: int) -> EventMessage:
+        """The message of this length, whose headers have this size, that begins here."""
+        end = at + total - _CRC.size
+        if zlib.crc32(data[at:end]) != _CRC.unpack_from(data, end)[0]:
+            raise InvalidReply("a message of the stream has a wrong checksum")
+        start = at + _PRELUDE.size
+        raw = data[start : start + size]
+        headers = self._headers.get(raw)
+        if headers is None:
+            headers = _read_headers(raw)
+            if len(self._headers) < _MAX_KNOWN_HEADERS and size <= _MAX_KNOWN_BYTES:
+                self._headers[raw] = headers
+        return EventMessage(headers, data[start + size : end])
 
-def _total_of(held: bytearray, at: int) -> int:
-    """The length that a prelude tells."""
-    total, headers, checksum = _PRELUDE.unpack_from(held, at)
-    if zlib.crc32(held[at : at + _PRELUDE.size - _CRC.size]) != checksum:
+
+def _lengths_of(data: bytes, at: int) -> tuple[int, int]:
+    """The lengths that a prelude tells: of the message and of its headers."""
+    total: int
+    headers: int
+    total, headers, checksum = _PRELUDE.unpack_from(data, at)
+    if zlib.crc32(data[at : at + _PRELUDE.size - _CRC.size]) != checksum:
         raise InvalidReply("a message of the stream has a wrong prelude checksum")
     if total < _OVERHEAD + headers or total > MAX_EVENT_BYTES or headers > MAX_HEADERS_BYTES:
         raise InvalidReply("a message of the stream has an impossible length")
-    length: int = total
-    return length
-
-
-def _read_message(message: bytes) -> EventMessage:
-    body = len(message) - _CRC.size
-    if zlib.crc32(memoryview(message)[:body]) != _CRC.unpack_from(message, body)[0]:
-        raise InvalidReply("a message of the stream has a wrong checksum")
-    start = _PRELUDE.size
-    end = start + _PRELUDE.unpack_from(message)[1]
-    try:
-        headers = _read_headers(message[start:end])
-    except (struct.error, IndexError, UnicodeDecodeError):
-        raise InvalidReply("the headers of a message of the stream cannot be read") from None
-    return EventMessage(headers, message[end:body])
+    return total, headers
 
 
 def _read_headers(raw: bytes) -> dict[str, HeaderValue]:
     headers: dict[str, HeaderValue] = {}
     at = 0
-    while at < len(raw):
-        size = raw[at]
-        kind_at = at + 1 + size
-        name, kind = raw[at + 1 : kind_at].decode(), raw[kind_at]
-        headers[name], at = _read_value(raw, kind, kind_at + 1)
+    try:
+        while at < len(raw):
+            kind_at = at + 1 + raw[at]
+            name, kind = raw[at + 1 : kind_at].decode(), raw[kind_at]
+            headers[name], at = _read_value(raw, kind, kind_at + 1)
+    except (struct.error, IndexError, UnicodeDecodeError):
+        raise InvalidReply("the headers of a message of the stream cannot be read") from None
     return headers
 
 
