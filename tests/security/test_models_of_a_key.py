@@ -151,7 +151,7 @@ def test_a_fallback_that_the_key_may_not_use_is_not_used(exposed: Exposed, bound
 
 def test_the_gateway_s_own_members_never_reach_a_provider(exposed: Exposed, bound: Bound) -> None:
     own = '"models":["x"],"route":"fallback","provider":{"order":["x"]},"transforms":["x"],"session_id":"x","usage":{"include":true}'
-    assert bound(f'"model":"{ALLOWED}",{own},"preset":"x","plugins":[]').status == 200
+    assert bound(f'"model":"{ALLOWED}",{own},"plugins":[]').status == 200
     (received,) = exposed.upstream.received
     assert set(received.json()) == {"model", "messages"}
 

@@ -22,7 +22,8 @@ def clean_environment(**extra: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("ANYROUTER_", "OPENAI_", "ANTHROPIC_")) and name.lower() not in ("http_proxy", "https_proxy", "all_proxy")
     }
-    return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", **extra}
+    # One request, one attempt: tests of retries say so themselves.
+    return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "ANYROUTER_ROUTING__RETRIES": "0", **extra}
 
 
 class GatewayProcess:

@@ -21,6 +21,7 @@ from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.outbox import Outbox
@@ -115,6 +116,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             stats=stats,
             on_internal_error=_report,
             keep_alive_s=int(settings.server.stream_comment_s),
+            retries=RetryPolicy(retries=settings.routing.retries),
+            presets=lambda: environments.presets,
         )
         api = create_api(
             _api_ports(

@@ -1,13 +1,6 @@
-"""Retry and fallback as a pure state machine: it is told outcomes, it answers the next target or the end.
-
-    next -> told a failure -> next target, while there is one and the failure allows it
-         -> told success   -> nothing more: after the first byte there is no retry and no fallback
-
-What an upstream's status becomes is the contract's section 4.
-"""
+"""What a failed attempt means, for the client and for those that follow: the contract's section 4."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -41,40 +34,32 @@ class Failure:
 
 
 class Attempts:
-    """The attempts of one request over its ordered targets."""
+    """What became of the attempts of one request. Whom to ask next is `policy.succession`'s to say."""
 
-    __slots__ = ("_failures", "_skipped", "_targets", "records")
+    __slots__ = ("_failures", "_skipped", "records")
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets, self.records = targets, []  # type: tuple[Sequence[Target], list[AttemptRecord]]
+    def __init__(self) -> None:
+        self.records: list[AttemptRecord] = []
         self._failures: list[Failure] = []
         self._skipped: list[Denied] = []
 
-    def next(self) -> Target | None:
-        """The target to try now; None when it is over."""
-        if len(self.records) > len(self._failures):  # one succeeded or was abandoned
-            return None
-        if self._failures and not self._failures[-1].is_fallback_allowed:
-            return None
-        position = self.position
-        return self._targets[position] if position < len(self._targets) else None
-
     @property
-    def position(self) -> int:
-        """The place of the target that `next` gives, from 0."""
-        return len(self.records) + len(self._skipped)
+    def is_any(self) -> bool:
+        """Whether there is anything that `refusal` could tell."""
+        return bool(self._failures or self._skipped)
 
     @property
     def number(self) -> int:
         """The ordinal of the attempt under way, from 1."""
         return len(self.records) + 1
 
-    def fail(self, target: Target, error: UpstreamError, latency_ms: int) -> None:
-        """Be told that an attempt failed."""
+    def fail(self, target: Target, error: UpstreamError, latency_ms: int) -> Failure:
+        """Be told that an attempt failed; says what that means."""
         status = error.status if isinstance(error, UpstreamStatus) else 0
         failure = judge(target, error)
         self._failures.append(failure)
         self.records.append(_record(target, status, latency_ms, failure.denied.code))
+        return failure
 
     def skip(self, denied: Denied) -> None:
         """Be told that the target cannot be asked for this: nothing was sent."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from anyrouter.core.provider import Effect, Provider
-from anyrouter.policy.health import HealthBook, TargetHealth
+from anyrouter.policy.health import HealthBook, HealthSettings, SteadyHealth, TargetHealth
 from anyrouter.policy.preference import Strategy
 from anyrouter.policy.route import Target
 from anyrouter.wire.members import Members
@@ -33,6 +33,7 @@ GOVERNED_PARAMETERS = frozenset(
 # Without these an answer is wrong, not only different: targets that lack one are asked last even when nobody requires anything.
 SOFTLY_REQUIRED = frozenset({"tools", "response_format"})
 _SAME_ABILITY = {"reasoning_effort": "reasoning", "thinking": "reasoning"}
+_STEADY = HealthSettings()
 _NO_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -139,7 +140,7 @@ def make_candidates(
             target=target,
             facts=(facts := facts_of(target)),
             names=list_names(target, facts.region),
-            health=book.find((target.upstream.id, target.upstream_model), now_s),
+            health=_find_health(target, book, now_s),
         )
         for position, target in enumerate(ordered)
     )
@@ -155,6 +156,12 @@ def make_candidates(
         settled=Selection(candidates=candidates, is_settled=True),
         is_steady=is_alike and strategy is Strategy.PRIORITY,
     )
+
+
+def _find_health(target: Target, book: HealthBook, now_s: float) -> TargetHealth:
+    if target.upstream.is_sandbox:
+        return SteadyHealth(_STEADY, now_s)
+    return book.find((target.upstream.id, target.upstream_model), now_s)
 
 
 def list_names(target: Target, region: str | None) -> frozenset[str]:

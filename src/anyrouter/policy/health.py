@@ -5,7 +5,8 @@
     open       its circuit is open (policy.circuit)
 
 Where nothing else is left, a target that rests or is open is asked all the same, some requests at once and then one a second:
-its own answer is better than ours, and it is not hammered. `now_s` is monotonic seconds everywhere.
+its own answer is better than ours, and it is not hammered. One that nobody else stands in for is always asked. `now_s` is monotonic
+seconds everywhere.
 """
 
 from collections import OrderedDict
@@ -105,6 +106,14 @@ class TargetHealth:
         self._last_resort_s = max(self._last_resort_s, now_s) + settings.last_resort_every_s
         return self.circuit.force(now_s)
 
+    def admit_alone(self, now_s: float) -> int:
+        """A permit for a request that nobody else could serve: the target's own answer, whatever it is, is the client's."""
+        permit = self.admit(now_s)
+        if permit != REFUSED:
+            return permit
+        self.admitted += 1
+        return self.circuit.force(now_s)
+
     def succeed(
         self, permit: int, now_s: float, latency_ms: float, ttft_ms: float | None = None, tokens_per_s: float | None = None
     ) -> None:
@@ -189,6 +198,18 @@ class TargetHealth:
 
     def _settle(self, now_s: float) -> None:
         self.is_well = self.circuit.state is CircuitState.CLOSED and now_s >= self._rest_until_s and not self.budget.is_low(now_s)
+
+
+class SteadyHealth(TargetHealth):
+    """Of a target that is always well, whatever it answers: the simulated provider fails because it is asked to."""
+
+    __slots__ = ()
+
+    def fail(self, permit: int, now_s: float, outcome: Outcome, wait_s: float | None = None) -> None:
+        """Nothing is learned from it."""
+
+    def learn(self, now_s: float, allowances: dict[Quantity, Allowance]) -> None:
+        """Nothing is learned from it."""
 
 
 class HealthBook:

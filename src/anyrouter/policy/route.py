@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.authorization import Authorization
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.provider import Format, Provider
@@ -30,6 +31,7 @@ class Upstream:
 
     `models` maps public ids to upstream names; a key `vendor/*` stands for every model of that vendor: those that the catalogue
     knows and, where `is_open`, any other name too. `environments` None: all of kind live. `is_sandbox` marks the simulated provider.
+    `credential` stands in a header as it is; one that is used in another way is the `authorization`.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Upstream:
     port: int
     base_path: str
     credential: str = field(default="", repr=False)
+    authorization: Authorization | None = field(default=None, repr=False)
     priority: int = 0
     models: Mapping[str, str] = field(default_factory=dict)
     environments: frozenset[str] | None = None
@@ -50,6 +53,12 @@ class Upstream:
     first_byte_s: float = 120.0
     idle_s: float = 60.0
     total_s: float | None = 600.0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text that leaves may show of the credential."""
+        own = (self.credential,) if self.credential else ()
+        return own if self.authorization is None else (*own, *self.authorization.secrets)
 
     def serves(self, environment: Environment) -> bool:
         """Whether an environment's requests may go here."""

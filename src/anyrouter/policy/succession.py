@@ -75,6 +75,10 @@ class Succession:
                 attempt.candidate.health.budget.take(now_s, input_tokens)
         return attempt
 
+    def resume(self) -> None:
+        """The first candidate was asked before this was made, with a permit of its health's."""
+        self._position = self._made = 1
+
     def fail(self, attempt: Attempt, error: UpstreamError, now_s: float, *, is_fallback_allowed: bool) -> None:
         """Be told that an attempt failed before its first byte; health is told here. `is_fallback_allowed` as `attempt.judge` says."""
         candidate = attempt.candidate
@@ -101,7 +105,8 @@ class Succession:
         while self._position < len(self._candidates):
             candidate = self._candidates[self._position]
             self._position += 1
-            permit = candidate.health.admit(now_s)
+            is_alone = len(self._candidates) == 1
+            permit = candidate.health.admit_alone(now_s) if is_alone else candidate.health.admit(now_s)
             if permit != REFUSED:
                 return Attempt(candidate, permit)
             self._refused.append(candidate)

@@ -1,17 +1,27 @@
-"""Judging a request's body: what is asked, where it may go, whether the limits allow it.
+"""Judging a request's body: what is asked, where it may go in which order, whether the limits allow it.
 
 A refusal here has cost the caller nothing and the upstreams nothing.
 """
 
+import random
 import time
 from collections.abc import Callable
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import generation_id_of
+from anyrouter.core.preset import PresetTable
+from anyrouter.policy.affinity import Affinity, ConversationKey
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.authorize import judge_model
+from anyrouter.policy.candidate import Candidate, Selection, TargetFacts, list_parameters, make_candidates
+from anyrouter.policy.conversation import name_conversation
 from anyrouter.policy.endpoints import ENDPOINTS
-from anyrouter.policy.route import Snapshot, route, select_providers
+from anyrouter.policy.health import HealthBook
+from anyrouter.policy.model_list import list_models
+from anyrouter.policy.preference import Preferences, Strategy, read_preferences, sort_by_variant
+from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, Target, route, select_providers
+from anyrouter.policy.selection import select
+from anyrouter.policy.strategy import Demand
 from anyrouter.relay.call import MAX_TRACE_ID, Principal, RequestHead
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.lane import Lane, make_lane
@@ -19,9 +29,12 @@ from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, KeyUse
 from anyrouter.relay.stats import RelayStats
 from anyrouter.wire.dialect import DIALECTS
+from anyrouter.wire.preset import apply_preset, no_such_preset, read_preset
+from anyrouter.wire.request import InferenceRequest
 
 _MAX_LANES = 10_000
-_DIALECT_OF = {path: DIALECTS[row.dialect] for path, row in ENDPOINTS.items() if row.is_inference}
+_DIALECT_OF = {path: DIALECTS[row.dialect] for path, row in ENDPOINTS.items() if row.is_inference and row.dialect in DIALECTS}
+_PRESET_MARK = "@preset/"
 _WRONG_TRACE_ID = Denied(
     code="invalid_parameter",
     param="X-AnyRouter-Trace-Id",
@@ -30,11 +43,26 @@ _WRONG_TRACE_ID = Denied(
 
 
 class Admission:
-    """Admits requests. `snapshot` is replaced by assignment; lanes made of an earlier one, or of an earlier key, are not used."""
+    """Admits requests. `snapshot` is replaced by assignment; lanes made of an earlier one, or of an earlier key, are not used.
 
-    def __init__(self, *, limiter: RateLimiter, key_use: KeyUse, snapshot: Snapshot, stats: RelayStats) -> None:
+    `facts_of` says what is known of a target beside its price, `strategy_of` how the targets of a public model id are put in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        limiter: RateLimiter,
+        key_use: KeyUse,
+        snapshot: Snapshot,
+        stats: RelayStats,
+        presets: Callable[[], PresetTable] = PresetTable,
+        facts_of: Callable[[Target], TargetFacts] | None = None,
+        strategy_of: Callable[[str], Strategy] | None = None,
+    ) -> None:
         self.snapshot, self._stats = snapshot, stats
-        self._limiter, self._key_use = limiter, key_use
+        self.health, self.affinity = HealthBook(), Affinity()
+        self._limiter, self._key_use, self._presets = limiter, key_use, presets
+        self._facts_of, self._strategy_of = facts_of, strategy_of
         self._lanes: dict[tuple[str, str, str], Lane] = {}
 
     def admit(
@@ -45,49 +73,171 @@ class Admission:
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
         if said.is_trace_wrong:
             return _WRONG_TRACE_ID
-        dialect = _DIALECT_OF[endpoint]
         try:
-            request = dialect.read_request(endpoint, body)
+            request = self._read(head, principal, body)
         except ClientError as error:
             return error.denied
-        pin = said.pin
-        lane = self._lanes.get((key.id, endpoint, request.model)) if pin is None else None
-        if lane is None or not lane.is_of(principal, self.snapshot):
-            found = self._find_lane(principal, endpoint, request.model, pin)
-            if isinstance(found, Denied):
-                return found
-            lane = found
-        limit = self._limiter.admit(principal, time.monotonic())
+        lane = self._find_lane(principal, endpoint, request.model, said.pin)
+        now_s = time.monotonic()
+        shortcut: Selection | None = None
+        if not isinstance(lane, Lane):
+            if lane.type == "permission_error" or "models" not in request.members.values:
+                return lane  # another model stands in for one that fails or is not there, not for one that the key may not use
+        elif not request.remove and lane.variant is None:  # none of the gateway's own members: nothing is wished for
+            shortcut = lane.candidates.shortcut(len(self.affinity))
+        if shortcut is not None:
+            assert isinstance(lane, Lane)  # noqa: S101 -- only a lane has a shortcut
+            choice = _Choice(lane, shortcut.candidates)
+        else:
+            chosen = self._choose(head, principal, request, lane, now_s)
+            if isinstance(chosen, Denied):
+                return chosen
+            choice = chosen
+        limit = self._limiter.admit(principal, now_s)
         if isinstance(limit, Denied):
             return limit
+        order, lane = choice.order, choice.lane
+        stop = lane.stops[order[0].position]
         return Generation(
             id=generation_id_of(head.request_id),
             head=head,
             principal=principal,
-            dialect=dialect,
+            dialect=lane.dialect,
             request=request,
             downstream=downstream,
             limit=limit,
-            attempts=Attempts(lane.targets),
-            target=lane.targets[0],
-            stop=lane.stops[0],
+            attempts=Attempts(),
+            target=stop.target,
+            stop=stop,
             lane=lane,
+            order=order,
+            lanes=choice.lanes,
             on_leave=on_leave,
+            is_requiring_parameters=choice.is_requiring_parameters,
+            conversation=choice.conversation,
+            is_placed=choice.is_placed,
         )
 
+    def remember(self, generation: Generation, now_s: float) -> None:
+        """A request was served by one of several: its conversation stays there, unless that is where anybody's goes."""
+        target = generation.target
+        if not generation.is_placed and target is generation.order[0].target:
+            return
+        name = generation.conversation or self._name_conversation(generation.head, generation.request)
+        if name is not None:
+            key = ConversationKey(generation.principal.environment.id, target.model, name)
+            self.affinity.keep(key, target.upstream.id, now_s)
+
+    def _read(self, head: RequestHead, principal: Principal, body: bytes) -> InferenceRequest:
+        endpoint = head.endpoint
+        dialect = _DIALECT_OF[endpoint]
+        if head.model is not None and dialect.read_named_request is not None:
+            return dialect.read_named_request(endpoint, body, head.model)
+        request = dialect.read_request(endpoint, body)
+        if _PRESET_MARK not in request.model and "preset" not in request.members.values:
+            return request
+        asked = read_preset(request.members)
+        if asked is None:
+            return request
+        preset = self._presets().find(principal.environment.id, asked[0])
+        if preset is None:
+            raise ClientError(no_such_preset(*asked))
+        return dialect.read_request(endpoint, apply_preset(body, preset, endpoint))
+
+    def _choose(
+        self, head: RequestHead, principal: Principal, request: InferenceRequest, lane: Lane | Denied, now_s: float
+    ) -> "_Choice | Denied":
+        """The lanes and the order of a request that wishes for something, or that several targets could serve."""
+        members, endpoint = request.members, head.endpoint
+        is_wishing = bool(request.remove)
+        preferences = read_preferences(members.raw("provider")) if is_wishing else None
+        if isinstance(preferences, Denied):
+            return preferences
+        names = list_models(members, request.model) if is_wishing else (request.model,)
+        pin = head.read_facts().pin
+        found = [lane, *(self._find_lane(principal, endpoint, name, pin) for name in names[1:])]
+        lanes = {one.candidates.model: one for one in found if isinstance(one, Lane)}
+        if not lanes:
+            return next(one for one in found if isinstance(one, Denied))
+        groups = [one.candidates for one in lanes.values()]
+        variant = lane.variant if isinstance(lane, Lane) else None
+        wish: Preferences | None = sort_by_variant(preferences, variant)
+        conversation = self._name_conversation(head, request) if any(len(group.all) > 1 for group in groups) else None
+        environment_id = principal.environment.id
+        places: dict[str, str] = {}
+        if conversation is not None and len(self.affinity):
+            for model in lanes:
+                place = self.affinity.find(ConversationKey(environment_id, model, conversation), now_s)
+                if place is not None:
+                    places[model] = place
+        demand = Demand(
+            now_s=now_s,
+            random=random.random(),  # noqa: S311 -- weights, not secrets
+            input_tokens=request.estimated_input_tokens,
+            parameters=list_parameters(members),
+            places=places,
+        )
+        selection = select(groups, wish, demand)
+        if isinstance(selection, Denied):
+            return selection
+        order = selection.candidates
+        is_strict = preferences is not None and preferences.is_requiring_parameters
+        return _Choice(
+            lanes[order[0].target.model],
+            order,
+            lanes if len(lanes) > 1 else None,
+            is_requiring_parameters=is_strict,
+            conversation=conversation,
+            is_placed=bool(places) or not selection.is_settled,
+        )
+
+    @staticmethod
+    def _name_conversation(head: RequestHead, request: InferenceRequest) -> bytes | None:
+        return name_conversation(request.members, head.headers.get(b"x-session-id")) if head.endpoint in CHAT_ENDPOINTS else None
+
     def _find_lane(self, principal: Principal, endpoint: str, model: str, pin: str | None) -> Lane | Denied:
+        key = principal.key
+        if pin is None:
+            kept = self._lanes.get((key.id, endpoint, model))
+            if kept is not None and kept.is_of(principal, self.snapshot):
+                return kept
         targets = route(self.snapshot, principal.environment, endpoint, model, pin)
         if isinstance(targets, Denied):
             return targets
-        denied = judge_model(principal.key, targets[0].model)
+        denied = judge_model(key, targets[0].model)
         if denied is not None:
             return denied
-        allowed = select_providers(principal.key, targets)
+        allowed = select_providers(key, targets)
         if isinstance(allowed, Denied):
             return allowed
-        lane = make_lane(principal, self.snapshot, endpoint, allowed, self._stats)
+        strategy = Strategy.PRIORITY if self._strategy_of is None else self._strategy_of(targets[0].model)
+        now_s = time.monotonic()
+        if self._facts_of is None:
+            candidates = make_candidates(allowed, self.health, now_s, strategy=strategy)
+        else:
+            candidates = make_candidates(allowed, self.health, now_s, strategy=strategy, facts_of=self._facts_of)
+        lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:
                 self._lanes.clear()
-            self._lanes[principal.key.id, endpoint, model] = lane
+            self._lanes[key.id, endpoint, model] = lane
         return lane
+
+
+class _Choice:
+    """Whom a request is sent to."""
+
+    __slots__ = ("conversation", "is_placed", "is_requiring_parameters", "lane", "lanes", "order")
+
+    def __init__(
+        self,
+        lane: Lane,
+        order: tuple[Candidate, ...],
+        lanes: dict[str, Lane] | None = None,
+        *,
+        is_requiring_parameters: bool = False,
+        conversation: bytes | None = None,
+        is_placed: bool = False,
+    ) -> None:
+        self.lane, self.order, self.lanes = lane, order, lanes
+        self.is_requiring_parameters, self.conversation, self.is_placed = is_requiring_parameters, conversation, is_placed

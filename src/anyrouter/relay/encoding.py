@@ -3,7 +3,11 @@
 What the gateway writes itself is adapted to what the provider takes of the dialect; what the client wrote is not.
 """
 
-from anyrouter.core.errors import ClientError, Denied
+import time
+from datetime import UTC, datetime
+
+from anyrouter.core.errors import ClientError, Denied, UpstreamError, UpstreamTimeout
+from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
 from anyrouter.providers.adaptation import adapt
 from anyrouter.providers.address import name_model
 from anyrouter.relay.generation import Generation
@@ -15,8 +19,14 @@ from anyrouter.wire.translation.translation import Translation, decode_request
 Parts = list[bytes | memoryview]
 
 
+_NOTHING_USED = Usage(source=UsageSource.ESTIMATED)
+
+
 def encode(generation: Generation) -> tuple[Parts, bytes, int]:
-    """The body for the generation's target in parts, the head's lines, and the body's size. ClientError as `_translate`."""
+    """The body for the generation's target in parts, the head's lines, and the body's size. ClientError as `_translate`.
+
+    The lines are empty where the target's authorization has to be prepared first, by `encode_head`.
+    """
     stop, request = generation.stop, generation.request
     target = stop.target
     if target.way.is_translated:
@@ -29,7 +39,35 @@ def encode(generation: Generation) -> tuple[Parts, bytes, int]:
         else:
             parts = request.encode(target.upstream_model_json, is_asking_usage=is_asking_usage, added=form.members, removed=form.removed)
     size = sum(map(len, parts))
-    return parts, stop.head.render(generation.head.headers, size, is_streamed=request.is_streamed), size
+    lines = stop.head.render(generation.head.headers, size, is_streamed=request.is_streamed)
+    return parts, lines if stop.head.authorization is None else _authorize(generation, lines, parts), size
+
+
+async def encode_head(generation: Generation, parts: Parts, size: int) -> bytes:
+    """The head's lines for a target whose authorization has to be prepared first; UpstreamError when it cannot be in time.
+
+    A client that leaves meanwhile has used nothing.
+    """
+    head, request = generation.stop.head, generation.request
+    assert head.authorization is not None  # noqa: S101 -- the lines were empty
+    generation.partial = _NOTHING_USED
+    try:
+        await head.authorization.prepare(head.timeouts.connect_s)
+    except UpstreamError:
+        generation.partial = NO_USAGE
+        raise
+    generation.partial = NO_USAGE
+    lines = _authorize(generation, head.render(generation.head.headers, size, is_streamed=request.is_streamed), parts)
+    if not lines:
+        raise UpstreamTimeout("its token ended before it could be used", phase="connect")
+    return lines
+
+
+def _authorize(generation: Generation, lines: bytes, parts: Parts) -> bytes:
+    head = generation.head
+    now = datetime.fromtimestamp(head.now_ms / 1000 + time.monotonic() - head.started_s, UTC)  # after other attempts it is later
+    added = generation.stop.head.authorize(parts, now, is_streamed=generation.request.is_streamed)
+    return lines + added if added else b""
 
 
 def _translate(generation: Generation) -> Parts:

@@ -6,13 +6,18 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
+from anyrouter.core.errors import UpstreamError
 from anyrouter.core.ledger import EntryState, Intent, Outcome
 from anyrouter.core.money import to_usd_string
-from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
+from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import Attempts
+from anyrouter.policy.candidate import Candidate
 from anyrouter.policy.limit import LimitState
+from anyrouter.policy.outcome import Outcome as AttemptOutcome
+from anyrouter.policy.outcome import judge_outcome
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Target
+from anyrouter.policy.succession import Attempt
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.lane import Lane, Stop
 from anyrouter.relay.ports import Downstream, Exchange
@@ -36,6 +41,7 @@ class Generation(msgspec.Struct, kw_only=True):
     target: Target
     stop: Stop
     lane: Lane
+    order: tuple[Candidate, ...]  # whom it is tried at
     on_leave: Callable[["Generation"], None]  # called when the client is gone and no task is there to be cancelled
     cancel: Callable[[], object] | None = None  # the task's
     asked_s: float = 0.0  # when the attempt under way began
@@ -46,6 +52,11 @@ class Generation(msgspec.Struct, kw_only=True):
     is_asked: bool = False  # whether an upstream may have seen the request
     is_begun: bool = False  # whether the client has got a byte
     is_settled: bool = False
+    is_waiting: bool = False  # for a reply, without a task
+    lanes: dict[str, Lane] | None = None  # by public model id, where a request names several
+    attempt: Attempt | None = None  # under way, its permit not given back
+    conversation: bytes | None = None  # its name, where that was asked for
+    is_placed: bool = False  # the order is not the one that anybody would get
     is_requiring_parameters: bool = False  # the client's provider.require_parameters
     partial: Usage = NO_USAGE  # what had been used when the reply broke off
     decoded: DecodedRequest | None = None  # the request in the form, once a target needed that
@@ -56,6 +67,38 @@ class Generation(msgspec.Struct, kw_only=True):
         """What the reply is called."""
         target = self.target
         return Naming(f'"{self.id}"'.encode(), target.model_json, target.provider_json)
+
+    def turn_to(self, attempt: Attempt) -> None:
+        """Another candidate is about to be asked, or the same one again."""
+        candidate = attempt.candidate
+        lane = self.lane if self.lanes is None else self.lanes[candidate.target.model]
+        self.attempt, self.stop, self.target = attempt, lane.stops[candidate.position], candidate.target
+
+    def release(self) -> None:
+        """The attempt under way has ended for a reason that says nothing about its target."""
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None:
+            attempt.candidate.health.fail(attempt.permit, time.monotonic(), AttemptOutcome.UNTOLD)
+
+    def fail(self, error: UpstreamError) -> None:
+        """The attempt under way has failed after its first byte."""
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None:
+            attempt.candidate.health.fail(attempt.permit, time.monotonic(), judge_outcome(error))
+
+    def succeed(self, now_s: float) -> None:
+        """The attempt under way has ended well."""
+        attempt, self.attempt = self.attempt, None
+        if attempt is None:
+            return
+        first_s, asked_s = self.first_byte_s, self.asked_s
+        ttft_ms = tokens_per_s = None
+        if self.request.is_streamed and first_s is not None:
+            ttft_ms = (first_s - asked_s) * 1000
+            usage, seconds = self.facts.usage, now_s - first_s
+            if usage is not None and usage.output_tokens and seconds > 0:
+                tokens_per_s = usage.output_tokens / seconds
+        attempt.candidate.health.succeed(attempt.permit, now_s, (now_s - asked_s) * 1000, ttft_ms, tokens_per_s)
 
     def leave(self) -> None:
         """The client is gone."""
@@ -78,6 +121,13 @@ class Generation(msgspec.Struct, kw_only=True):
         """The tariff's price of a usage in nano-USD; 0 where there is no tariff."""
         tariff = self.target.tariff
         return price(tariff, usage) if tariff is not None and usage.source is not UsageSource.NONE else 0
+
+    def estimate(self, facts: ReplyFacts) -> Usage:
+        """The usage of a whole reply that does not tell it."""
+        if self.head.endpoint == "messages/count_tokens":
+            return NO_USAGE
+        output_tokens = 0 if self.head.endpoint == "embeddings" else estimate_tokens(facts.output_bytes)
+        return Usage(input_tokens=self.request.measured_input_tokens(), output_tokens=output_tokens, source=UsageSource.ESTIMATED)
 
     def cost_fields(self, usage: Usage) -> CostFields:
         """The cost block for the client."""

@@ -5,6 +5,7 @@ import msgspec
 from anyrouter.core.ledger import Intent
 from anyrouter.core.provider import Quirk
 from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.policy.candidate import Candidates
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot, Target
 from anyrouter.providers.adaptation import select_quirks
@@ -28,13 +29,14 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """The ordered stops of requests of one principal to one endpoint for one model."""
+    """The stops of requests of one principal to one endpoint for one model, one for each candidate, in their order."""
 
     principal: Principal
     snapshot: Snapshot
     dialect: Dialect  # the client's
-    targets: tuple[Target, ...]
+    candidates: Candidates
     stops: tuple[Stop, ...]
+    variant: str | None  # of the name that was asked for
 
     def is_of(self, principal: Principal, snapshot: Snapshot) -> bool:
         """Whether it was made of the very records that hold now: a changed key or environment is another object."""
@@ -42,10 +44,12 @@ class Lane(msgspec.Struct, frozen=True):
         return self.snapshot is snapshot and made_for.key is principal.key and made_for.environment is principal.environment
 
 
-def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, targets: tuple[Target, ...], stats: RelayStats) -> Lane:
-    """The lane of these targets, counted in `stats`."""
+def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, candidates: Candidates, stats: RelayStats) -> Lane:
+    """The lane of these candidates, counted in `stats`."""
     dialect = DIALECTS[ENDPOINTS[endpoint].dialect]
-    return Lane(principal, snapshot, dialect, targets, tuple(_make_stop(principal, endpoint, target, stats) for target in targets))
+    stops = tuple(_make_stop(principal, endpoint, candidate.target, stats) for candidate in candidates.all)
+    known = candidates.all[0].target.known
+    return Lane(principal, snapshot, dialect, candidates, stops, None if known is None else known.variant)
 
 
 def _make_stop(principal: Principal, endpoint: str, target: Target, stats: RelayStats) -> Stop:

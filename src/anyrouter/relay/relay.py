@@ -17,19 +17,16 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from anyrouter.core.errors import (
-    ClientError,
-    Denied,
-    StorageUnavailable,
-    UpstreamBroken,
-    UpstreamError,
-)
+from anyrouter.core.errors import ClientError, Denied, StorageUnavailable, UpstreamBroken, UpstreamError
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState, Outcome
-from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
+from anyrouter.core.preset import PresetTable
+from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.attempt import judge
+from anyrouter.policy.circuit import REFUSED
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot
+from anyrouter.policy.succession import Attempt, RetryPolicy
 from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
@@ -41,8 +38,9 @@ from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
 from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump
+from anyrouter.relay.successors import Successors
 from anyrouter.wire.failure import render_failure, render_stream_failure, scrub
-from anyrouter.wire.reply import InvalidReply, ReplyFacts
+from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.stream import TranslatedStream
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
@@ -64,10 +62,12 @@ class Relay:
         stats: RelayStats,
         on_internal_error: Callable[[str, BaseException], None],
         keep_alive_s: int = 15,
+        retries: RetryPolicy | None = None,
+        presets: Callable[[], PresetTable] = PresetTable,
     ) -> None:
-        self.stats = stats
+        self.stats, self._retries = stats, retries or RetryPolicy()
         self.authorize, self.find = authenticator.authorize, authenticator.find
-        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats)
+        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets)
         self._limiter, self._client, self._ledger = limiter, client, ledger
         self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
         self._pumps: set[StreamPump] = set()
@@ -109,7 +109,6 @@ class Relay:
             pump.keep_alive(self._keep_alive_s)
 
     # Without a task.
-
     def _send_at_once(self, generation: Generation) -> bool:
         """Ask the first target, if that can be done without waiting. `_arrived` is called when it has answered, or `_leave`."""
         client, upstream_head = self._client, generation.stop.head
@@ -119,11 +118,17 @@ class Relay:
             return False  # another target may take it
         if not (client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
             return False
+        candidate, now_s = generation.order[0], time.monotonic()
+        permit = candidate.health.admit_alone(now_s) if len(generation.order) == 1 else candidate.health.admit(now_s)
+        if permit == REFUSED:
+            return False
+        generation.attempt = Attempt(candidate, permit)
         self._ledger.intend(generation.intend())
         generation.is_asked = True
         generation.asked_s = time.monotonic()
         arrived = partial(self._arrived, generation)
         generation.exchange = client.begin(upstream_head.origin, lines, parts, size, upstream_head.timeouts, arrived)
+        generation.is_waiting = True
         self.stats.running += 1
         generation.downstream.watch(generation)
         return True
@@ -134,7 +139,7 @@ class Relay:
         if exchange is None:
             return
         self.stats.running -= 1
-        error: UpstreamError | None = None
+        generation.is_waiting, error = False, None
         try:
             generation.upstream_s += time.monotonic() - generation.asked_s
             if exchange.failure is None and 200 <= exchange.status < 300 and not generation.request.is_streamed:  # noqa: PLR2004 -- RFC 9110, section 15.3
@@ -153,7 +158,8 @@ class Relay:
         """The client is gone, and no task serves it."""
         exchange, generation.exchange = generation.exchange, None
         if exchange is not None:
-            self.stats.running -= 1
+            self.stats.running -= generation.is_waiting  # a task that is about to begin counts by itself
+            generation.is_waiting = False
             exchange.cancel()
             self._abandon(generation)
 
@@ -184,33 +190,47 @@ class Relay:
             self.stats.running -= 1
 
     async def _attempt(self, generation: Generation, error: UpstreamError | None) -> None:
-        """Try one target after the other until one answers or none is left. One may have been asked already."""
-        attempts = generation.attempts
-        while (target := attempts.next()) is not None:
-            generation.target, generation.stop = target, generation.lane.stops[attempts.position]
+        """Ask one target after the other until one answers or none is left. The first may have been asked already."""
+        attempts, succession = generation.attempts, Successors(generation, self._retries)
+        attempt = succession.begin()
+        while attempt is not None:
+            generation.turn_to(attempt)
             try:
                 if error is not None:
                     raise error
+                if attempt.delay_s:
+                    await asyncio.sleep(attempt.delay_s)
                 await self._try(generation)
             except UpstreamError as failure:
-                failed_s, error = time.monotonic(), None
-                if generation.exchange is None:
-                    generation.upstream_s += failed_s - generation.asked_s
-                generation.exchange = None
-                attempts.fail(target, failure, int((failed_s - generation.asked_s) * 1000))
-                generation.stop.tally.fail(attempts.records[-1].error)
+                error = None
+                is_fallback_allowed = self._take_failure(generation, failure)
                 if generation.is_begun or generation.is_settled:
+                    generation.fail(failure)
                     self._break_off(generation, failure)
                     return
+                succession.fail(attempt, failure, is_fallback_allowed=is_fallback_allowed)
             except ClientError as refusal:
                 attempts.skip(refusal.denied)
+                generation.release()
             except asyncio.CancelledError:
                 if generation.exchange is not None:
                     generation.exchange.cancel()
                 raise
             else:
                 return
-        self._fail(generation.head, generation.principal, generation.downstream, generation, attempts.refusal())
+            attempt = succession.next()
+        denied = attempts.refusal() if attempts.is_any else succession.refusal()
+        self._fail(generation.head, generation.principal, generation.downstream, generation, denied)
+
+    def _take_failure(self, generation: Generation, failure: UpstreamError) -> bool:
+        """Put a failed attempt on record; says whether another may follow."""
+        failed_s = time.monotonic()
+        if generation.exchange is None:
+            generation.upstream_s += failed_s - generation.asked_s
+        generation.exchange = None
+        judged = generation.attempts.fail(generation.target, failure, int((failed_s - generation.asked_s) * 1000))
+        generation.stop.tally.fail(judged.denied.code)
+        return judged.is_fallback_allowed
 
     async def _try(self, generation: Generation) -> None:
         """Ask the target, unless it was asked, and deliver what it says. UpstreamError when that is of no use."""
@@ -245,17 +265,16 @@ class Relay:
         received_s = time.monotonic()
         if generation.first_byte_s is None:
             generation.first_byte_s = received_s
-        head, target = generation.head, generation.target
+        head = generation.head
         try:
             read, facts = generation.dialect.read_reply(head.endpoint, body)
         except InvalidReply as error:
             raise UpstreamBroken(str(error)) from None
         generation.facts = facts
-        usage = facts.usage or _estimate(generation, facts)
+        usage = facts.usage or generation.estimate(facts)
         cost = generation.price(usage)
         reply = generation.dialect.render_reply(head.endpoint, read, generation.naming(), usage, generation.show_cost(cost))
-        generation.attempts.succeed(target, exchange.status, int((received_s - generation.asked_s) * 1000))
-        generation.stop.tally.succeed()
+        self._succeed(generation, exchange, received_s)
         self._record(generation, generation.outcome(EntryState.SETTLED, 200, usage, cost))
         generation.is_begun = True
         generation.downstream.reply(200, reply_head(generation, JSON_HEAD), reply)
@@ -276,8 +295,7 @@ class Relay:
             generation.downstream.start(200, reply_head(generation, STREAM_HEAD))
 
         def settle() -> None:
-            generation.attempts.succeed(generation.target, exchange.status, int((time.monotonic() - generation.asked_s) * 1000))
-            generation.stop.tally.succeed()
+            self._succeed(generation, exchange, time.monotonic())
             self._settle(generation, EntryState.SETTLED, 200, rewriter.usage())
 
         pump = StreamPump(generation, exchange, rewriter, begin=begin, settle=settle)
@@ -298,6 +316,14 @@ class Relay:
                 generation.partial = rewriter.usage()
         generation.downstream.finish()
 
+    def _succeed(self, generation: Generation, exchange: Exchange, now_s: float) -> None:
+        """The target's reply is good and whole: told to all that learn from it."""
+        generation.attempts.succeed(generation.target, exchange.status, int((now_s - generation.asked_s) * 1000))
+        generation.stop.tally.succeed()
+        generation.succeed(now_s)
+        if len(generation.order) > 1:
+            self._admission.remember(generation, now_s)
+
     def _break_off(self, generation: Generation, error: UpstreamError) -> None:
         """A stream that cannot go on: what was delivered is billed, and the client is told before the stream ends."""
         denied = judge(generation.target, error).denied
@@ -315,6 +341,7 @@ class Relay:
 
     def _abandon(self, generation: Generation) -> None:
         """The client is gone, or the process is about to be: the upstream was cancelled, what was used is billed."""
+        generation.release()
         if generation.is_asked and not generation.is_settled:
             generation.attempts.abandon(generation.target, "client_closed_request")
             partial = generation.partial
@@ -340,6 +367,7 @@ class Relay:
         if generation is None:
             self._refuse(head, denied, downstream, principal)
             return
+        generation.release()
         if generation.is_asked and not generation.is_settled:
             if not generation.attempts.records:
                 generation.attempts.abandon(generation.target, denied.code)
@@ -370,14 +398,3 @@ class Relay:
         if principal is not None:
             lines += limit_lines(self._limiter.peek(principal, time.monotonic()), dialect, head.now_ms)
         downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))
-
-
-def _estimate(generation: Generation, facts: ReplyFacts) -> Usage:
-    if generation.head.endpoint == "messages/count_tokens":
-        return NO_USAGE
-    is_embedding = generation.head.endpoint == "embeddings"
-    return Usage(
-        input_tokens=generation.request.measured_input_tokens(),
-        output_tokens=0 if is_embedding else estimate_tokens(facts.output_bytes),
-        source=UsageSource.ESTIMATED,
-    )

@@ -14,7 +14,7 @@ from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.fields import Section
-from anyrouter.settings.problems import Origins, Problem, SettingsError, describe, explain, unknown_name
+from anyrouter.settings.problems import Origins, Problem, SettingsError, UnusableUpstreamError, describe, explain, unknown_name
 from anyrouter.settings.sections import (
     ARRAYS,
     SECTIONS,
@@ -23,11 +23,12 @@ from anyrouter.settings.sections import (
     LimitSettings,
     LoggingSettings,
     RetentionSettings,
+    RoutingSettings,
     ServerSettings,
     StorageSettings,
     UpstreamSettings,
 )
-from anyrouter.settings.upstreams import UnusableUpstreamError, Upstream, implied, resolve
+from anyrouter.settings.upstreams import Upstream, implied, resolve
 from anyrouter.settings.variables import CONFIG_VARIABLE, DATA_DIR_VARIABLE, apply_variables
 
 CONFIG_NAME = "anyrouter.toml"
@@ -55,6 +56,7 @@ class Settings:
     retention: RetentionSettings
     logging: LoggingSettings
     catalogue: CatalogueSettings
+    routing: RoutingSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -115,6 +117,7 @@ def load_settings(
         retention=reader.section("retention", RetentionSettings),
         logging=reader.section("logging", LoggingSettings),
         catalogue=reader.section("catalogue", CatalogueSettings),
+        routing=reader.section("routing", RoutingSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )

@@ -52,6 +52,14 @@ class SettingsError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class UnusableUpstreamError(ValueError):
+    """What is wrong with one key of an upstream."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
 class Origins:
     """Remembers who said what: by the path of a setting, the variable or flag that overrode the file."""
 

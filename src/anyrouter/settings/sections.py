@@ -117,6 +117,16 @@ class LoggingSettings(Section):
     format: LogFormat = Field(default="console", description="`console` for people, `json` with one object a line for collectors.")
 
 
+class RoutingSettings(Section):
+    """What happens when an upstream fails."""
+
+    retries: Annotated[int, Field(ge=0, le=5)] = Field(
+        default=1,
+        description="How often an upstream is asked again for one request, after all others were asked: when it could not be reached, or "
+        "failed before it generated anything. At most a tenth of its requests are such repetitions.",
+    )
+
+
 class CatalogueSettings(Section):
     """Where models come from, beside those that are bundled."""
 
@@ -245,5 +255,6 @@ SECTIONS: dict[str, type[Section]] = {
     "retention": RetentionSettings,
     "logging": LoggingSettings,
     "catalogue": CatalogueSettings,
+    "routing": RoutingSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

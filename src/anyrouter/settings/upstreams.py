@@ -15,22 +15,22 @@ from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.providers.address import UnusableVariableError, expand_base_url, read_variables
 from anyrouter.providers.sandbox import ANY_VENDOR
 from anyrouter.relay.ports import Timeouts
+from anyrouter.settings.credentials import load_credential
 from anyrouter.settings.fields import HttpUrl, is_header_safe
-from anyrouter.settings.problems import nearest
+from anyrouter.settings.problems import UnusableUpstreamError, nearest
 from anyrouter.settings.sections import EnvironmentSettings, ServedModel, UpstreamSettings
 
 SANDBOX_ID = "sandbox"
-_MAX_CREDENTIAL_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
     """One place to send requests to.
 
-    `credential` None sends none. `credential_source` says in words where it came from. `models` have complete public names; a
-    `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs. `discovery_vendor` is the
-    vendor under which the models of its own list are public, None where that list is not read. `variables` are those of the provider's
-    addresses and paths. `has_own_address`: it is at an address of the operator's choice.
+    `credential` None sends none; `credential_kind` is how it is used, and `credential_source` says in words where it came from. `models`
+    have complete public names; a `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs.
+    `discovery_vendor` is the vendor under which the models of its own list are public, None where that list is not read. `variables` are
+    those of the provider's addresses and paths. `has_own_address`: it is at an address of the operator's choice.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Upstream:
     environments: tuple[str, ...]
     is_implied: bool = False
     discovery_vendor: str | None = None
+    credential_kind: AuthKind = AuthKind.HEADER
     variables: Mapping[str, str] = field(default_factory=dict)
     has_own_address: bool = False
 
@@ -51,14 +52,6 @@ class Upstream:
         """Whether a public model id is among its models."""
         pattern = f"{model.partition('/')[0]}/*"
         return any(served.public in {model, pattern} for served in self.models)
-
-
-class UnusableUpstreamError(ValueError):
-    """What is wrong with one key of an upstream."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
 
 
 def resolve(
@@ -75,13 +68,10 @@ def resolve(
     provider = providers.get(table.provider)
     if provider is None:
         raise UnusableUpstreamError("provider", f"is not known; {nearest(table.provider, providers)}")
-    credential, source = _credential(table, environ, directory)
-    if credential is None and table.base_url is None and AuthKind.NONE not in provider.auth:
-        variable = provider.credential_variable or "NAME"
-        raise UnusableUpstreamError(
-            "credential_variable", f'is missing: {provider.name} asks for a credential (credential_variable = "{variable}")'
-        )
-    variables = _variables(table, provider, environ)
+    credential = load_credential(table, provider, environ, directory)
+    if table.discover and credential.kind in {AuthKind.SIGV4, AuthKind.SERVICE_ACCOUNT}:
+        raise UnusableUpstreamError("discover", f"cannot be on: {provider.name} has no list of models at a path of that kind")
+    variables = _variables(table, provider, environ, credential.variables)
     base_url = table.base_url or expand_base_url(provider, variables)
     if not base_url:
         raise UnusableUpstreamError("base_url", f"is missing: {provider.name} has no address of its own")
@@ -90,8 +80,9 @@ def resolve(
         id=table.id,
         provider=provider,
         base_url=base_url,
-        credential=credential,
-        credential_source=source,
+        credential=credential.text,
+        credential_kind=credential.kind,
+        credential_source=credential.source,
         priority=table.priority,
         models=tuple(_complete(model, table.id, provider) for model in table.models or ()) or _everything(table.id, provider),
         timeouts=Timeouts(
@@ -137,41 +128,11 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
     )
 
 
-def _variables(table: UpstreamSettings, provider: Provider, environ: Mapping[str, str]) -> dict[str, str]:
+def _variables(table: UpstreamSettings, provider: Provider, environ: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     try:
-        return read_variables(provider, table.variables, environ=environ, has_own_address=table.base_url is not None)
+        return read_variables(provider, table.variables, environ=environ, known=known, has_own_address=table.base_url is not None)
     except UnusableVariableError as problem:
         raise UnusableUpstreamError("variables", f"{problem.name} {problem}") from None
-
-
-def _credential(table: UpstreamSettings, environ: Mapping[str, str], directory: Path) -> tuple[Secret | None, str]:
-    if table.credential_variable is not None:
-        text, key = environ.get(table.credential_variable, "").strip(), "credential_variable"
-        source, missing = f"variable {table.credential_variable}", f"names {table.credential_variable}, which is not set"
-    elif table.credential_file is not None:
-        text, key = _read(directory / Path(table.credential_file).expanduser()), "credential_file"
-        source, missing = f"file {table.credential_file}", "names an empty file"
-    else:
-        return None, "none"
-    if not text:
-        raise UnusableUpstreamError(key, missing)
-    if not is_header_safe(text):
-        raise UnusableUpstreamError(key, "holds what no credential has: spaces, line breaks or non-ASCII characters")
-    return Secret(text), source
-
-
-def _read(path: Path) -> str:
-    if "\0" in str(path):
-        raise UnusableUpstreamError("credential_file", "is not a path")
-    try:
-        with path.open("rb") as file:
-            return file.read(_MAX_CREDENTIAL_BYTES).decode("ascii").strip()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        where = "relative paths start at the configuration file's directory"
-        raise UnusableUpstreamError("credential_file", f"cannot be read ({reason}); {where}") from None
-    except UnicodeDecodeError:
-        raise UnusableUpstreamError("credential_file", "holds non-ASCII characters, which no credential has") from None
 
 
 def _vendors(upstream_id: str, provider: Provider) -> tuple[str, ...]:

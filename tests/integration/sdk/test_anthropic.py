@@ -277,7 +277,6 @@ def test_the_gateways_own_refusals_are_the_sdks_own_errors(
         (anthropic_with(served.key("--scope", "models:read")), {}, anthropic.PermissionDeniedError, "permission_error"),
         (anthropic_with(served.key("--model", "openai/*")), {}, anthropic.PermissionDeniedError, "permission_error"),
         (limited, {}, anthropic.RateLimitError, "rate_limit_error"),
-        (anthropic_sdk, {"model": "openai/gpt-4o"}, anthropic.NotFoundError, "not_found_error"),
         (anthropic_sdk, {"model": "nobody/nothing"}, anthropic.NotFoundError, "not_found_error"),
         (anthropic_sdk, {"messages": None}, anthropic.BadRequestError, "invalid_request_error"),
         (anthropic_sdk, {"extra_body": {"api_base": "http://127.0.0.1:1"}}, anthropic.BadRequestError, "invalid_request_error"),

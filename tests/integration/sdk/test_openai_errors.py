@@ -89,9 +89,9 @@ def test_a_model_that_is_not_here_is_not_found(openai_sdk: openai.OpenAI, served
     assert served.upstream.received == []
 
 
-def test_a_model_of_the_other_dialect_says_where_it_is(openai_sdk: openai.OpenAI, served: Served) -> None:
+def test_a_model_that_has_no_embeddings_says_where_it_is_served(openai_sdk: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="/messages") as caught:
-        ask(openai_sdk, model=ANTHROPIC_MODEL)
+        openai_sdk.embeddings.create(model=ANTHROPIC_MODEL, input="x")
     assert caught.value.code == "no_route"
 
 

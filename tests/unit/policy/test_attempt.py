@@ -1,4 +1,4 @@
-"""Retry and fallback by scripts of outcomes, and what the client hears in the end."""
+"""What a failed attempt means, and what the client hears in the end."""
 
 import json
 
@@ -28,62 +28,39 @@ def status(code: int, body: bytes | dict[str, object] = b"", retry_after_s: floa
 
 
 def fail_all(*errors: UpstreamError) -> Denied:
-    attempts = Attempts(TARGETS[: len(errors)])
-    for error in errors:
-        chosen = attempts.next()
-        assert chosen is not None
-        attempts.fail(chosen, error, 5)
-    assert attempts.next() is None
+    attempts = Attempts()
+    for tried, error in zip(TARGETS, errors, strict=False):
+        attempts.fail(tried, error, 5)
     return attempts.refusal()
 
 
-def test_targets_are_tried_in_their_order_and_then_it_is_over() -> None:
-    attempts = Attempts(TARGETS)
-    tried = []
-    while (chosen := attempts.next()) is not None:
-        tried.append((chosen.upstream.id, attempts.number))
-        attempts.fail(chosen, ConnectFailed("refused"), 5)
-    assert tried == [("one", 1), ("two", 2), ("three", 3)]
-    assert attempts.next() is None
-    assert [record.upstream for record in attempts.records] == ["one", "two", "three"]
-
-
-def test_asking_twice_without_an_outcome_answers_the_same_target() -> None:
-    attempts = Attempts(TARGETS)
-    assert attempts.next() is attempts.next() is TARGETS[0]
-
-
-def test_without_targets_there_is_nothing_to_try() -> None:
-    assert Attempts([]).next() is None
-
-
-@pytest.mark.parametrize("failures", [0, 1, 2])
-def test_after_a_success_there_is_no_further_attempt(failures: int) -> None:
-    attempts = Attempts(TARGETS)
-    for _ in range(failures):
-        chosen = attempts.next()
-        assert chosen is not None
-        attempts.fail(chosen, status(500), 5)
-    chosen = attempts.next()
-    assert chosen is not None
-    attempts.succeed(chosen, 200, 7)
-    assert attempts.next() is None
-    assert attempts.records[-1].error is None
-    assert (attempts.records[-1].status, attempts.records[-1].latency_ms) == (200, 7)
-
-
-def test_after_the_client_has_left_there_is_no_further_attempt() -> None:
-    attempts = Attempts(TARGETS)
+def test_what_became_of_each_attempt_is_kept_in_order() -> None:
+    attempts = Attempts()
+    for tried in TARGETS:
+        assert attempts.number == TARGETS.index(tried) + 1
+        attempts.fail(tried, ConnectFailed("refused"), 5)
+    assert [(record.upstream, record.error) for record in attempts.records] == [
+        (name, "upstream_error") for name in ("one", "two", "three")
+    ]
+    attempts.succeed(TARGETS[0], 200, 7)
+    assert (attempts.records[-1].status, attempts.records[-1].latency_ms, attempts.records[-1].error) == (200, 7, None)
     attempts.abandon(TARGETS[0], "client_closed_request")
-    assert attempts.next() is None
-    assert attempts.records[0].error == "client_closed_request"
+    assert attempts.records[-1].error == "client_closed_request"
+
+
+def test_a_target_that_cannot_be_asked_leaves_no_record_and_is_the_refusal_when_nobody_could_be() -> None:
+    attempts = Attempts()
+    assert not attempts.is_any
+    for text in ("first", "second"):
+        attempts.skip(Denied(code="no_route", message=text))
+    assert (attempts.records, attempts.is_any, attempts.refusal().message) == ([], True, "first")
+    attempts.fail(TARGETS[0], status(500), 5)
+    assert attempts.refusal().code == "upstream_error"
 
 
 @pytest.mark.parametrize("error", [status(400), status(404), status(413), status(422), status(405), status(409), status(418), status(302)])
 def test_what_another_target_would_refuse_too_is_not_tried_there(error: UpstreamError) -> None:
-    attempts = Attempts(TARGETS)
-    attempts.fail(TARGETS[0], error, 5)
-    assert attempts.next() is None
+    assert not Attempts().fail(TARGETS[0], error, 5).is_fallback_allowed
 
 
 @pytest.mark.parametrize(
@@ -96,9 +73,7 @@ def test_what_another_target_would_refuse_too_is_not_tried_there(error: Upstream
     ],
 )
 def test_what_is_the_targets_own_trouble_is_tried_at_the_next(error: UpstreamError) -> None:
-    attempts = Attempts(TARGETS)
-    attempts.fail(TARGETS[0], error, 5)
-    assert attempts.next() is TARGETS[1]
+    assert Attempts().fail(TARGETS[0], error, 5).is_fallback_allowed
 
 
 @pytest.mark.parametrize(

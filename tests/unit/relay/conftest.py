@@ -14,9 +14,11 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import UpstreamBroken
 from anyrouter.core.ids import new_request_id
+from anyrouter.core.preset import PresetTable
 from anyrouter.core.scopes import DEFAULT_SCOPES
 from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.route import Snapshot, Upstream
+from anyrouter.policy.succession import RetryPolicy
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
@@ -143,6 +145,7 @@ class World:
     errors: list[BaseException]
     confirmed_at_s: list[float]
     authenticator: Authenticator
+    presets: list[PresetTable]
 
     def head(self, endpoint: str = "chat/completions", **headers: str) -> RequestHead:
         lines = {b"authorization": b"Bearer " + self.text.encode(), b"content-type": b"application/json"}
@@ -212,7 +215,7 @@ def make_upstream(identity: str, provider: str, priority: int = 0, **changes: ob
 def make_world(request: pytest.FixtureRequest) -> MakeWorld:
     """Worlds in which a connection has to be opened for each request, or is idle."""
 
-    def build(upstreams: list[Upstream] | None = None, **key_changes: object) -> World:
+    def build(upstreams: list[Upstream] | None = None, retries: int = 0, **key_changes: object) -> World:
         text = keys.generate("live")
         now = datetime.now(UTC)
         key = ApiKey(
@@ -250,6 +253,7 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         )
         store, ledger, client, stats = MemoryKeys([key]), MemoryLedger(), ScriptedClient(has_idle=request.param), RelayStats()
         errors: list[BaseException] = []
+        presets = [PresetTable()]
         confirmed = [float("inf")]
         authenticator = Authenticator(
             lookup=store, peppers=[PEPPER], environments=lambda: {LIVE.id: LIVE}, confirmed_at_s=lambda: confirmed[0], failures_per_minute=5
@@ -263,8 +267,10 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
             snapshot=snapshot,
             stats=stats,
             on_internal_error=lambda _, error: errors.append(error),
+            presets=lambda: presets[-1],
+            retries=RetryPolicy(retries=retries, first_pause_s=0.001),
         )
-        return World(relay, client, ledger, store, stats, key, text, errors, confirmed, authenticator)
+        return World(relay, client, ledger, store, stats, key, text, errors, confirmed, authenticator, presets)
 
     return build
 
