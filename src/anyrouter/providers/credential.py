@@ -29,7 +29,18 @@ def find_credential(provider: Provider, environ: Mapping[str, str]) -> str | Non
     variable = provider.credential_variable
     if variable is not None and (text := environ.get(variable, "").strip()):
         return text
-    parts = {part: environ.get(name, "").strip() for part, name in provider.credential_parts.items()}
-    if not parts or not all(value or part in _OPTIONAL_PARTS for part, value in parts.items()):
+    return join_parts(provider, environ)
+
+
+def join_parts(provider: Provider, environ: Mapping[str, str]) -> str | None:
+    """The credential that stands in several variables, a part in each; None when one that is needed is not set."""
+    if not provider.credential_parts or list_missing(provider, environ):
         return None
+    parts = {part: environ.get(name, "").strip() for part, name in provider.credential_parts.items()}
     return msgspec.json.encode({part: value for part, value in parts.items() if value}).decode()
+
+
+def list_missing(provider: Provider, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that are not set of those that a credential in parts needs."""
+    needed = (name for part, name in provider.credential_parts.items() if part not in _OPTIONAL_PARTS)
+    return tuple(name for name in needed if not environ.get(name, "").strip())

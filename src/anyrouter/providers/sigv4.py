@@ -55,9 +55,11 @@ def read_credential(text: str) -> SigningCredential:
         members = {_simplify(name): value for name, value in msgspec.json.decode(text, type=dict[str, object]).items()}
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise UnreadableCredentialError("is not a JSON object with access_key_id and secret_access_key") from None
-    parts = [_read_part(members, name) for name in ("access_key_id", "secret_access_key")]
-    session_token = None if members.get("session_token") is None else _read_part(members, "session_token")
-    return make_credential(*parts, session_token)
+    return make_credential(
+        _read_part(members, "access_key_id"),
+        _read_part(members, "secret_access_key"),
+        None if members.get("session_token") is None else _read_part(members, "session_token"),
+    )
 
 
 def _read_part(members: Mapping[str, object], name: str) -> str:
