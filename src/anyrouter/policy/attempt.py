@@ -118,7 +118,7 @@ def judge(target: Target, error: UpstreamError) -> Failure:
 
 def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any]) -> Failure:
     name, status = target.upstream.provider.name, error.status
-    secrets = (target.upstream.credential,)
+    secrets = target.upstream.secrets
     said, code_said, param = read_failure(error.body)
     said, param = scrub(said, secrets) if said else None, scrub(param, secrets) if param else None
     metadata |= {

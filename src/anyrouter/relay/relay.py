@@ -30,7 +30,7 @@ from anyrouter.policy.succession import Attempt, RetryPolicy
 from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
-from anyrouter.relay.encoding import encode
+from anyrouter.relay.encoding import encode, encode_head
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
@@ -116,7 +116,7 @@ class Relay:
             parts, lines, size = encode(generation)
         except ClientError:
             return False  # another target may take it
-        if not (client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
+        if not (lines and client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
             return False
         candidate, now_s = generation.order[0], time.monotonic()
         permit = candidate.health.admit_alone(now_s) if len(generation.order) == 1 else candidate.health.admit(now_s)
@@ -237,19 +237,19 @@ class Relay:
         exchange = generation.exchange
         if exchange is None or exchange.is_stale:
             generation.exchange = None
-            parts, lines, _ = encode(generation)
+            parts, lines, size = encode(generation)
             if generation.intent is None or generation.intent.attempt != generation.attempts.number:
                 self._ledger.intend(generation.intend())
             generation.is_asked = True
             generation.asked_s = time.monotonic()
-            upstream_head = generation.stop.head
-            exchange = await self._client.send(upstream_head.origin, lines, parts, upstream_head.timeouts)
+            head = generation.stop.head
+            exchange = await self._client.send(head.origin, lines or await encode_head(generation, parts, size), parts, head.timeouts)
             generation.exchange = exchange
             generation.upstream_s += time.monotonic() - generation.asked_s
         elif exchange.failure is not None and not exchange.status:
             raise exchange.failure
         if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-            raise await read_refusal(exchange)
+            raise await read_refusal(exchange, generation.stop.head.authorization)
         if generation.request.is_streamed:
             await self._stream(generation, exchange)
         else:
@@ -284,7 +284,7 @@ class Relay:
         kind, dialect = next((value for name, value in exchange.headers if name == b"content-type"), b""), generation.dialect
         if not kind.lower().startswith(dialect.stream_type):
             body = await exchange.read(MAX_REFUSAL_BYTES)
-            said = scrub(kind.decode("latin-1"), (generation.target.upstream.credential,))[:60] or "no content type"
+            said = scrub(kind.decode("latin-1"), generation.target.upstream.secrets)[:60] or "no content type"
             raise UpstreamBroken(f"it answered a request for a stream with {said} ({len(body)} bytes)")
         rewriter = dialect.open_stream(generation.head.endpoint, generation.request, generation.naming(), generation.cost_fields)
         generation.facts, generation.rewriter = rewriter.facts, rewriter

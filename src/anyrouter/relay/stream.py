@@ -90,7 +90,7 @@ class StreamPump:
 def _reported(failure: bytes, generation: Generation) -> UpstreamError:
     """An error that the upstream sent as an event."""
     message, code, _ = read_failure(failure)
-    text = scrub(message or "it reported an error inside of the stream", (generation.target.upstream.credential,))
+    text = scrub(message or "it reported an error inside of the stream", generation.target.upstream.secrets)
     if not generation.is_begun:
         is_limit = code is not None and "rate_limit" in code
         is_overload = code is not None and "overloaded" in code
