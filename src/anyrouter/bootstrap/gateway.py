@@ -13,6 +13,7 @@ import structlog
 import uvloop
 
 from anyrouter import __version__
+from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.control.environments import declare_environments
@@ -94,6 +95,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
     async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
         prices.add_client(client)
+        authorizations = Authorizations(settings.upstreams, client)
+        prices.add_authorizations(authorizations.by_upstream)
         environments = Environments(storage)
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
         await environments.read()
@@ -135,7 +138,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        async with _beside(storage, environments, authenticator, relay, prices):
+        async with _beside(storage, environments, authenticator, relay, prices, authorizations):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()
@@ -224,10 +227,15 @@ async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
 
 
 @contextlib.asynccontextmanager
-async def _beside(
-    storage: ServingStorage, environments: Environments, authenticator: Authenticator, relay: Relay, prices: Prices
+async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
+    storage: ServingStorage,
+    environments: Environments,
+    authenticator: Authenticator,
+    relay: Relay,
+    prices: Prices,
+    authorizations: Authorizations,
 ) -> AsyncIterator[None]:
-    """What runs beside the requests: the second's tick, changed keys and environments, changed prices."""
+    """What runs beside the requests: the second's tick, changed keys and environments, changed prices, tokens to be bought."""
     reading: set[asyncio.Task[None]] = set()
 
     async def read_environments() -> None:
@@ -248,6 +256,7 @@ async def _beside(
 
     async def tick() -> None:
         while True:
+            authorizations.tick()
             await asyncio.sleep(_TICK_S)
             relay.tick()
 
@@ -259,6 +268,7 @@ async def _beside(
         for task in (*tasks, *reading):
             task.cancel()
         await asyncio.gather(*tasks, *reading, return_exceptions=True)
+        await authorizations.aclose()
 
 
 async def _make_first_key(storage: ServingStorage) -> str | None:

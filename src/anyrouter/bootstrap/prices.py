@@ -15,9 +15,10 @@ from anyrouter.control.catalogue import Catalogue, load_catalogue
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.discovery import Discovery
 from anyrouter.control.overlay import NO_OVERLAY, compose
+from anyrouter.core.authorization import Authorization
 from anyrouter.core.catalogue import Model
 from anyrouter.core.ledger import Intent
-from anyrouter.core.provider import Provider
+from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Snapshot, Upstream
@@ -60,6 +61,11 @@ class Prices:
         upstreams = [upstream for upstream in self._settings.upstreams if upstream.discovery_vendor is not None]
         vendors = {upstream.id: upstream.discovery_vendor or "" for upstream in upstreams}
         self._discovery = Discovery(vendors, HttpModelLists(client, upstreams), lambda: datetime.now(UTC))
+
+    def add_authorizations(self, by_upstream: Mapping[str, Authorization]) -> None:
+        """What upstreams are asked with, where a line of the head does not do, is there."""
+        configured = self._configured.items()
+        self._configured = {name: replace(upstream, authorization=by_upstream.get(name)) for name, upstream in configured}
 
     def snapshot(self) -> Snapshot:
         """What the data plane routes by."""
@@ -147,7 +153,7 @@ def _open_overlay(settings: Settings, bundled: Catalogue) -> OverlayFile | None:
 
 def _upstream(configured: ConfiguredUpstream) -> Upstream:
     address = urlsplit(configured.base_url)
-    deadlines = configured.timeouts
+    deadlines, credential = configured.timeouts, configured.credential
     return Upstream(
         id=configured.id,
         provider=configured.provider,
@@ -155,7 +161,7 @@ def _upstream(configured: ConfiguredUpstream) -> Upstream:
         host=address.hostname or "",
         port=address.port or (443 if address.scheme == "https" else 80),
         base_path=address.path.rstrip("/"),
-        credential=configured.credential.reveal() if configured.credential is not None else "",
+        credential=credential.reveal() if credential is not None and configured.credential_kind is AuthKind.HEADER else "",
         priority=configured.priority,
         models={model.public: model.upstream_name or "" for model in configured.models},
         environments=frozenset(configured.environments),

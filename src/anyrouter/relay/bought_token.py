@@ -95,15 +95,14 @@ class TokenAuthorization(Authorization):
 
     def _begin(self, now: datetime) -> "asyncio.Task[None] | None":
         """The purchase under way, a new one where one is due; None when it is not."""
-        if self._purchase is None:
-            request = self._tokens.plan(now)
-            if request is None:
-                return None
-            self._purchase = asyncio.get_running_loop().create_task(self._buy(request))
+        if self._purchase is None and self._tokens.is_due(now):
+            self._purchase = asyncio.get_running_loop().create_task(self._buy(now))
         return self._purchase
 
-    async def _buy(self, request: TokenRequest) -> None:
+    async def _buy(self, now: datetime) -> None:
         try:
+            request = self._tokens.plan(now)
+            assert request is not None  # noqa: S101 -- one was due
             status, body = await self._fetch(request)
             self._bought.append(self._tokens.take(status, body, self._clock()).reveal())
             self._make_error = None
