@@ -47,10 +47,10 @@ def read_credential(headers: Mapping[bytes, bytes], repeated: frozenset[bytes] |
     x_api_key = headers.get(b"x-api-key")
     if not is_gemini:
         return _read_credential(headers.get(b"authorization"), x_api_key, repeated)
-    google = headers.get(b"x-goog-api-key")
-    if b"x-goog-api-key" in repeated or (google is not None and x_api_key not in (None, google)):
+    x_goog_api_key = headers.get(b"x-goog-api-key")
+    if b"x-goog-api-key" in repeated or (x_goog_api_key is not None and x_api_key not in (None, x_goog_api_key)):
         return _CONFLICT
-    text = _read_credential(headers.get(b"authorization"), x_api_key if google is None else google, repeated)
+    text = _read_credential(headers.get(b"authorization"), x_api_key if x_goog_api_key is None else x_goog_api_key, repeated)
     return _MISSING_OF_GEMINI if text is _MISSING else text
 
 

@@ -84,7 +84,8 @@ class Admission:
             if lane.type == "permission_error" or "models" not in request.members.values:
                 return lane  # another model stands in for one that fails or is not there, not for one that the key may not use
         elif not request.remove and lane.variant is None:  # none of the gateway's own members: nothing is wished for
-            shortcut = lane.candidates.shortcut(len(self.affinity))
+            remembered = self.affinity.count(principal.environment.id, lane.candidates.model, now_s) if len(self.affinity) else 0
+            shortcut = lane.candidates.shortcut(remembered)
         if shortcut is not None:
             assert isinstance(lane, Lane)  # noqa: S101 -- only a lane has a shortcut
             choice = _Choice(lane, shortcut.candidates)

@@ -96,7 +96,9 @@ def find_files(words: dict[Path, list[str]], pattern: str) -> list[Path]:
 def test_a_providers_name_occurs_in_one_source_file(words: dict[Path, list[str]], row: Provider) -> None:
     name = rf"(?<![\w.-]){re.escape(row.id)}(?![\w.-])"
     found = find_files(words, name)
-    assert len([path for path in found if row.id not in WIRE_WORDS or path.parts[0] != "wire"]) == 1
+    # Examples of a wire format's own paths have its maker's models in them.
+    own = [path for path in found if row.id not in WIRE_WORDS or not (path.parts[0] == "wire" or path.stem.startswith("gemini_"))]
+    assert len(own) == 1
 
 
 @pytest.mark.parametrize("row", ADDRESSED, ids=lambda row: row.id)

@@ -34,7 +34,7 @@ _MODEL_PARAMETER = {
     "in": "path",
     "required": True,
     "description": "A model's name; its slash may be written as %2F",
-    "schema": {"type": "string", "minLength": 1, "examples": ["google/gemini-2.5-flash"]},
+    "schema": {"type": "string", "minLength": 1, "examples": ["gemini-2.5-flash"]},
 }
 _ALT_PARAMETER = {
     "name": "alt",
