@@ -35,13 +35,12 @@ from anyrouter.relay.generation import Generation
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
-from anyrouter.relay.reply_head import JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
+from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
 from anyrouter.relay.stats import RelayStats
-from anyrouter.relay.stream import StreamPump
+from anyrouter.relay.stream import StreamPump, open_rewriter, render_break
 from anyrouter.relay.successors import Successors
-from anyrouter.wire.failure import render_failure, render_stream_failure, scrub
+from anyrouter.wire.failure import render_failure, scrub
 from anyrouter.wire.reply import InvalidReply
-from anyrouter.wire.translation.stream import TranslatedStream
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 _CLIENT_GONE = 499
@@ -281,18 +280,17 @@ class Relay:
 
     async def _stream(self, generation: Generation, exchange: Exchange) -> None:
         """A streamed reply, passed on as it comes."""
-        kind, dialect = next((value for name, value in exchange.headers if name == b"content-type"), b""), generation.dialect
-        if not kind.lower().startswith(dialect.stream_type):
+        kind = next((value for name, value in exchange.headers if name == b"content-type"), b"")
+        if not kind.lower().startswith(generation.dialect.stream_type):
             body = await exchange.read(MAX_REFUSAL_BYTES)
             said = scrub(kind.decode("latin-1"), generation.target.upstream.secrets)[:60] or "no content type"
             raise UpstreamBroken(f"it answered a request for a stream with {said} ({len(body)} bytes)")
-        rewriter = dialect.open_stream(generation.head.endpoint, generation.request, generation.naming(), generation.cost_fields)
-        generation.facts, generation.rewriter = rewriter.facts, rewriter
+        rewriter = open_rewriter(generation)
 
         def begin() -> None:
             generation.first_byte_s = time.monotonic()
             generation.is_begun = True
-            generation.downstream.start(200, reply_head(generation, STREAM_HEAD))
+            generation.downstream.start(200, reply_head(generation, ARRAY_HEAD if generation.head.is_array else STREAM_HEAD))
 
         def settle() -> None:
             self._succeed(generation, exchange, time.monotonic())
@@ -329,15 +327,9 @@ class Relay:
         denied = judge(generation.target, error).denied
         if not generation.is_settled:
             self._settle(generation, EntryState.FAILED, 200, generation.partial, denied.code)
-        head, downstream = generation.head, generation.downstream
         if generation.request.is_streamed:
-            rewriter, own = generation.rewriter, generation.lane.dialect
-            if isinstance(rewriter, TranslatedStream):
-                event = rewriter.fail(denied, head.request_id)
-            else:
-                event = render_stream_failure(own.name, denied, head.request_id, generation.id, generation.target.model)
-            downstream.write(event)
-            downstream.finish()
+            generation.downstream.write(render_break(generation, denied))
+            generation.downstream.finish()
 
     def _abandon(self, generation: Generation) -> None:
         """The client is gone, or the process is about to be: the upstream was cancelled, what was used is billed."""

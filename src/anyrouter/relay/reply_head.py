@@ -10,13 +10,15 @@ from anyrouter.policy.authorize import expiry_notice
 from anyrouter.policy.limit import LimitState
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
+from anyrouter.wire.gemini_array import ARRAY_TYPE
 
 JSON_HEAD = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
+ARRAY_HEAD = b"Content-Type: %s\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n" % ARRAY_TYPE
 STREAM_HEAD = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
 
 
 def reply_head(generation: Generation, kind: bytes) -> bytes:
-    """The head of a good reply. `kind` is JSON_HEAD or STREAM_HEAD."""
+    """The head of a good reply. `kind` is JSON_HEAD, STREAM_HEAD or ARRAY_HEAD."""
     head, records = generation.head, generation.attempts.records
     return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n%s%s" % (
         kind,

@@ -6,13 +6,35 @@ tried. The entry is settled before the bytes that end the stream are written.
 
 from collections.abc import Callable
 
-from anyrouter.core.errors import UpstreamBroken, UpstreamError, UpstreamStatus
+from anyrouter.core.errors import Denied, UpstreamBroken, UpstreamError, UpstreamStatus
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.ports import Exchange
-from anyrouter.wire.failure import read_failure, scrub
+from anyrouter.wire.failure import read_failure, render_stream_failure, scrub
+from anyrouter.wire.gemini_array import ARRAY_KEEP_ALIVE, ArrayStream
+from anyrouter.wire.gemini_stream import GeminiStream
 from anyrouter.wire.reply import InvalidReply, StreamRewriter
+from anyrouter.wire.responses_stream import ResponsesStream
+from anyrouter.wire.translation.stream import TranslatedStream
 
 KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def open_rewriter(generation: Generation) -> StreamRewriter:
+    """What reads the target's stream and writes the client's; the generation learns from it."""
+    endpoint, request = generation.head.endpoint, generation.request
+    rewriter: StreamRewriter = generation.dialect.open_stream(endpoint, request, generation.naming(), generation.cost_fields)
+    if generation.head.is_array:
+        rewriter = ArrayStream(rewriter)
+    generation.facts, generation.rewriter = rewriter.facts, rewriter
+    return rewriter
+
+
+def render_break(generation: Generation, denied: Denied) -> bytes:
+    """What tells the client that its stream cannot go on: some formats' depends on what has been sent."""
+    rewriter, request_id = generation.rewriter, generation.head.request_id
+    if isinstance(rewriter, TranslatedStream | ArrayStream | GeminiStream | ResponsesStream):
+        return rewriter.fail(denied, request_id)
+    return render_stream_failure(generation.lane.dialect.name, denied, request_id, generation.id, generation.target.model)
 
 
 class StreamPump:
@@ -71,7 +93,7 @@ class StreamPump:
         self.quiet_s += 1
         is_due = self.quiet_s >= after_s > 0 or (self.generation.is_begun and self.generation.downstream.is_half_closed)
         if is_due and self.error is None and not self.rewriter.is_done:
-            self._send(KEEP_ALIVE)
+            self._send(ARRAY_KEEP_ALIVE if self.generation.head.is_array else KEEP_ALIVE)
 
     def _send(self, out: bytes) -> None:
         self.quiet_s = 0
