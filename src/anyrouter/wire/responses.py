@@ -8,7 +8,7 @@ Source: OpenAI's API reference, as the types of openai-python 3.54 have it (read
 import msgspec
 
 from anyrouter.wire.members import Members
-from anyrouter.wire.proofs import ProvenRequest, clean_input
+from anyrouter.wire.proofs import ProvenRequest, clean_input, stands_in
 from anyrouter.wire.request import OWN_MEMBERS, InferenceRequest, estimate_input, need, read_flag, read_members, read_model, refused
 
 NAME = "responses"
@@ -49,7 +49,7 @@ def read_request(endpoint: str, body: bytes) -> InferenceRequest:
         replace["store"] = b"false"
     if "model" not in values:  # it came as the first of `models`
         append["model"] = msgspec.json.encode(model)
-    if members.starts_with("input", b"[") and _REFERENCE in body:
+    if members.starts_with("input", b"[") and stands_in(body, _REFERENCE):
         _refuse_references(members)
     return ProvenRequest(
         members=members,

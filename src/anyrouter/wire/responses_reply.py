@@ -10,7 +10,7 @@ from anyrouter.core.usage import Usage
 from anyrouter.wire.measure import measure
 from anyrouter.wire.members import Members, NotJson
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming, ReplyFacts
-from anyrouter.wire.responses_usage import read_usage, render_usage
+from anyrouter.wire.responses_usage import read_told_usage, render_usage
 from anyrouter.wire.utf8 import check_utf8
 
 _SHORT = 32_768
@@ -44,6 +44,7 @@ class ResponsesReply(msgspec.Struct):
 
     text: bytes
     told: Told
+    is_usage_whole: bool
 
 
 class _Output(msgspec.Struct):
@@ -65,7 +66,7 @@ def read_reply(_endpoint: str, body: bytes) -> tuple[ResponsesReply, ReplyFacts]
         raise InvalidReply("the reply has no output")
     if told.status in _UNFINISHED:
         raise InvalidReply(f"the response has the status {told.status}")
-    usage = read_usage(bytes(told.usage))
+    usage, is_whole = read_told_usage(bytes(told.usage))
     finish, native = finish_of(told)
     facts = ReplyFacts(
         usage=usage,
@@ -74,12 +75,13 @@ def read_reply(_endpoint: str, body: bytes) -> tuple[ResponsesReply, ReplyFacts]
         native_finish_reason=native,
         output_bytes=measure(bytes(_decode_output(body).output)) if usage is None else 0,
     )
-    return ResponsesReply(body, told), facts
+    return ResponsesReply(body, told, is_whole), facts
 
 
 def render_reply(_endpoint: str, reply: ResponsesReply, naming: Naming, usage: Usage, cost: CostFields) -> list[bytes | memoryview]:
     """The reply for the client: model, provider and cost spliced in."""
-    return rewrite(reply.text, reply.told, naming, render_usage(bytes(reply.told.usage), usage, cost))
+    block = render_usage(bytes(reply.told.usage), usage, cost, is_whole=reply.is_usage_whole)
+    return rewrite(reply.text, reply.told, naming, block)
 
 
 def finish_of(told: Told) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from anyrouter.wire.measure import TextMeter, measure_deltas
 from anyrouter.wire.members import Members
 from anyrouter.wire.reply import InvalidReply, Naming, Pricer, ReplyFacts
 from anyrouter.wire.responses_reply import decode_told, finish_of, rewrite
-from anyrouter.wire.responses_usage import read_usage, render_usage
+from anyrouter.wire.responses_usage import read_told_usage, render_usage
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
 
 _ENDS = frozenset({"response.completed", "response.incomplete"})
@@ -73,7 +73,7 @@ class ResponsesStream:
         if not data_of(rest) or self.is_done or self.failure is not None:
             return b""
         try:
-            return self._read_all([rest.rstrip(b"\r\n") + b"\n\n"])
+            return self._read_all([rest.rstrip(b"\r\n") + b"\n\n"], is_cut=True)
         except InvalidReply:
             return b""
 
@@ -89,14 +89,14 @@ class ResponsesStream:
         numbers = _SEQUENCE.findall(self._last)
         return render_responses_failure(denied, request_id, int(numbers[-1]) + 1 if numbers else 0)
 
-    def _read_all(self, events: list[bytes]) -> bytes:
-        """Up to the end or an error; what comes behind either does not matter."""
+    def _read_all(self, events: list[bytes], *, is_cut: bool = False) -> bytes:
+        """Up to the end or an error; what comes behind either does not matter. `is_cut`: they may not be whole, so all are parsed."""
         out: list[bytes] = []
         for event in events:
             if self.is_done or self.failure is not None:
                 break
             self._meter.add(event)
-            if self.is_begun and not _is_marked(event):
+            if self.is_begun and not is_cut and not _is_marked(event):
                 out.append(event)
                 continue
             was_begun = self.is_begun
@@ -141,10 +141,10 @@ class ResponsesStream:
             raise InvalidReply("an event of the stream has no response that can be read") from None
         facts.upstream_id = told.id or facts.upstream_id
         if is_last:
-            facts.usage = read_usage(bytes(told.usage))
+            facts.usage, is_whole = read_told_usage(bytes(told.usage))
             facts.finish_reason, facts.native_finish_reason = finish_of(told)
             used = self.usage()
-            usage = render_usage(bytes(told.usage), used, self._pricer(used))
+            usage = render_usage(bytes(told.usage), used, self._pricer(used), is_whole=is_whole)
             self.is_done = True
         rewritten = b"".join(rewrite(response, told, self._naming, usage))
         return _with_data(event, data, b"".join(members.replace("response", rewritten)))
