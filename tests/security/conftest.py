@@ -15,6 +15,7 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ids import new_id
 from anyrouter.core.keys import digest, generate, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.policy.endpoints import Endpoint
 from anyrouter.storage.opening import Storage, open_storage
 from support.gateway import GatewayProcess
 from support.raw_client import RawClient, Reply, raw_request
@@ -30,7 +31,16 @@ BODIES = {
     "embeddings": b'{"model":"openai/text-embedding-3-small","input":"MARKER-prompt"}',
     "messages": MESSAGES,
     "messages/count_tokens": MESSAGES,
+    "responses": b'{"model":"openai/gpt-4o","input":"MARKER-prompt"}',
 }
+CONTENTS = b'{"contents":[{"role":"user","parts":[{"text":"MARKER-prompt"}]}]}'
+
+
+def body_of(row: Endpoint) -> bytes | None:
+    """A body that the row's endpoint takes; None where none is taken."""
+    if not row.is_inference:
+        return b"{}" if row.changes_by else None
+    return CONTENTS if row.dialect == "gemini" else BODIES[row.path]
 
 
 @dataclass

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.security.conftest import CHAT, MESSAGES, Exposed
+from tests.security.conftest import BODIES, CHAT, MESSAGES, Exposed
 
 from support.gateway import GatewayProcess
 from support.raw_client import Reply, raw_request
@@ -12,6 +12,7 @@ from support.raw_client import Reply, raw_request
 PLACES = {
     "chat": (b"POST", b"/api/v1/chat/completions", CHAT),
     "messages": (b"POST", b"/v1/messages/", MESSAGES),
+    "responses": (b"POST", b"/v1/responses", BODIES["responses"]),
     "models": (b"GET", b"/api/v1/models", None),
     "key": (b"GET", b"/v1/key", None),
 }

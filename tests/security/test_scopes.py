@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from tests.security.conftest import BODIES, Exposed
+from tests.security.conftest import BODIES, Exposed, body_of
 from tests.security.test_authorization_header import is_without_credentials
 
 from anyrouter.cli import app
@@ -17,17 +17,14 @@ PLACEHOLDERS = {"{model}": "openai/gpt-4o", "{id}": "gen-0", "{slug}": "writer",
 
 
 def path_of(row: Endpoint) -> bytes:
-    path = PLACEHOLDERS.get(row.path, row.path)
+    path = row.root_path or PLACEHOLDERS.get(row.path, row.path)
     for name, value in PLACEHOLDERS.items():
         path = path.replace(name, value) if name.startswith("{") else path
-    return b"/api/v1/" + path.encode()
+    return (path if path.startswith("/") else f"/api/v1/{path}").encode()
 
 
 def visit(exposed: Exposed, row: Endpoint, key: str | None, *lines: bytes, host: bytes | None = b"localhost") -> Reply:
-    if row.is_inference:
-        return exposed.ask(raw_request(b"POST", path_of(row), *lines, key=key, host=host, body=BODIES[row.path]))
-    body = b"{}" if row.changes_by else None
-    return exposed.ask(raw_request(row.method.encode(), path_of(row), *lines, key=key, host=host, body=body))
+    return exposed.ask(raw_request(row.method.encode(), path_of(row), *lines, key=key, host=host, body=body_of(row)))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +135,7 @@ HOSTS = [
 
 @pytest.mark.parametrize("host", HOSTS, ids=repr)
 def test_the_host_header_changes_no_decision(exposed: Exposed, keys: dict[str, str], host: bytes) -> None:
-    rows = [ENDPOINTS[path] for path in ("chat/completions", "messages", "models", "key", "generation", "activity")]
+    rows = [ENDPOINTS[name] for name in ("chat/completions", "messages", "generateContent", "models", "key", "generation", "activity")]
     for row in rows:
         decided = [visit(exposed, row, key).status for key in (None, exposed.live_key, keys["admin:*"])]
         tricked = [visit(exposed, row, key, host=host).status for key in (None, exposed.live_key, keys["admin:*"])]

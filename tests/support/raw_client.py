@@ -33,7 +33,8 @@ class Reply(NamedTuple):
 
     @property
     def code(self) -> str:
-        return str(self.error["code"])
+        """The stable code, in any dialect's envelope: Google's has the status in its place."""
+        return str(self.error["code"] if "status" not in self.error else self.error["details"][0]["metadata"]["code"])
 
 
 class RawClient:

@@ -18,7 +18,7 @@ import pytest
 
 from anyrouter.cli import app
 from support.gateway import GatewayProcess
-from support.upstream import COMPLETION, Answer, Received, ScriptedUpstream, json_answer
+from support.upstream import COMPLETION, Answer, Received, ScriptedUpstream, chat_events, json_answer, stream_answer
 
 OPENAI_MODEL = "openai/gpt-4o"  # 2.50 and 10.00 USD per million tokens
 ANTHROPIC_MODEL = "anthropic/claude-sonnet-5"  # 2.00 and 10.00 USD, 0.20 read from the cache, 2.50 written to it
@@ -48,17 +48,52 @@ EMBEDDING = {
     "model": "text-embedding-3-small",
     "usage": {"prompt_tokens": 4, "total_tokens": 4},
 }
+RESPONSE = {
+    "id": "resp_upstream",
+    "object": "response",
+    "created_at": 1700000000,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "metadata": {},
+    "model": "gpt-4o-2024-08-06",
+    "output": [
+        {
+            "id": "msg_upstream",
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "Hello from upstream", "annotations": []}],
+        }
+    ],
+    "parallel_tool_calls": True,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "usage": {
+        "input_tokens": 100,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 10,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 110,
+    },
+}
 _ANSWERS = {
     "/v1/chat/completions": COMPLETION,
     "/v1/completions": TEXT_COMPLETION,
     "/v1/embeddings": EMBEDDING,
     "/v1/messages": MESSAGE,
+    "/v1/responses": RESPONSE,
     "/v1/messages/count_tokens": {"input_tokens": 14},
 }
 
 
 def answer_in_its_dialect(received: Received) -> Answer:
-    """The usual reply of each path."""
+    """The usual reply of each path. A chat that is streamed, as a client's may be whose path says so, is answered in a stream."""
+    if received.path == "/v1/chat/completions" and b'"stream":true' in received.body:
+        return stream_answer(*chat_events("Hello from upstream"))
     return json_answer(_ANSWERS[received.path])
 
 

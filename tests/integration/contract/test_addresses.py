@@ -17,6 +17,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "embeddings": {"model": "openai/text-embedding-3-small", "input": "Say it"},
     "messages": {"model": ANTHROPIC_MODEL, "max_tokens": 100, "messages": MESSAGES},
     "messages/count_tokens": {"model": ANTHROPIC_MODEL, "messages": MESSAGES},
+    "responses": {"model": OPENAI_MODEL, "input": "Say it"},
 }
 READABLE = ["models", "models/count", f"models/{OPENAI_MODEL}", "providers", "key", "auth/key", "credits", "activity", "health", "livez"]
 
@@ -27,6 +28,19 @@ def test_inference_is_at_both_addresses_with_and_without_a_slash(ask: Ask, serve
     reply = ask(form.format(endpoint), BODIES[endpoint])
     assert (reply.status_code, len(served.upstream.received)) == (200, 1), reply.text
     assert served.upstream.received[0].path == f"/v1/{endpoint}"
+
+
+@pytest.mark.parametrize("version", ["v1beta", "v1", "v1alpha"])
+@pytest.mark.parametrize("model", [OPENAI_MODEL, OPENAI_MODEL.replace("/", "%2F"), OPENAI_MODEL.partition("/")[2]])
+@pytest.mark.parametrize(
+    "form", [":generateContent", "%3AgenerateContent/", ":generateContent?key=x&$alt=json", ":streamGenerateContent?alt=sse"]
+)
+def test_gemini_s_paths_are_at_the_root(http: httpx.Client, served: Served, version: str, model: str, form: str) -> None:
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello there"}]}]}
+    reply = http.post(f"/{version}/models/{model}{form}", json=body, headers={"x-goog-api-key": served.live_key})
+    assert (reply.status_code, len(served.upstream.received)) == (200, 1), reply.text
+    assert served.upstream.received[0].json()["model"] == OPENAI_MODEL.partition("/")[2]
+    assert reply.headers["content-type"] == ("text/event-stream" if "stream" in form else "application/json")
 
 
 @pytest.mark.parametrize("path", READABLE)
