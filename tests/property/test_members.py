@@ -7,46 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyrouter.wire.members import Members
-
-
-class Nested(list):
-    """An object as a list of pairs: names may repeat."""
-
-
-NAMES = ("model", "stream", "messages", "usage", "a", "b", "", "ключ", "emoji \U0001f511", 'quote"d', "back\\slash", "new\nline", "ü")
-strings = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
-names = st.sampled_from(NAMES) | strings
-scalars = st.none() | st.booleans() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False) | strings
-values = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.lists(st.tuples(names, inner), max_size=4).map(Nested),
-    max_leaves=8,
-)
-spaces = st.sampled_from(["", "", "", " ", "\n", "\t ", "\r\n  "])
-
-
-@st.composite
-def rendered(draw: st.DrawFn, value: object) -> str:
-    """JSON text of a value in any style: spaces, escapes, repeated names."""
-    gap = lambda: draw(spaces)  # noqa: E731 -- read like the grammar below
-    if isinstance(value, Nested):
-        inner = [f"{gap()}{draw(quoted(name))}{gap()}:{gap()}{draw(rendered(child))}{gap()}" for name, child in value]
-        return "{" + (",".join(inner) or gap()) + "}"
-    if isinstance(value, list):
-        return "[" + (",".join(f"{gap()}{draw(rendered(child))}{gap()}" for child in value) or gap()) + "]"
-    if isinstance(value, str):
-        return draw(quoted(value))
-    return json.dumps(value)
-
-
-@st.composite
-def quoted(draw: st.DrawFn, text: str) -> str:
-    """A JSON string of the text: plain, all that is not ASCII escaped, or each character escaped."""
-    style = draw(st.sampled_from(["plain", "plain", "ascii", "escaped"]))
-    if style == "escaped":
-        units = text.encode("utf-16-be")
-        return '"' + "".join(f"\\u{units[at]:02x}{units[at + 1]:02X}" for at in range(0, len(units), 2)) + '"'
-    return json.dumps(text, ensure_ascii=style == "ascii")
+from support.json_texts import Nested, names, rendered, spaces, values
 
 
 @st.composite
@@ -130,3 +91,26 @@ def test_repetitions_of_the_same_length_are_never_taken_for_one_another(order: l
     pairs = json.loads(out, object_pairs_hook=list)
     assert Counter(name for name, _ in pairs) == Counter(judged.keys())
     assert dict(pairs) == {name: "NEW" if name == "model" else value for name, value in judged.items()}
+
+
+@st.composite
+def compact_objects(draw: st.DrawFn) -> bytes:
+    """An object's text without a space, long or short, at times with a name twice."""
+    chosen = draw(st.sampled_from([st.sampled_from(["model", "stream", "usage", "a"]), names]))
+    present = draw(st.lists(chosen, min_size=1, max_size=4, unique=draw(st.integers(0, 7)) > 0))
+    members = [(name, draw(values)) for name in present]
+    members.insert(draw(st.integers(0, len(members))), ("messages", "x" * draw(st.sampled_from([0, 4000, 4096, 5000, 33_000]))))
+    is_ascii = draw(st.booleans())
+    encode = lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=is_ascii)  # noqa: E731 -- one style for all
+    return f"{{{','.join(f'{encode(name)}:{encode(value)}' for name, value in members)}}}".encode()
+
+
+@settings(deadline=None, max_examples=250)
+@given(compact_objects() | objects().map(lambda drawn: drawn[0]), st.integers(0, 4), st.data())
+def test_to_replace_one_value_is_to_edit_it(text: bytes, at: int, data: st.DataObject) -> None:
+    present = [name for name, _ in json.loads(text, object_pairs_hook=list)]
+    name = present[at] if at < len(present) else data.draw(names)
+    value = data.draw(st.sampled_from([b'"NEW"', b'""', b"[" + b"1," * 3000 + b"1]"]))
+    replaced = b"".join(Members(text).replace(name, value))
+    assert replaced == b"".join(Members(text).edit({name: value}))
+    assert dict(json.loads(replaced, object_pairs_hook=list)).get(name) == (json.loads(value) if name in present else None)
