@@ -9,6 +9,7 @@ its own answer is better than ours, and it is not hammered. One that nobody else
 seconds everywhere.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 
@@ -145,6 +146,12 @@ class TargetHealth:
         self.budget.learn(now_s, allowances)
         self._settle(now_s)
 
+    def spend(self, now_s: float, input_tokens: int) -> None:
+        """Count a request that is sent now against what is left, until a reply says how much that is."""
+        if self.budget.is_told:
+            self.budget.take(now_s, input_tokens)
+            self._settle(now_s)
+
     def rank(self, now_s: float, input_tokens: int = 0) -> int:
         """WELL, SHORT or SICK for a request of that size. A circuit with room for a probe is WELL: it needs requests to recover."""
         if self.is_well:
@@ -204,6 +211,10 @@ class SteadyHealth(TargetHealth):
     """Of a target that is always well, whatever it answers: the simulated provider fails because it is asked to."""
 
     __slots__ = ()
+
+    def __init__(self, settings: HealthSettings, now_s: float) -> None:
+        super().__init__(settings, now_s)
+        self.budget.next_look_s = math.inf
 
     def fail(self, permit: int, now_s: float, outcome: Outcome, wait_s: float | None = None) -> None:
         """Nothing is learned from it."""

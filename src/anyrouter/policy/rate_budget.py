@@ -9,7 +9,8 @@ from enum import StrEnum
 
 import msgspec
 
-_LOOK_EVERY_S = 0.25
+_LOOK_EVERY_S = 1.0
+_LOOK_WHEN_LOW_EVERY_S = 0.1
 _LOW_SHARE = 0.1
 _UNKNOWN = 1e18  # left after a reset to a limit that was never told
 
@@ -42,17 +43,21 @@ class _Level(msgspec.Struct):
 
 
 class RateBudget:
-    """The allowances of one target. `now_s` is monotonic seconds."""
+    """The allowances of one target. `now_s` is monotonic seconds.
 
-    __slots__ = ("_levels", "_next_look_s")
+    `next_look_s` is when a reply's headers are worth reading again: once a second, and ten times when little is left.
+    """
+
+    __slots__ = ("_levels", "next_look_s")
 
     def __init__(self) -> None:
         self._levels: dict[Quantity, _Level] = {}
-        self._next_look_s = -1e18
+        self.next_look_s = -1e18
 
-    def is_due(self, now_s: float) -> bool:
-        """Whether a reply's headers are worth reading: four times a second, and always when little is left."""
-        return now_s >= self._next_look_s
+    @property
+    def is_told(self) -> bool:
+        """Whether any reply has said anything."""
+        return bool(self._levels)
 
     def learn(self, now_s: float, allowances: dict[Quantity, Allowance]) -> None:
         """Be told what a reply says. A quantity that it does not name stays as it was."""
@@ -66,7 +71,7 @@ class RateBudget:
                 reset_at_s=now_s + reset_s,
                 at_s=now_s,
             )
-        self._next_look_s = now_s if self.is_low(now_s) else now_s + _LOOK_EVERY_S
+        self.next_look_s = now_s + (_LOOK_WHEN_LOW_EVERY_S if self.is_low(now_s) else _LOOK_EVERY_S)
 
     def is_low(self, now_s: float) -> bool:
         """Whether so little is left of something that a request's size matters."""

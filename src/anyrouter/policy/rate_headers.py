@@ -13,7 +13,7 @@ from datetime import datetime
 from anyrouter.policy.attempt import read_retry_after
 from anyrouter.policy.rate_budget import Allowance, Quantity
 
-_LONGEST_S = 86_400.0
+LONGEST_S = 86_400.0
 _KINDS = {"requests": Quantity.REQUESTS, "tokens": Quantity.TOKENS}
 _ANTHROPIC_KINDS = {**_KINDS, "input-tokens": Quantity.INPUT_TOKENS, "output-tokens": Quantity.OUTPUT_TOKENS}
 _FIELDS = ("limit", "remaining", "reset")
@@ -93,4 +93,4 @@ def _read_count(value: bytes | None) -> int | None:
 
 
 def _bound(seconds: float) -> float:
-    return min(max(0.0, seconds), _LONGEST_S)
+    return min(max(0.0, seconds), LONGEST_S)

@@ -72,7 +72,7 @@ class Succession:
         if attempt is not None:
             self._made += 1
             if len(self._candidates) > 1:  # a budget decides between targets only
-                attempt.candidate.health.budget.take(now_s, input_tokens)
+                attempt.candidate.health.spend(now_s, input_tokens)
         return attempt
 
     def resume(self) -> None:

@@ -1,7 +1,7 @@
 """One request on its way: what was judged, where it goes, what has been measured. Lives as long as the request."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec.structs import replace
@@ -12,10 +12,12 @@ from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.candidate import Candidate
+from anyrouter.policy.circuit import REFUSED
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.outcome import Outcome as AttemptOutcome
 from anyrouter.policy.outcome import judge_outcome
 from anyrouter.policy.price import price
+from anyrouter.policy.rate_headers import read_allowances
 from anyrouter.policy.route import Target
 from anyrouter.policy.succession import Attempt
 from anyrouter.relay.call import Principal, RequestHead
@@ -68,6 +70,20 @@ class Generation(msgspec.Struct, kw_only=True):
         target = self.target
         return Naming(f'"{self.id}"'.encode(), target.model_json, target.provider_json)
 
+    def turn_to_first(self) -> bool:
+        """The first candidate is about to be asked, at once; False when its health gives no permit."""
+        candidate, now_s = self.order[0], time.monotonic()
+        health = candidate.health
+        if len(self.order) == 1:
+            permit = health.admit_alone(now_s)
+        else:
+            permit = health.admit(now_s)
+            if permit == REFUSED:
+                return False
+            health.spend(now_s, self.request.estimated_input_tokens)  # it decides between targets only
+        self.attempt = Attempt(candidate, permit)
+        return True
+
     def turn_to(self, attempt: Attempt) -> None:
         """Another candidate is about to be asked, or the same one again."""
         candidate = attempt.candidate
@@ -86,11 +102,19 @@ class Generation(msgspec.Struct, kw_only=True):
         if attempt is not None:
             attempt.candidate.health.fail(attempt.permit, time.monotonic(), judge_outcome(error))
 
-    def succeed(self, now_s: float) -> None:
-        """The attempt under way has ended well."""
+    def learn(self, headers: Iterable[tuple[bytes, bytes]], now_s: float) -> None:
+        """Read what the target says of its rate limits."""
+        if self.attempt is not None:
+            self.attempt.candidate.health.learn(now_s, read_allowances(headers, time.time()))
+
+    def succeed(self, now_s: float, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """The attempt under way has ended well. `headers` are the reply's, which are looked at every now and then."""
         attempt, self.attempt = self.attempt, None
         if attempt is None:
             return
+        health = attempt.candidate.health
+        if now_s >= health.budget.next_look_s:
+            health.learn(now_s, read_allowances(headers, time.time()))
         first_s, asked_s = self.first_byte_s, self.asked_s
         ttft_ms = tokens_per_s = None
         if self.request.is_streamed and first_s is not None:
@@ -98,7 +122,7 @@ class Generation(msgspec.Struct, kw_only=True):
             usage, seconds = self.facts.usage, now_s - first_s
             if usage is not None and usage.output_tokens and seconds > 0:
                 tokens_per_s = usage.output_tokens / seconds
-        attempt.candidate.health.succeed(attempt.permit, now_s, (now_s - asked_s) * 1000, ttft_ms, tokens_per_s)
+        health.succeed(attempt.permit, now_s, (now_s - asked_s) * 1000, ttft_ms, tokens_per_s)
 
     def leave(self) -> None:
         """The client is gone."""

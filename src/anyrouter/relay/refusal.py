@@ -2,27 +2,31 @@
 
 import time
 
-from anyrouter.core.authorization import Authorization
 from anyrouter.core.errors import UpstreamError, UpstreamStatus
-from anyrouter.policy.attempt import read_retry_after
+from anyrouter.policy.rate_headers import LONGEST_S, read_wait
+from anyrouter.relay.generation import Generation
 from anyrouter.relay.ports import Exchange
+from anyrouter.wire.retry_info import read_retry_delay
 
 MAX_REFUSAL_BYTES = 64 * 1024
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _TOO_MANY = 401, 429
 
 
-async def read_refusal(exchange: Exchange, authorization: Authorization | None = None) -> UpstreamStatus:
-    """The error that an upstream's status is. Its status counts also when its text is too long or broken."""
-    if exchange.status == _UNAUTHORIZED and authorization is not None:
+async def read_refusal(generation: Generation, exchange: Exchange) -> UpstreamStatus:
+    """The error that an upstream's status is. Its status counts also when its text is too long or broken.
+
+    What it says of its rate limits is learned from it; the wait that it asks for is read from its headers, else from its text.
+    """
+    status, authorization = exchange.status, generation.stop.head.authorization
+    if status == _UNAUTHORIZED and authorization is not None:
         authorization.reject()
-    wait_s = _retry_after_s(exchange)
+    if status == _TOO_MANY:
+        generation.learn(exchange.headers, time.monotonic())
+    wait_s = read_wait(exchange.headers, time.time())
     try:
         body = await exchange.read(MAX_REFUSAL_BYTES)
     except UpstreamError:
         body = b""
-    return UpstreamStatus("error status", status=exchange.status, body=body, retry_after_s=wait_s)
-
-
-def _retry_after_s(exchange: Exchange) -> float | None:
-    value = next((value for name, value in exchange.headers if name == b"retry-after"), None)
-    return None if value is None else read_retry_after(value.decode("latin-1"), time.time())
+    if wait_s is None and (delay_s := read_retry_delay(body)) is not None:
+        wait_s = min(delay_s, LONGEST_S)
+    return UpstreamStatus("error status", status=status, body=body, retry_after_s=wait_s)

@@ -23,10 +23,10 @@ from anyrouter.core.ledger import EntryState, Outcome
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.attempt import judge
-from anyrouter.policy.circuit import REFUSED
 from anyrouter.policy.endpoints import ENDPOINTS
+from anyrouter.policy.health import HealthBook
 from anyrouter.policy.route import Snapshot
-from anyrouter.policy.succession import Attempt, RetryPolicy
+from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
@@ -80,6 +80,11 @@ class Relay:
     def snapshot(self, snapshot: Snapshot) -> None:
         self._admission.snapshot = snapshot
 
+    @property
+    def health(self) -> HealthBook:
+        """How the targets do that were asked."""
+        return self._admission.health
+
     def serve(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> Coroutine[Any, Any, None] | None:
         """Serve one request whose key may use the endpoint: reply exactly once, now or later. Raises nothing.
 
@@ -117,11 +122,8 @@ class Relay:
             return False  # another target may take it
         if not (lines and client.is_ready(upstream_head.origin, size) and self._ledger.has_room()):
             return False
-        candidate, now_s = generation.order[0], time.monotonic()
-        permit = candidate.health.admit_alone(now_s) if len(generation.order) == 1 else candidate.health.admit(now_s)
-        if permit == REFUSED:
+        if not generation.turn_to_first():
             return False
-        generation.attempt = Attempt(candidate, permit)
         self._ledger.intend(generation.intend())
         generation.is_asked = True
         generation.asked_s = time.monotonic()
@@ -248,7 +250,7 @@ class Relay:
         elif exchange.failure is not None and not exchange.status:
             raise exchange.failure
         if not 200 <= exchange.status < 300:  # noqa: PLR2004 -- RFC 9110, section 15.3
-            raise await read_refusal(exchange, generation.stop.head.authorization)
+            raise await read_refusal(generation, exchange)
         if generation.request.is_streamed:
             await self._stream(generation, exchange)
         else:
@@ -318,7 +320,7 @@ class Relay:
         """The target's reply is good and whole: told to all that learn from it."""
         generation.attempts.succeed(generation.target, exchange.status, int((now_s - generation.asked_s) * 1000))
         generation.stop.tally.succeed()
-        generation.succeed(now_s)
+        generation.succeed(now_s, exchange.headers)
         if len(generation.order) > 1:
             self._admission.remember(generation, now_s)
 

@@ -15,7 +15,7 @@ def test_what_nobody_said_is_no_limit() -> None:
     new = RateBudget()
     assert new.wait_s(0.0, 10**9) == 0.0
     assert new.read(0.0) == {}
-    assert new.is_due(0.0)
+    assert not new.is_told
     assert not new.is_low(0.0)
 
 
@@ -71,11 +71,11 @@ def test_without_a_reset_it_is_not_known_when_and_nothing_is_held_back() -> None
     assert budget(requests=Allowance(remaining=0)).wait_s(0.0, 1) == 0.0
 
 
-def test_headers_are_read_four_times_a_second_and_always_when_little_is_left() -> None:
+def test_headers_are_read_once_a_second_and_ten_times_when_little_is_left() -> None:
     plenty = budget(requests=Allowance(remaining=59, limit=60, reset_s=1.0))
-    assert (plenty.is_due(0.24), plenty.is_due(0.25), plenty.is_low(0.0)) == (False, True, False)
+    assert (plenty.next_look_s, plenty.is_low(0.0)) == (1.0, False)
     scarce = budget(requests=Allowance(remaining=6, limit=60, reset_s=54.0))
-    assert (scarce.is_due(0.0), scarce.is_low(0.0), scarce.is_low(54.0)) == (True, True, False)
+    assert (scarce.next_look_s, scarce.is_low(0.0), scarce.is_low(54.0)) == (0.1, True, False)
 
 
 def test_a_limit_of_one_that_is_whole_is_not_low_for_ever() -> None:
