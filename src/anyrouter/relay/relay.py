@@ -23,6 +23,7 @@ from anyrouter.core.ledger import EntryState, Outcome
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.attempt import judge
+from anyrouter.policy.candidate import NO_RULES, RoutingRules
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.health import HealthBook
 from anyrouter.policy.route import Snapshot
@@ -63,10 +64,11 @@ class Relay:
         keep_alive_s: int = 15,
         retries: RetryPolicy | None = None,
         presets: Callable[[], PresetTable] = PresetTable,
+        rules: RoutingRules = NO_RULES,
     ) -> None:
         self.stats, self._retries = stats, retries or RetryPolicy()
         self.authorize, self.find = authenticator.authorize, authenticator.find
-        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets)
+        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets, rules=rules)
         self._limiter, self._client, self._ledger = limiter, client, ledger
         self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
         self._pumps: set[StreamPump] = set()
@@ -270,7 +272,7 @@ class Relay:
         try:
             read, facts = generation.dialect.read_reply(head.endpoint, body)
         except InvalidReply as error:
-            raise UpstreamBroken(str(error)) from None
+            raise UpstreamBroken(scrub(str(error), generation.target.upstream.secrets)) from None
         generation.facts = facts
         usage = facts.usage or generation.estimate(facts)
         cost = generation.price(usage)

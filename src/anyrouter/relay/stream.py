@@ -64,7 +64,7 @@ class StreamPump:
         try:
             out = rewriter.feed(data)
         except InvalidReply as error:
-            self._fail(UpstreamBroken(str(error)))
+            self._fail(UpstreamBroken(scrub(str(error), self.generation.target.upstream.secrets)))
             return
         if out:
             if self.generation.is_begun and not rewriter.is_done and rewriter.failure is None:  # nearly every chunk
