@@ -14,6 +14,12 @@ REQUEST_LINES = (
     b"POST /v1/messages?beta=true HTTP/1.1",
     b"POST /v1/messages HTTP/1.0",
     b"POST /v1/models HTTP/1.1",
+    b"POST /v1/responses HTTP/1.1",
+    b"POST /v1beta/models/a/b:generateContent HTTP/1.1",
+    b"POST /v1beta/models/a/c:generateContent HTTP/1.1",
+    b"POST /v1/models/a/b:streamGenerateContent HTTP/1.1",
+    b"POST /v1/models/a/b:streamGenerateContent?alt=sse HTTP/1.1",
+    b"POST /v1/models/a%2Fb:streamGenerateContent?alt=sse&key=x HTTP/1.0",
     b"GET /v1/messages HTTP/1.1",
     b"POST /v1/messages?Content-Length: 5 HTTP/1.1",
     b"POST  /v1/messages HTTP/1.1",
@@ -81,7 +87,9 @@ def patterns(draw: st.DrawFn) -> Lines:
 
 @st.composite
 def relatives(draw: st.DrawFn, pattern: Lines) -> Lines:
-    """The pattern with one line more, less, twice or of another kind."""
+    """The pattern with another first line, or with one of the others more, less, twice or of another kind."""
+    if draw(st.booleans()):
+        return [draw(st.sampled_from(REQUEST_LINES)), *pattern[1:]]
     at = draw(st.integers(1, len(pattern) - 1))
     added = draw(st.sampled_from([*GOOD_LINES, *BAD_LINES, pattern[at]]))
     return [*pattern[:at], *draw(st.sampled_from([(), (added,), (added, pattern[at])])), *pattern[at + 1 :]]
