@@ -16,12 +16,14 @@ from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.server import GatewayServer, configure_server
+from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.policy.candidate import RoutingRules
 from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
@@ -121,6 +123,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             keep_alive_s=int(settings.server.stream_comment_s),
             retries=RetryPolicy(retries=settings.routing.retries),
             presets=lambda: environments.presets,
+            rules=RoutingRules(facts_of=KnownTargets(settings.upstreams).facts_of, strategy_of=settings.routing.find_strategy),
         )
         api = create_api(
             _api_ports(

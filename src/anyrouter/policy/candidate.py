@@ -81,6 +81,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         ]
 
 
+class RoutingRules(msgspec.Struct, frozen=True, kw_only=True):
+    """The operator's part: what is known of a target beside its price, and how the targets of a public model id are put in order."""
+
+    facts_of: Callable[[Target], TargetFacts] = lambda _target: NO_FACTS
+    strategy_of: Callable[[str], Strategy] = lambda _model: Strategy.PRIORITY
+
+
+NO_RULES = RoutingRules()
+
+
 class Exclusion(msgspec.Struct, frozen=True, kw_only=True):
     """A target that is not tried. `reason` begins with the member of `provider` that says so."""
 
@@ -180,11 +190,11 @@ def list_parameters(members: Members) -> frozenset[str]:
     return frozenset(name for name in members.values if not members.raw_is_missing(name))
 
 
-def list_unsupported(provider: Provider, upstream_model: str) -> frozenset[str]:
-    """The members that a provider's row says are left out for a model of that name, in its own wire format."""
+def list_unsupported(provider: Provider, upstream_model: str, dialect: str) -> frozenset[str]:
+    """The members that a provider's row says are left out for a model of that name, in the wire format in which it is asked."""
     return frozenset(
         member
         for quirk in provider.quirks
-        if quirk.effect is Effect.UNSUPPORTED and quirk.dialect == provider.dialect and re.match(quirk.models, upstream_model)
+        if quirk.effect is Effect.UNSUPPORTED and quirk.dialect == dialect and re.match(quirk.models, upstream_model)
         for member in quirk.members
     )

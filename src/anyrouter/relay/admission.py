@@ -13,16 +13,16 @@ from anyrouter.core.preset import PresetTable
 from anyrouter.policy.affinity import Affinity, ConversationKey
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.authorize import judge_model
-from anyrouter.policy.candidate import Candidate, Selection, TargetFacts, list_parameters, make_candidates
+from anyrouter.policy.candidate import NO_RULES, Candidate, RoutingRules, Selection, list_parameters, make_candidates
 from anyrouter.policy.conversation import name_conversation
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.health import HealthBook
 from anyrouter.policy.model_list import list_models
-from anyrouter.policy.preference import Preferences, Strategy, read_preferences, sort_by_variant
-from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, Target, route, select_providers
+from anyrouter.policy.preference import Preferences, read_preferences, sort_by_variant
+from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, route, select_providers
 from anyrouter.policy.selection import select
 from anyrouter.policy.strategy import Demand
-from anyrouter.relay.call import MAX_TRACE_ID, Principal, RequestHead
+from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
@@ -35,18 +35,10 @@ from anyrouter.wire.request import InferenceRequest
 _MAX_LANES = 10_000
 _DIALECT_OF = {path: DIALECTS[row.dialect] for path, row in ENDPOINTS.items() if row.is_inference and row.dialect in DIALECTS}
 _PRESET_MARK = "@preset/"
-_WRONG_TRACE_ID = Denied(
-    code="invalid_parameter",
-    param="X-AnyRouter-Trace-Id",
-    message=f"X-AnyRouter-Trace-Id must have 1 to {MAX_TRACE_ID} printable ASCII characters.",
-)
 
 
 class Admission:
-    """Admits requests. `snapshot` is replaced by assignment; lanes made of an earlier one, or of an earlier key, are not used.
-
-    `facts_of` says what is known of a target beside its price, `strategy_of` how the targets of a public model id are put in order.
-    """
+    """Admits requests. `snapshot` is replaced by assignment; lanes made of an earlier one, or of an earlier key, are not used."""
 
     def __init__(
         self,
@@ -56,13 +48,11 @@ class Admission:
         snapshot: Snapshot,
         stats: RelayStats,
         presets: Callable[[], PresetTable] = PresetTable,
-        facts_of: Callable[[Target], TargetFacts] | None = None,
-        strategy_of: Callable[[str], Strategy] | None = None,
+        rules: RoutingRules = NO_RULES,
     ) -> None:
         self.snapshot, self._stats = snapshot, stats
         self.health, self.affinity = HealthBook(), Affinity()
-        self._limiter, self._key_use, self._presets = limiter, key_use, presets
-        self._facts_of, self._strategy_of = facts_of, strategy_of
+        self._limiter, self._key_use, self._presets, self._rules = limiter, key_use, presets, rules
         self._lanes: dict[tuple[str, str, str], Lane] = {}
 
     def admit(
@@ -71,8 +61,8 @@ class Admission:
         """The generation that the request makes, counted against the limits; or why there is none."""
         key, said, endpoint = principal.key, head.read_facts(), head.endpoint
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
-        if said.is_trace_wrong:
-            return _WRONG_TRACE_ID
+        if said.denied is not None:
+            return said.denied
         try:
             request = self._read(head, principal, body)
         except ClientError as error:
@@ -211,12 +201,8 @@ class Admission:
         allowed = select_providers(key, targets)
         if isinstance(allowed, Denied):
             return allowed
-        strategy = Strategy.PRIORITY if self._strategy_of is None else self._strategy_of(targets[0].model)
-        now_s = time.monotonic()
-        if self._facts_of is None:
-            candidates = make_candidates(allowed, self.health, now_s, strategy=strategy)
-        else:
-            candidates = make_candidates(allowed, self.health, now_s, strategy=strategy, facts_of=self._facts_of)
+        strategy, facts_of = self._rules.strategy_of(targets[0].model), self._rules.facts_of
+        candidates = make_candidates(allowed, self.health, time.monotonic(), strategy=strategy, facts_of=facts_of)
         lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:

@@ -3,11 +3,12 @@
 Compatibility law: a setting is never given another meaning or unit; a new one has a default that changes nothing.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.policy.preference import Strategy
 from anyrouter.settings.fields import (
     Boolean,
     Count,
@@ -117,13 +118,67 @@ class LoggingSettings(Section):
     format: LogFormat = Field(default="console", description="`console` for people, `json` with one object a line for collectors.")
 
 
-class RoutingSettings(Section):
-    """What happens when an upstream fails."""
+def _pattern(value: str) -> str:
+    if value != "*":
+        _check_model(value, None)
+        if "/" not in value:
+            raise ValueError('must be "vendor/name", "vendor/*" or "*"')
+    return value
 
+
+class ModelRouting(Section):
+    """How the upstreams of one model are put in order, or those of each of a vendor's models."""
+
+    model: Annotated[Text, AfterValidator(_pattern)] = Field(
+        description="The public id `vendor/name`, or `vendor/*`. The more exact of two that fit holds."
+    )
+    strategy: Strategy = Field(description="As `strategy` of the section.")
+
+
+class RoutingSettings(Section):
+    """In which order upstreams are asked, and what happens when one fails."""
+
+    strategy: Strategy = Field(
+        default=Strategy.PRIORITY,
+        description="The order of the upstreams that serve a model: `priority`, the lowest first; `weighted`, within a priority at random "
+        "by `weight`; `price`, the cheapest first; `latency`, the shortest time to the first token first; `throughput`, the most tokens a "
+        "second first. A request's own `provider.sort` and `provider.order` go before it.",
+    )
+    models: Annotated[tuple[ModelRouting, ...], WithJsonSchema({"type": "list of tables"})] = Field(
+        default=(),
+        description="Other strategies for some models, `[[routing.models]]`: `model` (`vendor/name` or `vendor/*`) and `strategy`.",
+    )
     retries: Annotated[int, Field(ge=0, le=5)] = Field(
         default=1,
         description="How often an upstream is asked again for one request, after all others were asked: when it could not be reached, or "
         "failed before it generated anything. At most a tenth of its requests are such repetitions.",
+    )
+
+    def find_strategy(self, model: str) -> Strategy:
+        """The strategy of a public model id."""
+        named = {row.model: row.strategy for row in self.models}
+        for pattern in (model, f"{model.partition('/')[0]}/*", "*"):
+            if pattern in named:
+                return named[pattern]
+        return self.strategy
+
+    @model_validator(mode="after")
+    def _has_one_strategy_for_a_model(self) -> "RoutingSettings":
+        if len({row.model for row in self.models}) < len(self.models):
+            raise ValueError("has two tables in models with the same model: keep one")
+        return self
+
+
+class CacheSettings(Section):
+    """Replies that are kept in memory for requests that ask for exactly the same again, where that is wished for."""
+
+    max_bytes: Annotated[int, Field(strict=True, ge=0, le=1_099_511_627_776)] = Field(
+        default=67_108_864, description="Most bytes of replies that are kept, with a kilobyte for each beside its body. 0: none is kept."
+    )
+    ttl_s: SecondsOrOff = Field(
+        default=300.0,
+        description="Seconds that a reply is kept for a request with `X-AnyRouter-Cache: use` in an environment without a `cache_ttl_s`. "
+        "0: such requests are answered as all others.",
     )
 
 
@@ -150,6 +205,9 @@ class EnvironmentSettings(Section):
     )
     rate_limit_rpm: Rpm | None = Field(
         default=None, description="Requests per minute of all its keys together. Unset: only the limits of keys and of the server hold."
+    )
+    cache_ttl_s: SecondsOrOff = Field(
+        default=0.0, description="Seconds that replies are kept for requests that ask for exactly the same again. 0: only on request."
     )
 
 
@@ -200,6 +258,9 @@ def _check_model(public: Any, upstream_name: Any) -> None:
         raise ValueError('holds a name that starts or ends with "/"')
 
 
+Quantization = Literal["int4", "int8", "fp4", "fp6", "fp8", "fp16", "bf16", "fp32"]
+
+
 class UpstreamSettings(Section):
     """An upstream: one account at one provider, or one server of your own. Several may serve the same models."""
 
@@ -220,6 +281,30 @@ class UpstreamSettings(Section):
     )
     priority: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
         default=100, description="The lowest number is tried first, the next when that one fails."
+    )
+    weight: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = Field(
+        default=1, description="Its share among the upstreams of its priority under the strategy `weighted`. 0: only when the others fail."
+    )
+    region: Text | None = Field(
+        default=None, description="Where it computes, in your words (`eu`). Requests name it `upstream/region`, as in `provider.only`."
+    )
+    quantization: Quantization | None = Field(
+        default=None, description="How its models' weights are rounded, for requests with `provider.quantizations`. Unset: unknown."
+    )
+    data_collection: Literal["allow", "deny"] | None = Field(
+        default=None,
+        description="`deny`: your contract says that prompts are not stored for training, and requests with `provider.data_collection` "
+        "`deny` may go there. Unset: nobody knows, and they do not.",
+    )
+    zdr: Boolean | None = Field(
+        default=None,
+        description="Whether your contract says that prompts are not kept at all: requests with `provider.zdr` go nowhere else. Unset: "
+        "nobody knows.",
+    )
+    distillable: Boolean | None = Field(
+        default=None,
+        description="Whether its models' answers may train others: requests with `provider.enforce_distillable_text` go nowhere else. "
+        "Unset: nobody knows.",
     )
     models: Annotated[
         tuple[ServedModel, ...] | None,
@@ -256,5 +341,6 @@ SECTIONS: dict[str, type[Section]] = {
     "logging": LoggingSettings,
     "catalogue": CatalogueSettings,
     "routing": RoutingSettings,
+    "cache": CacheSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

@@ -30,7 +30,8 @@ class Upstream:
     `credential` None sends none; `credential_kind` is how it is used, and `credential_source` says in words where it came from. `models`
     have complete public names; a `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs.
     `discovery_vendor` is the vendor under which the models of its own list are public, None where that list is not read. `variables` are
-    those of the provider's addresses and paths. `has_own_address`: it is at an address of the operator's choice.
+    those of the provider's addresses and paths. `has_own_address`: it is at an address of the operator's choice. `weight` and what follows
+    is what requests choose by (`policy.candidate.TargetFacts`), None where the operator does not say.
     """
 
     id: str
@@ -47,6 +48,12 @@ class Upstream:
     credential_kind: AuthKind = AuthKind.HEADER
     variables: Mapping[str, str] = field(default_factory=dict)
     has_own_address: bool = False
+    weight: int = 1
+    region: str | None = None
+    quantization: str | None = None
+    is_collecting: bool | None = None
+    is_retaining: bool | None = None
+    is_distillable: bool | None = None
 
     def serves(self, model: str) -> bool:
         """Whether a public model id is among its models."""
@@ -95,6 +102,12 @@ def resolve(
         discovery_vendor=_discovery_vendor(table, provider),
         variables=variables,
         has_own_address=table.base_url is not None,
+        weight=table.weight,
+        region=table.region,
+        quantization=table.quantization,
+        is_collecting=None if table.data_collection is None else table.data_collection == "allow",
+        is_retaining=None if table.zdr is None else not table.zdr,
+        is_distillable=table.distillable,
     )
 
 

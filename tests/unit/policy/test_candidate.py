@@ -100,5 +100,6 @@ def test_what_a_providers_row_says_is_left_out_is_lacking() -> None:
         Quirk(members=("top_k",), effect=Effect.UNSUPPORTED, source=PAGE, dialect="anthropic"),
     )
     provider = replace(make_provider(), quirks=quirks)
-    assert list_unsupported(provider, "large-1") == {"logit_bias", "n"}
-    assert list_unsupported(provider, "small-1") == {"logit_bias", "n", "seed"}
+    assert list_unsupported(provider, "large-1", "openai") == {"logit_bias", "n"}
+    assert list_unsupported(provider, "small-1", "openai") == {"logit_bias", "n", "seed"}
+    assert list_unsupported(provider, "small-1", "anthropic") == {"top_k"}
