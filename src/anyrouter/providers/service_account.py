@@ -11,7 +11,7 @@ cloud.google.com/iam/docs/key-formats (read 2026-11-24).
 """
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode, urlsplit
 
@@ -32,6 +32,7 @@ RETRY_AFTER = timedelta(seconds=10)  # of a failed fetch, so that a refusal is n
 _DEFAULT_LIFE_S = 3600
 _MAX_LIFE_S = 43_200
 _MIN_KEY_BITS = 2048
+_MIN_LINE = 16  # letters of a private key's line that mean something by themselves
 _PRINTABLE = range(0x21, 0x7F)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,13 +54,17 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountKey:
-    """A service account's key. `token_url` is where its tokens are bought, `project_id` the project that it belongs to."""
+    """A service account's key. `token_url` is where its tokens are bought, `project_id` the project that it belongs to.
+
+    `secrets` are texts of it that must not be shown: the private key line by line, as whoever quotes it may fold it anew.
+    """
 
     client_email: str
     key_id: str
     private_key: RSAPrivateKey
     token_url: str
     project_id: str | None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +119,14 @@ def read_key(text: str, *, token_url: str, is_operators: bool = False) -> Servic
     address = file.token_uri or token_url
     if not (_is_address(address) if is_operators else _is_of_host(address, token_url)):
         raise UnreadableKeyError("has a token_uri that is not an address of its provider")
+    lines = [line for line in file.private_key.splitlines() if len(line) >= _MIN_LINE and not line.startswith("-----")]
     return ServiceAccountKey(
-        client_email=file.client_email, key_id=file.private_key_id, private_key=key, token_url=address, project_id=file.project_id
+        client_email=file.client_email,
+        key_id=file.private_key_id,
+        private_key=key,
+        token_url=address,
+        project_id=file.project_id,
+        secrets=(file.private_key_id, *lines) if file.private_key_id else tuple(lines),
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from anyrouter.core.authorization import Authorization, OutgoingRequest
 from anyrouter.core.errors import ConnectFailed, UpstreamBroken, UpstreamError, UpstreamStatus, UpstreamTimeout
+from anyrouter.core.secret import Secret
 from anyrouter.providers.service_account import ServiceAccountKey, TokenRefused, TokenRequest, Tokens
 from anyrouter.relay.ports import Origin, Timeouts, UpstreamClient
 from anyrouter.relay.upstream_head import DEFAULT_PORTS, authority
@@ -43,16 +44,16 @@ class TokenAuthorization(Authorization):
         clock: Callable[[], datetime],
         on_failure: Callable[[str], None],
     ) -> None:
-        self._tokens, self._key_id = Tokens(key, scope), key.key_id
+        self._tokens, self._key = Tokens(key, scope), key
         self._line, self._client, self._clock, self._on_failure = line, client, clock, on_failure
-        self._bought: deque[str] = deque(maxlen=_KEPT_TOKENS)
+        self._bought: deque[Secret] = deque(maxlen=_KEPT_TOKENS)
         self._purchase: asyncio.Task[None] | None = None
         self._make_error: Callable[[], UpstreamError] | None = None  # of the last purchase, if it failed
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """See the port. The private key itself is never sent, and known by its form wherever it may appear."""
-        return (self._key_id, *self._bought)
+        """See the port."""
+        return (*self._key.secrets, *(token.reveal() for token in self._bought))
 
     def render(self, request: OutgoingRequest) -> bytes:  # noqa: ARG002 -- a token is the same for all
         """See the port. A token near its end is sent, and the next one is bought meanwhile."""
@@ -104,7 +105,7 @@ class TokenAuthorization(Authorization):
             request = self._tokens.plan(now)
             assert request is not None  # noqa: S101 -- one was due
             status, body = await self._fetch(request)
-            self._bought.append(self._tokens.take(status, body, self._clock()).reveal())
+            self._bought.append(self._tokens.take(status, body, self._clock()))
             self._make_error = None
         except TokenRefused as refusal:
             self._note(partial(_explain_refusal, refusal.status), str(refusal))

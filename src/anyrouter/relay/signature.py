@@ -7,16 +7,16 @@ from anyrouter.providers.sigv4 import SignableRequest, Signer, SigningCredential
 class SigV4Authorization(Authorization):
     """Signs host, content type and body of each request, as it is asked for: there is nothing to prepare."""
 
-    __slots__ = ("_secrets", "_signer")
+    __slots__ = ("_credential", "_signer")
 
     def __init__(self, credential: SigningCredential, *, region: str, service: str) -> None:
         self._signer = Signer(credential, region=region, service=service)
-        self._secrets = credential.secrets
+        self._credential = credential
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """See the port."""
-        return self._secrets
+        return self._credential.secrets
 
     def render(self, request: OutgoingRequest) -> bytes:
         """See the port. A signature is good for some minutes around `now`."""

@@ -34,18 +34,27 @@ _SECRETS = re.compile(
 )
 MAX_RAW_CHARACTERS = 4096
 MAX_MESSAGE_CHARACTERS = 2000
-_START = 8  # letters of a secret: the pattern of a whole one takes long to compile, and is rarely needed
+_ESCAPE = re.compile(r"\\{1,4}u([0-9A-Fa-f]{4})|%([0-9A-Fa-f]{2})")
 
 
 def scrub(text: str, secrets: tuple[str, ...] = ()) -> str:
     """The text without anything that is, or looks like, a credential. `secrets` are known in every spelling of JSON and URLs."""
+    unescaped = ""
     for secret in secrets:
         if not secret:
             continue
         text = text.replace(secret, "[redacted]")
-        if ("\\" in text or "%" in text) and re.search(_spellings(secret[:_START]), text):
-            text = re.sub(_spellings(secret), "[redacted]", text)
+        if "\\" in text or "%" in text:
+            unescaped = unescaped or _unescape(text)
+            # The pattern of a secret takes long to compile and to search for, and is hardly ever needed.
+            if secret in unescaped or "\\" in secret or "%" in secret:
+                text = re.sub(_spellings(secret), "[redacted]", text)
     return _SECRETS.sub("[redacted]", text)
+
+
+def _unescape(text: str) -> str:
+    """The text without escapes, and once more with the backslashes alone taken out."""
+    return f"{_ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)}\n{text}".replace("\\", "")
 
 
 def _spellings(secret: str) -> str:
