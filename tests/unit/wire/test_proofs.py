@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anyrouter.wire.dialect import DIALECTS
-from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, seal
+from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, UNPROVED, seal
 from anyrouter.wire.translation.gemini.signatures import write_signature
 from anyrouter.wire.translation.translation import decode_request
 from support.passthrough import GOLDEN, encode
@@ -51,6 +51,7 @@ def parts(*told: object) -> object:
         {**THINKING, "signature": SEALED},
         {**THINKING, "signature": seal("x", OPENAI_FORMAT, "rs_1")},
         {**THINKING, "signature": seal("x", None)},
+        {**THINKING, "signature": UNPROVED},
         {"type": "redacted_thinking", "data": SEALED},
     ],
 )

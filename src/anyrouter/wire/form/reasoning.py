@@ -2,7 +2,8 @@
 
 A client gives back what it got, in its own dialect, and some dialects have no member for whose proof it is. A foreign proof is put
 there sealed: `seal` writes its origin in front, `unseal` takes it off again. Compatibility law: sealed proofs live in clients' stored
-conversations, so the shape is never changed.
+conversations, so the shape is never changed. Reasoning that nobody proved is sealed as well where a dialect refuses an empty proof
+(`UNPROVED`): without the gateway's mark on it, it could not be told from what the upstream itself has made.
 """
 
 from typing import NamedTuple
@@ -55,6 +56,9 @@ def effort_of(budget_tokens: int, max_tokens: int | None) -> str:
 def seal(proof: str, format: str | None, id: str | None = None) -> str:  # noqa: A002 -- the members' names
     """A foreign proof as one string, for a member that does not say whose it is."""
     return f"{_SEAL}{format or ''}.{id or ''}.{proof}"
+
+
+UNPROVED = seal("", None)
 
 
 def unseal(proof: str) -> Sealed:

@@ -90,7 +90,8 @@ class OpenBlock:
         """A signature or a citation; deltas that are not known yet are passed over."""
         if delta.type == "signature_delta" and self.kind == "thinking" and delta.signature:
             proof = thinking_of(None, delta.signature)
-            events.append(SignatureDelta(self.index, proof.signature, proof.encrypted, proof.format, proof.id))
+            if proof.format is not None or proof.signature is not None:
+                events.append(SignatureDelta(self.index, proof.signature, proof.encrypted, proof.format, proof.id))
         elif delta.type == "citations_delta" and self.kind == "text" and is_object(delta.citation):
             events.append(CitationAdded(self.index, decode_citation(delta.citation)))
 

@@ -30,6 +30,7 @@ from anyrouter.wire.form.events import (
     UsageTold,
 )
 from anyrouter.wire.form.parts import Audio, Opaque, Part, Reasoning, Refusal, Text, ToolCall, make_call_id
+from anyrouter.wire.form.reasoning import UNPROVED
 from anyrouter.wire.form.reply import FinishReason, UsageDetails
 from anyrouter.wire.form.text import EMPTY, JsonText, quote
 from anyrouter.wire.reply import CostFields
@@ -235,7 +236,7 @@ class AnthropicStreamEncoder:
             opening = self._open({"type": "thinking", "thinking": "", "signature": ""})
         else:
             opening = b""
-        signature = b'%s"signature_delta","signature":%s}}\n\n' % (self._prefix, _encode(proof)) if proof else b""
+        signature = b'%s"signature_delta","signature":%s}}\n\n' % (self._prefix, _encode(proof or UNPROVED))
         return opening + signature + self._close()
 
     _WRITERS: ClassVar[dict[type, Callable[..., bytes]]] = {

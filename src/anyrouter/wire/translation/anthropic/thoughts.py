@@ -8,7 +8,7 @@ proofs of tool calls and of plain text are redacted blocks beside what they prov
 from msgspec.structs import replace
 
 from anyrouter.wire.form.parts import Part, Reasoning, Text, ToolCall
-from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, seal, unseal
+from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, UNPROVED, seal, unseal
 from anyrouter.wire.form.text import EMPTY, JsonText
 from anyrouter.wire.translation.anthropic.shapes import Wire
 
@@ -19,6 +19,8 @@ def thinking_of(text: JsonText | None, signature: str | None) -> Reasoning:
     if not signature:
         return Reasoning(text=told)
     proof, whose, origin = _open(signature)
+    if not proof:
+        return Reasoning(text=told)
     if whose == OPENAI_FORMAT:
         return Reasoning(text=told, encrypted=proof, id=origin, is_summary=True, format=whose)
     return Reasoning(text=told, signature=proof, id=origin, format=whose)
@@ -27,6 +29,8 @@ def thinking_of(text: JsonText | None, signature: str | None) -> Reasoning:
 def redacted_of(data: str) -> Reasoning:
     """The reasoning that a redacted block is."""
     proof, whose, origin = _open(data)
+    if not proof:
+        return Reasoning(text=EMPTY)
     return Reasoning(encrypted=proof, id=origin, format=whose)
 
 
@@ -94,7 +98,7 @@ def encode_thought(part: Reasoning, *, is_hidden: bool) -> Wire | None:
         return redacted_block(proof) if proof else None
     if is_hidden and not proof:
         return None
-    return {"type": "thinking", "thinking": EMPTY if is_hidden else part.text, "signature": proof}
+    return {"type": "thinking", "thinking": EMPTY if is_hidden else part.text, "signature": proof or UNPROVED}
 
 
 def own_thought(part: Reasoning) -> Wire | None:

@@ -35,7 +35,7 @@ def read_proof(encrypted_content: str | None) -> Proof | None:
     sealed = unseal(encrypted_content)
     if sealed.proof == encrypted_content:
         return Proof(encrypted_content, OPENAI_FORMAT, None, is_own=True)
-    return Proof(sealed.proof, sealed.format, sealed.id, is_own=False)
+    return Proof(sealed.proof, sealed.format, sealed.id, is_own=False) if sealed.proof else None
 
 
 def reasoning_of(

@@ -111,6 +111,15 @@ def test_foreign_proofs_are_sealed(answer) -> None:
     assert call.type == "tool_use"
 
 
+def test_thinking_that_nothing_proves_has_the_seal_of_nobody_because_an_empty_signature_is_refused(answer) -> None:
+    unproved, unfinished, text = answer(
+        Reasoning(text=quote("Hm")), Reasoning(text=quote("Hm"), format=OPENAI_FORMAT), Text(quote("Hi"))
+    ).content
+    assert unseal(unproved.signature) == unseal(unfinished.signature) == (None, "", None)
+    assert unproved.signature == "anyrouter..."
+    assert text.type == "text"
+
+
 @pytest.mark.parametrize("told", [ReasoningOptions(is_enabled=True, is_hidden=True), ReasoningOptions(is_enabled=False)])
 def test_hidden_thinking_is_told_by_its_proof_alone(answer, context, told: ReasoningOptions) -> None:
     own = Reasoning(text=quote("Hm"), signature="sig", format=ANTHROPIC_FORMAT)

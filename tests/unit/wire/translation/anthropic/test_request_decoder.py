@@ -150,11 +150,13 @@ def test_sealed_proofs_are_given_their_origin_back(decode) -> None:
     summary = {"type": "thinking", "thinking": "Hm", "signature": seal("enc==", OPENAI_FORMAT, "rs_1")}
     hidden = {"type": "redacted_thinking", "data": seal("enc2==", OPENAI_FORMAT, "rs_2")}
     nobodys = {"type": "thinking", "thinking": "Hm", "signature": ""}
+    unproved = {"type": "thinking", "thinking": "Hm", "signature": seal("", None)}
     unknown = {"type": "thinking", "thinking": "Hm", "signature": seal("x", None)}
     text = msgspec.Raw(b'"Hm"')
-    assert assistant(decode, summary, hidden, nobodys, unknown) == [
+    assert assistant(decode, summary, hidden, nobodys, unproved, unknown) == [
         Reasoning(text=text, encrypted="enc==", id="rs_1", is_summary=True, format=OPENAI_FORMAT),
         Reasoning(encrypted="enc2==", id="rs_2", format=OPENAI_FORMAT),
+        Reasoning(text=text),
         Reasoning(text=text),
         Reasoning(text=text, signature="x"),
     ]

@@ -26,7 +26,7 @@ from anyrouter.wire.form.events import (
     UsageTold,
 )
 from anyrouter.wire.form.parts import Audio, Citation, Image, Opaque, Reasoning, Refusal, Source, Text, ToolCall
-from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, ReasoningOptions, unseal
+from anyrouter.wire.form.reasoning import ANTHROPIC_FORMAT, GEMINI_FORMAT, OPENAI_FORMAT, UNPROVED, ReasoningOptions, unseal
 from anyrouter.wire.form.reply import FinishReason, UsageDetails
 from anyrouter.wire.form.text import EMPTY, quote
 from anyrouter.wire.reply import CostFields, InvalidReply
@@ -148,6 +148,28 @@ def test_foreign_proofs_are_sealed(stream) -> None:
         "text",
         (GEMINI_FORMAT, "gem3", None),
     ]
+
+
+def test_thinking_that_nothing_proves_has_the_seal_of_nobody_because_an_empty_signature_is_refused(stream) -> None:
+    message = stream(
+        *part(0, Reasoning(text=EMPTY), ReasoningDelta(0, quote("Hm"))),
+        *part(1, Reasoning(text=quote("Whole"))),
+        *part(2, Reasoning(text=EMPTY)),
+        STOP,
+    )
+    assert [(block.thinking, block.signature) for block in message.content] == [("Hm", UNPROVED), ("Whole", UNPROVED)]
+
+
+def test_the_seal_of_nobody_proves_nothing_in_an_upstreams_stream() -> None:
+    events = [
+        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "m"}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "Hm"}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": UNPROVED}},
+        {"type": "content_block_stop", "index": 0},
+    ]
+    told = AnthropicStreamDecoder().feed(b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events))
+    assert told[-2:] == [ReasoningDelta(0, quote("Hm")), PartEnd(0)]
 
 
 def test_hidden_thinking_is_told_by_its_proof_alone(stream, context) -> None:
