@@ -20,6 +20,7 @@ _DEFAULT_OUTPUT_TOKENS = 32_000  # where nobody said how long the answer may be
 # The share of max_tokens that an effort may think. Source: OpenRouter, "Reasoning Tokens", as published in 2026.
 _RATIOS = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
 _SEAL = "anyrouter."
+UNPROVED = f"{_SEAL}.."  # the seal of no proof, by nobody
 
 
 class ReasoningOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +56,7 @@ def effort_of(budget_tokens: int, max_tokens: int | None) -> str:
 
 def seal(proof: str, format: str | None, id: str | None = None) -> str:  # noqa: A002 -- the members' names
     """A foreign proof as one string, for a member that does not say whose it is."""
-    return f"{_SEAL}{format or ''}.{id or ''}.{proof}"
-
-
-UNPROVED = seal("", None)
+    return f"{_SEAL}{_escape(format)}.{_escape(id)}.{proof}"
 
 
 def unseal(proof: str) -> Sealed:
@@ -68,4 +66,13 @@ def unseal(proof: str) -> Sealed:
     parts = proof[len(_SEAL) :].split(".", 2)
     if len(parts) != 3:  # noqa: PLR2004 -- format, id, proof
         return Sealed(None, proof, None)
-    return Sealed(parts[0] or None, parts[2], parts[1] or None)
+    return Sealed(_unescape(parts[0]), parts[2], _unescape(parts[1]))
+
+
+def _escape(told: str | None) -> str:
+    """Without dots, which part a seal: some providers have them in the ids of their calls."""
+    return told.replace("%", "%25").replace(".", "%2E") if told else ""
+
+
+def _unescape(told: str) -> str | None:
+    return told.replace("%2E", ".").replace("%25", "%") or None

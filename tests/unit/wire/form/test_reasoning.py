@@ -30,7 +30,9 @@ def test_a_budget_stays_within_its_bounds(effort: str) -> None:
 
 @pytest.mark.parametrize(
     "sealed",
-    [Sealed(GEMINI_FORMAT, "cHJvb2Y=", None), Sealed(ANTHROPIC_FORMAT, "a.b.c", "rs_1"), Sealed(None, "x", "y"), Sealed("f", "", None)],
+    [Sealed(GEMINI_FORMAT, "cHJvb2Y=", None), Sealed(ANTHROPIC_FORMAT, "a.b.c", "rs_1"), Sealed(None, "x", "y"), Sealed("f", "", None)]
+    + [Sealed(GEMINI_FORMAT, "p.q", origin) for origin in ("functions.f:0", "100%", "a%2Eb", "a.%25.b", "..")]
+    + [Sealed("v1.5", "p", None)],
 )
 def test_a_sealed_proof_is_what_it_was_when_unsealed(sealed: Sealed) -> None:
     assert unseal(seal(sealed.proof, sealed.format, sealed.id)) == sealed
@@ -43,3 +45,5 @@ def test_a_proof_that_was_never_sealed_is_left_as_it_is(proof: str) -> None:
 
 def test_what_is_sealed_today_is_opened_for_ever() -> None:
     assert seal("cHJvb2Y=", GEMINI_FORMAT, "call_1") == "anyrouter.google-gemini-v1.call_1.cHJvb2Y="
+    assert seal("cHJvb2Y=", GEMINI_FORMAT, "functions.f:0") == "anyrouter.google-gemini-v1.functions%2Ef:0.cHJvb2Y="
+    assert unseal("anyrouter.google-gemini-v1.call%1.cHJvb2Y=") == Sealed(GEMINI_FORMAT, "cHJvb2Y=", "call%1")

@@ -74,11 +74,7 @@ def proof_of(part: Reasoning) -> str:
     proof = part.signature if part.signature is not None else part.encrypted
     if proof is None:
         return ""
-    return proof if part.format == ANTHROPIC_FORMAT else seal(proof, part.format, _sealable(part.id))
-
-
-def _sealable(origin: str | None) -> str | None:
-    return None if origin is None or "." in origin else origin  # a dot ends the id within a seal
+    return proof if part.format == ANTHROPIC_FORMAT else seal(proof, part.format, part.id)
 
 
 def redacted_block(data: str) -> Wire:
@@ -88,7 +84,7 @@ def redacted_block(data: str) -> Wire:
 
 def signature_block(signature: str, call_id: str | None) -> Wire:
     """Gemini's proof of a tool call, or of plain text, as a block."""
-    return redacted_block(seal(signature, GEMINI_FORMAT, _sealable(call_id)))
+    return redacted_block(seal(signature, GEMINI_FORMAT, call_id))
 
 
 def encode_thought(part: Reasoning, *, is_hidden: bool) -> Wire | None:

@@ -106,7 +106,7 @@ def test_foreign_proofs_are_sealed(answer) -> None:
         finish=FinishReason.TOOL_CALLS,
     ).content
     assert unseal(summary.signature) == (OPENAI_FORMAT, "enc", "rs_1")
-    assert unseal(hidden.data) == (OPENAI_FORMAT, "enc2", None)
+    assert unseal(hidden.data) == (OPENAI_FORMAT, "enc2", "rs.2")
     assert unseal(proof.data) == (GEMINI_FORMAT, "gem", "t1")
     assert call.type == "tool_use"
 
