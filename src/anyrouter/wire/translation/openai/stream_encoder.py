@@ -45,12 +45,13 @@ _PLAIN_END = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 class _Candidate:
     """What has been written of one candidate."""
 
-    __slots__ = ("calls", "details", "head", "is_empty", "logprobs", "parts", "text_size")
+    __slots__ = ("calls", "details", "head", "is_empty", "logprobs", "parts", "text_size", "told")
 
     def __init__(self, head: bytes) -> None:
         self.head = head  # the bytes of a chunk up to the members of its delta
         self.parts: dict[int, tuple[Part, int]] = {}  # open parts, with the number that the dialect counts them by
         self.calls = self.details = 0
+        self.told: set[tuple[int, str]] = set()  # what was said once of the details
         self.is_empty = True  # whether the open tool call has no arguments yet
         self.logprobs: dict[str, list[Any]] = {}
         self.text_size = 0  # code points of text, where citations need them
@@ -183,10 +184,13 @@ class OpenAIStreamEncoder:
 
     def _write_reasoning(self, candidate: _Candidate, part: Reasoning) -> bytes:
         text = b"" if part.text is None or part.text == EMPTY else bytes(part.text)
-        if part.text is None or text or part.encrypted is not None:
-            return self._write_details(candidate, details_of_reasoning(part, candidate.details), text)
-        candidate.details += 1  # its deltas come under this number
-        return b""
+        number = candidate.details
+        details = details_of_reasoning(part, number) if part.text is None or text or part.encrypted is not None else []
+        if not details:
+            candidate.details += 1  # its deltas come under this number
+            return b""
+        candidate.told |= {(entry["index"], name) for entry in details for name in ("id", "format") if name in entry}
+        return self._write_details(candidate, details, text)
 
     def _write_details(self, candidate: _Candidate, details: list[dict[str, Any]], text: bytes = b"") -> bytes:
         candidate.details += len(details)
@@ -201,7 +205,7 @@ class OpenAIStreamEncoder:
         candidate = self._candidates[event.candidate]
         part, number = candidate.parts[event.index]
         kind, member = (SUMMARY, "summary") if isinstance(part, Reasoning) and part.is_summary else (TEXT, "text")
-        detail = self._detail(part, number, {"type": kind, member: event.text})
+        detail = self._detail(candidate, part, number, {"type": kind, member: event.text})
         return self._chunk(candidate, b'"reasoning":%s,"reasoning_details":%s' % (bytes(event.text), _encode([detail])))
 
     def _write_signature(self, event: SignatureDelta) -> bytes:
@@ -211,7 +215,7 @@ class OpenAIStreamEncoder:
             told = msgspec.structs.replace(part, format=event.format or part.format, id=event.id or part.id)
             entries = []
             if event.signature is not None:
-                entries.append(self._detail(told, number, {"type": TEXT, "text": "", "signature": event.signature}))
+                entries.append(self._detail(candidate, told, number, {"type": TEXT, "text": "", "signature": event.signature}))
             if event.encrypted is not None:
                 entries += details_of_reasoning(msgspec.structs.replace(told, text=None, encrypted=event.encrypted), candidate.details)
                 candidate.details += 1
@@ -223,11 +227,13 @@ class OpenAIStreamEncoder:
             call_id = part.id or make_call_id(self._context.naming.generation_id.decode(), number)
         return self._write_details(candidate, [signature_detail(event.signature, call_id, candidate.details)])
 
-    def _detail(self, part: Part, number: int, told: dict[str, Any]) -> dict[str, Any]:
+    def _detail(self, candidate: _Candidate, part: Part, number: int, told: dict[str, Any]) -> dict[str, Any]:
+        """A piece of a detail. Its id and format stand on the first one that knows them: OpenAI's SDKs join a text that comes again."""
         if isinstance(part, Reasoning):
-            if part.id is not None:
-                told["id"] = part.id
-            told["format"] = part.format or "unknown"
+            for name, value in (("id", part.id), ("format", part.format)):
+                if value is not None and (number, name) not in candidate.told:
+                    candidate.told.add((number, name))
+                    told[name] = value
         told["index"] = number
         return told
 

@@ -7,9 +7,17 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 GOLDEN = Path(__file__).resolve().parents[4] / "golden"
-REPLIES = sorted(GOLDEN.glob("*/reply_*.openai.snap"))
-# A failure in a stream has the contract's finish reason `error`, which OpenAI does not have.
-STREAMS = [path for path in sorted(GOLDEN.glob("*/stream_*.openai.snap")) if '"finish_reason":"error"' not in path.read_text("utf-8")]
+# Not in the SDK's types: the contract's finish reason `error`, and streamed calls of custom tools, which OpenAI sends all the same.
+UNTYPED = ('"finish_reason":"error"', '"type":"custom"')
+
+
+def is_typed(path: Path) -> bool:
+    text = path.read_text("utf-8").replace('": ', '":')
+    return not any(one in text for one in UNTYPED[: 1 if path.name.startswith("reply_") else 2])
+
+
+REPLIES = [path for path in sorted(GOLDEN.glob("*/reply_*.openai.snap")) if is_typed(path)]
+STREAMS = [path for path in sorted(GOLDEN.glob("*/stream_*.openai.snap")) if is_typed(path)]
 
 
 @pytest.mark.parametrize("path", REPLIES, ids=lambda path: f"{path.parent.name}/{path.stem}")

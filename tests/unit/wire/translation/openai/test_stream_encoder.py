@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from openai.lib.streaming._deltas import accumulate_delta
 
 from anyrouter.core.usage import Usage
 from anyrouter.wire.form.events import (
@@ -143,10 +144,25 @@ def test_thinking_is_told_as_text_and_in_details() -> None:
     )
     assert found == [
         {"reasoning": "a", "reasoning_details": [{"type": "reasoning.text", "text": "a", "format": ANTHROPIC_FORMAT, "index": 0}]},
-        {"reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s", "format": ANTHROPIC_FORMAT, "index": 0}]},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s", "index": 0}]},
         {"reasoning_details": [{"type": "reasoning.encrypted", "data": "e", "id": "rs", "format": "x", "index": 1}]},
-        {"reasoning": "b", "reasoning_details": [{"type": "reasoning.summary", "summary": "b", "format": "unknown", "index": 2}]},
+        {"reasoning": "b", "reasoning_details": [{"type": "reasoning.summary", "summary": "b", "index": 2}]},
     ]
+
+
+def test_whose_thinking_it_is_is_said_once_so_that_an_sdk_that_joins_deltas_gives_it_back_as_it_was() -> None:
+    found = deltas(
+        PartStart(0, Reasoning(text=EMPTY, id="rs")),
+        ReasoningDelta(0, quote("a")),
+        ReasoningDelta(0, quote("b")),
+        SignatureDelta(0, "s", format=ANTHROPIC_FORMAT),
+        PartEnd(0),
+    )
+    joined: dict[object, object] = {}
+    for delta in found:
+        joined = accumulate_delta(joined, json.loads(json.dumps(delta)))
+    told = {"type": "reasoning.text", "text": "ab", "id": "rs", "signature": "s", "format": ANTHROPIC_FORMAT, "index": 0}
+    assert joined["reasoning_details"] == [told]
 
 
 def test_an_encrypted_proof_of_a_summary_is_an_entry_of_its_own() -> None:
