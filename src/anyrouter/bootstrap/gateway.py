@@ -24,11 +24,13 @@ from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.policy.candidate import RoutingRules
+from anyrouter.policy.reply_cache import ReplyStore
 from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.relay import Relay
+from anyrouter.relay.replay import Replay
 from anyrouter.relay.stats import RelayStats
 from anyrouter.sandbox.server import SandboxServer
 from anyrouter.settings import Settings
@@ -104,6 +106,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         await environments.read()
         first_key = await _make_first_key(storage)
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
+        replay = _make_replay(settings, storage, stats)
         authenticator = Authenticator(
             lookup=storage.keys,
             peppers=[pepper.secret for pepper in (storage.peppers.current, storage.peppers.previous) if pepper is not None],
@@ -123,6 +126,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             keep_alive_s=int(settings.server.stream_comment_s),
             retries=RetryPolicy(retries=settings.routing.retries),
             presets=lambda: environments.presets,
+            replay=replay.answer,
             rules=RoutingRules(facts_of=KnownTargets(settings.upstreams).facts_of, strategy_of=settings.routing.find_strategy),
         )
         api = create_api(
@@ -141,13 +145,23 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        async with _beside(storage, environments, authenticator, relay, prices, authorizations):
+        async with _beside(storage, environments, authenticator, relay, replay, prices, authorizations):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             await server.serve()
+
+
+def _make_replay(settings: Settings, storage: ServingStorage, stats: RelayStats) -> Replay:
+    return Replay(
+        ledger=storage.ledger,
+        stats=stats,
+        store=ReplyStore(max_bytes=settings.cache.max_bytes),
+        environments={table.slug: table.cache_ttl_s for table in settings.environments},
+        ttl_s=settings.cache.ttl_s,
+    )
 
 
 def _api_ports(
@@ -235,6 +249,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     environments: Environments,
     authenticator: Authenticator,
     relay: Relay,
+    replay: Replay,
     prices: Prices,
     authorizations: Authorizations,
 ) -> AsyncIterator[None]:
@@ -262,6 +277,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
             authorizations.tick()
             await asyncio.sleep(_TICK_S)
             relay.tick()
+            replay.tick()
 
     storage.watch.subscribe(on_change)
     tasks = [asyncio.create_task(tick()), asyncio.create_task(prices.keep_current(on_prices))]

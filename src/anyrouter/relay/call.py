@@ -2,15 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import msgspec
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import Denied
 from anyrouter.core.keys import hide
 from anyrouter.core.tenancy import Environment
 
 MAX_TRACE_ID = 128
 MAX_TEXT = 200  # characters that are kept of a client's header
+_WRONG_TRACE_ID = Denied(
+    code="invalid_parameter",
+    param="X-AnyRouter-Trace-Id",
+    message=f"X-AnyRouter-Trace-Id must have 1 to {MAX_TRACE_ID} printable ASCII characters.",
+)
+_WRONG_CACHE = Denied(code="invalid_parameter", param="X-AnyRouter-Cache", message="X-AnyRouter-Cache must be use or bypass.")
+
+
+class CacheWish(StrEnum):
+    """What a client says of the response cache."""
+
+    USE = "use"
+    BYPASS = "bypass"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +39,13 @@ class Principal:
 class HeadFacts(msgspec.Struct, kw_only=True):
     """What the relay reads off a head's lines: made once, and shared by requests whose heads differ in the body's length only.
 
-    `trace_id` is None when the client sent none or none that is allowed; `is_trace_wrong` tells the two apart. The texts are
-    what the ledger keeps. `principal` is the authenticator's, which holds while its version is `version`.
+    `denied` is why no request with such a head is admitted; `trace_id` and `cache` are None then, as when the client sent none. The
+    texts are what the ledger keeps. `principal` is the authenticator's, which holds while its version is `version`.
     """
 
     endpoint: str
     trace_id: bytes | None
-    is_trace_wrong: bool
+    denied: Denied | None
     pin: str | None
     trace_text: str | None
     app_title: str | None
@@ -38,20 +53,27 @@ class HeadFacts(msgspec.Struct, kw_only=True):
     user_agent: str | None
     client_agent: str | None  # all of the user agent
     common_lines: bytes
+    cache: CacheWish | None = None
     principal: Principal | None = None
     version: int = -1
+
+
+_CACHE_WISHES = {wish.value.encode(): wish for wish in CacheWish}
 
 
 def read_facts(endpoint: str, headers: Mapping[bytes, bytes]) -> HeadFacts:
     """The facts of a head. `headers` has lower-case names."""
     trace_id, agent, pin = headers.get(b"x-anyrouter-trace-id"), headers.get(b"user-agent"), headers.get(b"x-anyrouter-provider")
-    is_trace_wrong = trace_id is not None and not _is_trace_id(trace_id)
-    if is_trace_wrong:
-        trace_id = None
+    denied, wish = None, headers.get(b"x-anyrouter-cache")
+    cache = None if wish is None else _CACHE_WISHES.get(wish.strip().lower())
+    if trace_id is not None and not _is_trace_id(trace_id):
+        trace_id, denied = None, _WRONG_TRACE_ID
+    elif wish is not None and cache is None:
+        denied = _WRONG_CACHE
     return HeadFacts(
         endpoint=endpoint,
         trace_id=trace_id,
-        is_trace_wrong=is_trace_wrong,
+        denied=denied,
         pin=None if pin is None else pin.decode("latin-1"),
         trace_text=_text(trace_id),
         app_title=_text(headers.get(b"x-anyrouter-title") or headers.get(b"x-title") or headers.get(b"x-anyrouter-app")),
@@ -59,6 +81,7 @@ def read_facts(endpoint: str, headers: Mapping[bytes, bytes]) -> HeadFacts:
         user_agent=_text(agent),
         client_agent=None if agent is None else agent.decode("latin-1"),
         common_lines=b"" if trace_id is None else b"X-AnyRouter-Trace-Id: %s\r\n" % trace_id,
+        cache=cache,
     )
 
 

@@ -54,6 +54,7 @@ class Generation(msgspec.Struct, kw_only=True):
     is_asked: bool = False  # whether an upstream may have seen the request
     is_begun: bool = False  # whether the client has got a byte
     is_settled: bool = False
+    settled: Outcome | None = None  # with what
     is_waiting: bool = False  # for a reply, without a task
     lanes: dict[str, Lane] | None = None  # by public model id, where a request names several
     attempt: Attempt | None = None  # under way, its permit not given back
@@ -86,9 +87,13 @@ class Generation(msgspec.Struct, kw_only=True):
 
     def turn_to(self, attempt: Attempt) -> None:
         """Another candidate is about to be asked, or the same one again."""
-        candidate = attempt.candidate
+        self.attempt = attempt
+        self.stand_at(attempt.candidate)
+
+    def stand_at(self, candidate: Candidate) -> None:
+        """It is a candidate's reply that the client gets."""
         lane = self.lane if self.lanes is None else self.lanes[candidate.target.model]
-        self.attempt, self.stop, self.target = attempt, lane.stops[candidate.position], candidate.target
+        self.stop, self.target = lane.stops[candidate.position], candidate.target
 
     def release(self) -> None:
         """The attempt under way has ended for a reason that says nothing about its target."""

@@ -28,7 +28,9 @@ class Downstream(Protocol):
     the implementation frames the message. Nothing raises when the client is gone: `is_closed` says so.
     """
 
-    is_closed: bool
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client is gone."""
 
     @property
     def is_half_closed(self) -> bool:

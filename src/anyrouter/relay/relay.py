@@ -64,9 +64,10 @@ class Relay:
         keep_alive_s: int = 15,
         retries: RetryPolicy | None = None,
         presets: Callable[[], PresetTable] = PresetTable,
+        replay: Callable[[Generation], bool] = lambda _: False,
         rules: RoutingRules = NO_RULES,
     ) -> None:
-        self.stats, self._retries = stats, retries or RetryPolicy()
+        self.stats, self._retries, self._replay = stats, retries or RetryPolicy(), replay
         self.authorize, self.find = authenticator.authorize, authenticator.find
         self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets, rules=rules)
         self._limiter, self._client, self._ledger = limiter, client, ledger
@@ -100,7 +101,7 @@ class Relay:
                 self._refuse(head, admitted, downstream, principal)
                 return None
             generation = admitted
-            return None if self._send_at_once(generation) else self._run(generation)
+            return None if self._replay(generation) or self._send_at_once(generation) else self._run(generation)
         except Exception as error:  # noqa: BLE001 -- the last resort: reported, settled and answered
             self._mend(head, principal, downstream, generation, error)
             return None
@@ -379,7 +380,7 @@ class Relay:
     def _record(self, generation: Generation, outcome: Outcome) -> None:
         intent = generation.intent
         assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
-        generation.is_settled = True
+        generation.is_settled, generation.settled = True, outcome
         self._ledger.settle(intent, outcome)
         generation.stop.tally.count(outcome)
 

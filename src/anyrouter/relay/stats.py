@@ -93,6 +93,8 @@ class RelayStats:
     overhead_s: Distribution = field(default_factory=lambda: Distribution(OVERHEAD_BOUNDS_S))
     upstreams: dict[str, UpstreamRecord] = field(default_factory=dict)
     running: int = 0
+    cache_hits: int = 0  # requests answered with a kept reply
+    cache_misses: int = 0  # requests that might have been
     unbilled: int = 0  # generations that an upstream completed and nobody could count: stays 0
     _tallies: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
 

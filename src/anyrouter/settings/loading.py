@@ -18,6 +18,7 @@ from anyrouter.settings.problems import Origins, Problem, SettingsError, Unusabl
 from anyrouter.settings.sections import (
     ARRAYS,
     SECTIONS,
+    CacheSettings,
     CatalogueSettings,
     EnvironmentSettings,
     LimitSettings,
@@ -57,6 +58,7 @@ class Settings:
     logging: LoggingSettings
     catalogue: CatalogueSettings
     routing: RoutingSettings
+    cache: CacheSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -118,6 +120,7 @@ def load_settings(
         logging=reader.section("logging", LoggingSettings),
         catalogue=reader.section("catalogue", CatalogueSettings),
         routing=reader.section("routing", RoutingSettings),
+        cache=reader.section("cache", CacheSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )

@@ -17,6 +17,7 @@ from anyrouter.core.ids import new_request_id
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.scopes import DEFAULT_SCOPES
 from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.policy.reply_cache import ReplyStore
 from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.policy.succession import RetryPolicy
 from anyrouter.providers.registry import PROVIDERS
@@ -25,6 +26,7 @@ from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.memory import MemoryDownstream, MemoryKeys, MemoryKeyUse, MemoryLedger
 from anyrouter.relay.relay import Relay
+from anyrouter.relay.replay import Replay
 from anyrouter.relay.stats import RelayStats
 
 PEPPER = b"MARKER-pepper-of-thirty-two-byte"
@@ -215,7 +217,13 @@ def make_upstream(identity: str, provider: str, priority: int = 0, **changes: ob
 def make_world(request: pytest.FixtureRequest) -> MakeWorld:
     """Worlds in which a connection has to be opened for each request, or is idle."""
 
-    def build(upstreams: list[Upstream] | None = None, retries: int = 0, **key_changes: object) -> World:
+    def build(
+        upstreams: list[Upstream] | None = None,
+        retries: int = 0,
+        caches: dict[str, float] | None = None,
+        cache_bytes: int = 1 << 20,
+        **key_changes: object,
+    ) -> World:
         text = keys.generate("live")
         now = datetime.now(UTC)
         key = ApiKey(
@@ -258,6 +266,8 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         authenticator = Authenticator(
             lookup=store, peppers=[PEPPER], environments=lambda: {LIVE.id: LIVE}, confirmed_at_s=lambda: confirmed[0], failures_per_minute=5
         )
+        store_of_replies = ReplyStore(max_bytes=cache_bytes)
+        replay = Replay(ledger=ledger, stats=stats, store=store_of_replies, environments=caches or {}, ttl_s=300.0)
         relay = Relay(
             authenticator=authenticator,
             limiter=RateLimiter(),
@@ -268,6 +278,7 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
             stats=stats,
             on_internal_error=lambda _, error: errors.append(error),
             presets=lambda: presets[-1],
+            replay=replay.answer,
             retries=RetryPolicy(retries=retries, first_pause_s=0.001),
         )
         return World(relay, client, ledger, store, stats, key, text, errors, confirmed, authenticator, presets)

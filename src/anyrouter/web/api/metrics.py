@@ -43,6 +43,8 @@ class RelayCollector(Collector):
         costs = [((provider,), nanousd / NANO) for provider, nanousd in stats.cost_nanousd.items()]
         yield _count("cost_usd", "What was charged, in US dollars.", ("provider",), costs)
         yield _count("unbilled", "Generations that an upstream completed and nobody could count: 0.", (), [((), stats.unbilled)])
+        cached = [(("hit",), stats.cache_hits), (("miss",), stats.cache_misses)]
+        yield _count("cache_requests", "Requests that looked into the response cache.", ("result",), cached)
         yield GaugeMetricFamily(PREFIX + "running_requests", "Requests under way.", value=stats.running)
         failures = GaugeMetricFamily(PREFIX + "upstream_failures", "Failed tries since the last success.", labels=("upstream",))
         for upstream, record in stats.upstreams.items():
