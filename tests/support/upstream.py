@@ -3,10 +3,11 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS record with a hello in it
 COMPLETION = {
     "id": "chatcmpl-upstream",
     "object": "chat.completion",
@@ -32,12 +33,16 @@ class Received:
 
 @dataclass
 class Answer:
-    """What is sent back. `body` is bytes, or a function giving parts as they are to be written; `is_cut` ends the connection early."""
+    """What is sent back. `body` is bytes, or a function giving parts as they are to be written; `is_cut` ends the connection early.
+
+    `script` takes the connection over instead: whatever it writes is the answer, and the connection is closed at its end.
+    """
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     body: bytes | Callable[[], AsyncIterator[bytes]] = b""
     is_cut: bool = False
+    script: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None
 
 
 def json_answer(value: object, status: int = 200, **headers: str) -> Answer:
@@ -82,6 +87,7 @@ class ScriptedUpstream:
         self.handle = handle
         self.received: list[Received] = []
         self.connections = 0
+        self.busy = 0  # requests that are being answered: one whose script waits for its client's end is over when that has come
         self.gone = threading.Event()  # set whenever a client ended a connection while it was answered
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -93,6 +99,11 @@ class ScriptedUpstream:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def open(self) -> int:
+        """The connections that there are now."""
+        return len(self._tasks)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -136,9 +147,14 @@ class ScriptedUpstream:
             self._tasks.discard(task)
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        line = await reader.readline()
-        if not line:
+        first = await reader.read(1)
+        if not first:
             return False
+        if first == TLS_HANDSHAKE:  # what a server without TLS says to that
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+            return False
+        line = first + await reader.readline()
         method, path, _ = line.decode("latin-1").split(" ", 2)
         headers = {}
         while text := (await reader.readline()).decode("latin-1").rstrip("\r\n"):
@@ -147,7 +163,16 @@ class ScriptedUpstream:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         received = Received(method, path, headers, body)
         self.received.append(received)
-        answer = self.handle(received)
+        self.busy += 1
+        try:
+            return await self._answer(self.handle(received), reader, writer)
+        finally:
+            self.busy -= 1
+
+    async def _answer(self, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if answer.script is not None:
+            await answer.script(reader, writer)
+            return False
         lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         if isinstance(answer.body, bytes):
             length = len(answer.body) + (1 if answer.is_cut else 0)
