@@ -27,7 +27,8 @@ def check(
     """Check configuration, data directory, database, journal, prices, models and each upstream, and say what to do.
 
     Looks only: nothing is made, changed or migrated, and a running server is not disturbed. Each upstream gets one request for its
-    list of models, which costs nothing. Exit code 1 when something does not work; warnings do not count.
+    list of models, or another that costs nothing; with a service account's key a token is bought. Exit code 1 when something does not
+    work; warnings do not count.
     """
     try:
         findings = list(_examine(read_settings(data_dir, config), is_offline=is_offline))

@@ -134,6 +134,7 @@ class Provider:
     base_url_exceptions: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[Variable, ...] = ()
     models_path: str | None = None  # GET lists the models that are there, in OpenAI's shape
+    check_path: str | None = None  # GET tells whether a credential is taken, and costs nothing; None: the list of models does
     model_prefix: str = ""  # before a model's name that has no slash
     headers: Mapping[str, str] = field(default_factory=dict)
     passed_headers: frozenset[str] = frozenset()

@@ -31,6 +31,7 @@ BEDROCK = Provider(
         "session_token": "AWS_SESSION_TOKEN",
     },
     signing_service="bedrock",
+    check_path="/async-invoke?maxResults=1",  # ListAsyncInvokes
     variables=(
         Variable(
             name="region",

@@ -13,6 +13,7 @@ from anyrouter.sandbox.anthropic.envelope import DIALECT as ANTHROPIC
 from anyrouter.sandbox.anthropic.messages import answer_count, answer_messages
 from anyrouter.sandbox.bedrock.converse import answer_bedrock_count, answer_converse, answer_converse_stream
 from anyrouter.sandbox.bedrock.envelope import DIALECT as BEDROCK
+from anyrouter.sandbox.bedrock.listing import answer_async_invokes
 from anyrouter.sandbox.dialect import Dialect
 from anyrouter.sandbox.fields import Fields
 from anyrouter.sandbox.gemini.embeddings import answer_batch, answer_embedding
@@ -141,6 +142,7 @@ ROUTES = (
     Route("POST", f"/model/{MODEL}/converse", _BEDROCK, _of_path(answer_converse)),
     Route("POST", f"/model/{MODEL}/converse-stream", _BEDROCK, _of_path(answer_converse_stream)),
     Route("POST", f"/model/{MODEL}/count-tokens", _BEDROCK, _of_path(answer_bedrock_count)),
+    Route("GET", "/async-invoke", _BEDROCK, lambda call: answer_async_invokes(call.stamp)),
 )
 _OF_PREFIX = {"/v1beta/": GEMINI, "/model/": BEDROCK}
 

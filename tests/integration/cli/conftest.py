@@ -37,7 +37,8 @@ Command = Callable[..., Ended]
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data directory, named by its variable; no provider's variable is set."""
     for provider in PROVIDERS.values():
-        for name in (provider.credential_variable, provider.base_url_variable):
+        parts = [*provider.credential_parts.values(), *(name for variable in provider.variables for name in variable.environment)]
+        for name in (provider.credential_variable, provider.base_url_variable, provider.credential_file_variable, *parts):
             if name is not None:
                 monkeypatch.delenv(name, raising=False)
     for name in [name for name in os.environ if name.startswith("ANYROUTER_")]:

@@ -12,6 +12,9 @@ import trustme
 
 from anyrouter.sandbox.server import SandboxServer
 from anyrouter.storage.schema import HEAD_REVISION
+from support.service_account import key_file
+from support.sigv4 import is_signed
+from support.upstream import ScriptedUpstream, json_answer
 
 Command = Callable[..., Any]
 
@@ -198,6 +201,83 @@ def test_an_upstream_that_wants_a_credential_fails(examine: Command) -> None:
     state, text = found["upstream box"][0]
     assert state == "failed"
     assert "credential_variable" in text
+
+
+AWS = '[server]\nport = 0\n[[upstreams]]\nid = "aws"\nprovider = "aws"\nbase_url = "{}"\nvariables = {{ region = "us-east-1" }}\n'
+VERTEX = '[server]\nport = 0\n[[upstreams]]\nid = "vertex"\nprovider = "google-vertex"\ncredential_file = "key.json"\n'
+
+
+def use_access_key(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "MARKER/secret")
+    return 'credential_variable = "AWS_ACCESS_KEY_ID"'
+
+
+def test_an_access_key_is_tried_with_a_signed_request_that_costs_nothing(examine: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = use_access_key(monkeypatch)
+    with sandbox() as address:
+        configure(AWS.format(address) + named)
+        assert examine()["upstream aws"] == [("ok", f"{address} answers 200, the credential is good ")]
+    with ScriptedUpstream(lambda _: json_answer({"asyncInvokeSummaries": []})) as cloud:
+        configure(AWS.format(cloud.url) + named)
+        assert examine()["upstream aws"][0][0] == "ok"
+        (received,) = cloud.received
+    assert (received.method, received.path) == ("GET", "/async-invoke?maxResults=1")
+    assert is_signed(received, "MARKER/secret")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "state", "shown"),
+    [
+        ("UnrecognizedClientException", "The security token AKIDEXAMPLE is invalid.", "failed", "look at the variables AWS_ACCESS_KEY_ID"),
+        ("InvalidSignatureException:http://x/", "It was MARKER/secret.", "failed", "(InvalidSignatureException: It was [redacted].)"),
+        ("InvalidSignatureException", "Signature expired: 20150830T123600Z is now earlier than …", "failed", "set this machine's clock"),
+        ("ExpiredTokenException", "The security token is expired", "failed", "ExpiredTokenException"),
+        ("AccessDeniedException", "User MARKER is not authorized", "ok", "knows the credential"),
+        ("ThrottlingException", "MARKER", "failed", "refuses the credential"),
+    ],
+)
+def test_what_the_cloud_says_of_an_access_key_is_told(  # noqa: PLR0917 -- two fixtures
+    examine: Command, monkeypatch: pytest.MonkeyPatch, kind: str, message: str, state: str, shown: str
+) -> None:
+    named = use_access_key(monkeypatch)
+    with ScriptedUpstream(lambda _: json_answer({"message": message}, 403, x_amzn_errortype=kind)) as cloud:
+        configure(AWS.format(cloud.url) + named)
+        ((found, text),) = examine()["upstream aws"]
+    assert found == state
+    assert shown in text
+    assert "MARKER" not in text
+    assert "AKIDEXAMPLE" not in text
+
+
+def test_a_service_accounts_key_is_tried_by_buying_a_token(examine: Command) -> None:
+    with ScriptedUpstream(lambda _: json_answer({"access_token": "MARKER-token"})) as seller:
+        Path("key.json").write_text(key_file(f"{seller.url}/token"), encoding="utf-8")
+        configure(VERTEX)
+        ((state, text),) = examine()["upstream vertex"]
+        assert (state, len(seller.received)) == ("ok", 1)
+    assert text == "a token was bought, the credential is good; https://aiplatform.googleapis.com/v1 was not asked "
+
+
+def test_a_service_account_that_gets_no_token_fails_with_what_was_said(examine: Command) -> None:
+    refusal = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+    with ScriptedUpstream(lambda _: json_answer(refusal, 400)) as seller:
+        Path("key.json").write_text(key_file(f"{seller.url}/token"), encoding="utf-8")
+        configure(VERTEX)
+        found = examine()
+    ((state, text),) = found["upstream vertex"]
+    assert (found["code"], state) == (1, "failed")
+    assert "the token endpoint answered 400 (invalid_grant: Invalid JWT Signature.)" in text
+    assert "look at the file key.json" in text
+
+
+def test_what_is_wrong_with_a_credential_by_itself_is_told_without_a_request(examine: Command) -> None:
+    Path("key.json").write_text(key_file("https://x.test/token", private_key="MARKER"), encoding="utf-8")
+    configure(VERTEX)
+    ((state, text),) = examine("--offline")["configuration"]
+    assert state == "failed"
+    assert "has a private_key that cannot be read" in text
+    assert "MARKER" not in text
 
 
 def test_an_upstream_that_is_not_there_fails_unless_it_is_not_asked(examine: Command, monkeypatch: pytest.MonkeyPatch) -> None:

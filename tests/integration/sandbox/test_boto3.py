@@ -119,6 +119,10 @@ def test_tokens_are_counted(client: Any) -> None:
     assert client.count_tokens(modelId="m", input={"converse": {"messages": HI}})["inputTokens"] == 2
 
 
+def test_there_are_no_asynchronous_invocations(client: Any) -> None:
+    assert client.list_async_invokes(maxResults=1)["asyncInvokeSummaries"] == []
+
+
 @pytest.mark.parametrize(
     ("model", "reason"), [("content-filter", "content_filtered"), ("refusal", "guardrail_intervened"), ("no-usage", "end_turn")]
 )
