@@ -198,6 +198,7 @@ def _api_ports(
         catalogue_state=prices.state,
         is_hidden=prices.is_hidden,
         stats=relay.stats,
+        health=relay.health,
         limit_state=limiter.peek,
         store=storage.health,
         journal=JournalHealth(storage.ledger),

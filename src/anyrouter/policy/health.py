@@ -11,7 +11,8 @@ seconds everywhere.
 
 import math
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +24,10 @@ from anyrouter.policy.window import OutcomeWindow, Performance
 
 WELL, SHORT, SICK = 0, 1, 2  # ranks: nothing against it; out of rate; circuit open
 _EVICTIONS = 8
+
+TargetKey = tuple[str, ...]  # an upstream's id, its own name of the model, and whatever else a target's health depends on
+TargetState = Literal["well", "short", "half_open", "open"]
+_STATES: dict[CircuitState, TargetState] = {CircuitState.OPEN: "open", CircuitState.HALF_OPEN: "half_open"}
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +46,7 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
 class HealthReport(msgspec.Struct, frozen=True, kw_only=True):
     """A target's health for people to read. `wait_s`: seconds until it is asked again; `remaining`: of its own rate limits."""
 
-    state: str  # well, short, open, half_open
+    state: TargetState
     wait_s: float
     performance: Performance
     uptime_5m: float | None
@@ -175,9 +180,9 @@ class TargetHealth:
 
     def report(self, now_s: float) -> HealthReport:
         """What is known of it now."""
-        rank, state = self.rank(now_s), self.circuit.state
+        rank = self.rank(now_s)
         return HealthReport(
-            state=state.value if state is not CircuitState.CLOSED else ("well" if rank == WELL else "short"),
+            state=_STATES.get(self.circuit.state) or ("well" if rank == WELL else "short"),
             wait_s=max(self.wait_s(now_s), self.budget.wait_s(now_s, 1)),
             performance=self.window.read_performance(now_s),
             uptime_5m=self.window.read_uptime(now_s, 300),
@@ -235,12 +240,12 @@ class HealthBook:
     def __init__(self, settings: HealthSettings | None = None, *, limit: int = 4096) -> None:
         self._settings = settings or HealthSettings()
         self._limit = limit
-        self._targets: OrderedDict[Hashable, TargetHealth] = OrderedDict()
+        self._targets: OrderedDict[TargetKey, TargetHealth] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._targets)
 
-    def find(self, key: Hashable, now_s: float) -> TargetHealth:
+    def find(self, key: TargetKey, now_s: float) -> TargetHealth:
         """The health of a target; a new one is well. `key` says all that it depends on: upstream, its model, and the credential."""
         health = self._targets.get(key)
         if health is not None:
@@ -251,8 +256,12 @@ class HealthBook:
             self._targets[key] = health
         return health
 
-    def items(self) -> Iterator[tuple[Hashable, TargetHealth]]:
-        """All that are kept."""
+    def look(self, key: TargetKey) -> TargetHealth | None:
+        """The health of a target that was asked; None of others."""
+        return self._targets.get(key)
+
+    def items(self) -> Iterator[tuple[TargetKey, TargetHealth]]:
+        """All that are kept, what was looked up last at the end."""
         return iter(self._targets.items())
 
     def _evict(self, now_s: float) -> bool:

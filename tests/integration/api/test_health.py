@@ -24,7 +24,8 @@ async def test_health_shows_upstreams_to_a_key_that_may_read_usage_in_its_enviro
     well.succeed()
     shown = {row["id"]: row for row in (await world.get("/health", live)).json()["upstreams"]}
     assert set(shown) == {"openai", "backup", "anthropic"}
-    assert shown["openai"] == {"id": "openai", "provider": "OpenAI", "status": "failing", "failures": 3, "last_error": "upstream_timeout"}
+    told = {"id": "openai", "provider": "OpenAI", "status": "failing", "failures": 3, "last_error": "upstream_timeout"}
+    assert shown["openai"] == {**told, "state": "well", "targets": []}
     assert (shown["backup"]["status"], shown["backup"]["last_error"], shown["anthropic"]["status"]) == ("ok", None, "ok")
     assert [row["id"] for row in (await world.get("/health", test)).json()["upstreams"]] == ["sandbox"]
     assert "upstreams" not in (await world.get("/health", lacking)).json()

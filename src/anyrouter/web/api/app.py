@@ -43,7 +43,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         PresetRoutes(ports),
         UsageRoutes(ports),
         AccountRoutes(ports),
-        HealthRoutes(ports),
+        HealthRoutes(ports, reach),
         MetricsRoutes(ports),
         OpenApiRoutes(ports, routes),
     ):

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
+from msgspec.structs import replace
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +26,7 @@ from anyrouter.web.api.catalogue_replies import (
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.reach import Reach, ReachableModel
 from anyrouter.web.api.routes import Routes, json_reply
+from anyrouter.web.api.target_health import list_percentiles, percent, status_of
 from anyrouter.web.api.visit import visit_of
 
 Category = Literal["text", "image", "audio", "embedding"]
@@ -95,7 +97,9 @@ class CatalogueRoutes:
             created=row["created"],
             description=found.model.description or "",
             architecture=row["architecture"],
-            endpoints=[_describe_endpoint(found.model, upstream, row) for upstream in found.upstreams],
+            endpoints=[self._measure(_describe_endpoint(found.model, upstream, row), found.model, upstream) for upstream in found.upstreams]
+            if visit_of(request.scope).principal is not None
+            else [_describe_endpoint(found.model, upstream, row) for upstream in found.upstreams],
         )
         return json_reply(ModelEndpointsReply(data=data))
 
@@ -137,6 +141,23 @@ class CatalogueRoutes:
             and (not min_context or (row.model.context_length or 0) >= min_context)
             and needed <= set(row.model.capabilities or ())
         ]
+
+    def _measure(self, endpoint: ModelEndpoint, model: Model, upstream: Upstream) -> ModelEndpoint:
+        """The row with what was measured of it."""
+        name = upstream.upstream_name(model.canonical_id or model.id, model)
+        health = None if name is None else self._ports.health.look((upstream.id, name))
+        if health is None:
+            return endpoint
+        report = health.report(self._ports.monotonic())
+        return replace(
+            endpoint,
+            latency_last_30m=list_percentiles(report.performance.ttft_ms),
+            throughput_last_30m=list_percentiles(report.performance.throughput),
+            uptime_last_5m=percent(report.uptime_5m),
+            uptime_last_30m=percent(report.uptime_30m),
+            uptime_last_1d=percent(report.uptime_1d),
+            status=status_of(report.state),
+        )
 
     def _find(self, request: Request, name: str) -> ReachableModel:
         found = self._reach.find(visit_of(request.scope).principal, name)
@@ -198,4 +219,5 @@ def _describe_endpoint(model: Model, upstream: Upstream, row: dict[str, Any]) ->
         uptime_last_5m=None,
         uptime_last_30m=None,
         uptime_last_1d=None,
+        status=0,
     )

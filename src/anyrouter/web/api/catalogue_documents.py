@@ -103,6 +103,7 @@ ENDPOINTS = Documented(
                     "uptime_last_5m": None,
                     "uptime_last_30m": None,
                     "uptime_last_1d": None,
+                    "status": 0,
                 }
             ],
         }

@@ -141,11 +141,14 @@ class ModelEndpoint(msgspec.Struct, kw_only=True):
     supports_diarization: bool
     supports_implicit_caching: bool
     supports_tool_choice: ToolChoices
-    latency_last_30m: dict[str, float] | None
-    throughput_last_30m: dict[str, float] | None
-    uptime_last_5m: float | None
+    latency_last_30m: Annotated[
+        dict[str, float] | None, Meta(description="Milliseconds to a stream's first byte: p50 to p99, of the last five minutes")
+    ]
+    throughput_last_30m: Annotated[dict[str, float] | None, Meta(description="Output tokens per second of streams, likewise")]
+    uptime_last_5m: Annotated[float | None, Meta(description="Percent of the requests that did not fail at it")]
     uptime_last_30m: float | None
     uptime_last_1d: float | None
+    status: Annotated[int, Meta(description="0: nothing speaks against it; -1: out of rate; -2: being tried again; -5: left alone")]
 
 
 class ModelEndpoints(msgspec.Struct, kw_only=True):

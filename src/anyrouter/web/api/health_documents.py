@@ -13,7 +13,30 @@ HEALTH = Documented(
     example={
         "status": "ok",
         "version": "0.1.0",
-        "upstreams": [{"id": "openai", "provider": "OpenAI", "status": "ok", "failures": 0, "last_error": None}],
+        "upstreams": [
+            {
+                "id": "openai",
+                "provider": "OpenAI",
+                "status": "ok",
+                "failures": 0,
+                "last_error": None,
+                "state": "well",
+                "targets": [
+                    {
+                        "model": "openai/gpt-4o",
+                        "state": "well",
+                        "wait_s": 0.0,
+                        "requests": 240,
+                        "error_rate": 0.0042,
+                        "latency_ms": {"p50": 840.0, "p75": 1180.0, "p90": 1650.0, "p95": 2310.0, "p99": 4550.0},
+                        "ttft_ms": {"p50": 310.0, "p75": 370.0, "p90": 520.0, "p95": 730.0, "p99": 1180.0},
+                        "throughput": {"p50": 84.0, "p75": 71.0, "p90": 60.0, "p95": 51.0, "p99": 36.0},
+                        "uptime_1d": 99.98,
+                        "remaining": {"requests": 9831, "tokens": 1994210},
+                    }
+                ],
+            }
+        ],
         "catalogue": {
             "models_file": {"status": "ok", "read_at": "2026-11-24T12:00:00Z", "problems": []},
             "model_lists": [{"upstream": "box", "status": "ok", "models": 3, "looked_at": "2026-11-24T12:00:00Z", "last_error": None}],

@@ -4,6 +4,7 @@ For the machine itself, or for whoever has `server.metrics_token`: numbers of al
 """
 
 import hmac
+import time
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from itertools import accumulate
@@ -17,10 +18,12 @@ from starlette.responses import Response
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.money import NANO
+from anyrouter.policy.health import HealthBook
 from anyrouter.relay.stats import Distribution, RelayStats
 from anyrouter.web.api import health_documents as documents
 from anyrouter.web.api.ports import ApiPorts, Measure
 from anyrouter.web.api.routes import Routes
+from anyrouter.web.api.target_metrics import collect_targets
 
 PREFIX = "anyrouter_"
 REQUEST_LABELS = ("endpoint", "environment", "provider", "status")
@@ -30,8 +33,15 @@ _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 class RelayCollector(Collector):
     """Gives Prometheus' library the relay's counters, and what `measures` adds, at the moment of the scrape."""
 
-    def __init__(self, stats: RelayStats, measures: Callable[[], Sequence[Measure]]) -> None:
+    def __init__(
+        self,
+        stats: RelayStats,
+        measures: Callable[[], Sequence[Measure]],
+        health: HealthBook | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stats, self._measures = stats, measures
+        self._health, self._monotonic = health or HealthBook(), monotonic
 
     def collect(self) -> Iterable[Metric]:
         """The families of the moment."""
@@ -52,6 +62,7 @@ class RelayCollector(Collector):
         yield failures
         yield _distribute("request_duration_seconds", "From head to last byte.", ("endpoint", "provider"), stats.duration_s.items())
         yield _distribute("overhead_seconds", "Time spent in the gateway itself.", (), [((), stats.overhead_s)])
+        yield from collect_targets(PREFIX, self._health, self._monotonic())
         for measure in self._measures():
             kind = CounterMetricFamily if measure.is_counter else GaugeMetricFamily
             yield kind(PREFIX + measure.name, measure.text, value=measure.value)
@@ -63,7 +74,7 @@ class MetricsRoutes:
     def __init__(self, ports: ApiPorts) -> None:
         self._ports = ports
         self._registry = CollectorRegistry()
-        self._registry.register(RelayCollector(ports.stats, ports.measures))
+        self._registry.register(RelayCollector(ports.stats, ports.measures, ports.health, ports.monotonic))
         ProcessCollector(registry=self._registry)
 
     def add_to(self, routes: Routes) -> None:

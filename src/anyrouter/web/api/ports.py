@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from anyrouter.core.errors import Denied
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import Environment
+from anyrouter.policy.health import HealthBook
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.route import Snapshot
 from anyrouter.relay.call import Principal, RequestHead
@@ -68,7 +69,7 @@ class ApiPorts:
     listed, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
     a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key (`relay.ports.KeyUse`).
     `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers. `journal` fails
-    when intents could not be written.
+    when intents could not be written. `health` is how the targets do.
     """
 
     authenticator: Authenticator
@@ -94,3 +95,4 @@ class ApiPorts:
     public_url: str | None = None
     is_catalogue_public: bool = False
     metrics_token: Secret | None = None
+    health: HealthBook = field(default_factory=HealthBook)

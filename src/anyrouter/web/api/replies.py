@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from anyrouter.policy.health import TargetState
+
 Usd = Annotated[float, Meta(description="US dollars")]
 Count = Annotated[int, Meta(ge=0)]
 Moment = Annotated[str, Meta(description="RFC 3339, UTC")]
@@ -246,14 +248,38 @@ class ActivityReply(msgspec.Struct, kw_only=True):
     data: list[ActivityItem]
 
 
+ShownState = Annotated[
+    TargetState,
+    Meta(description="short: out of its rate limits; open: left alone after failures; half_open: being tried again"),
+]
+Percentiles = dict[str, float] | None
+
+
+class TargetHealthRow(msgspec.Struct, kw_only=True):
+    """How one model of an upstream does. Measures are of the last five minutes, null where there are none."""
+
+    model: str
+    state: ShownState
+    wait_s: Annotated[float, Meta(description="Seconds until it is asked again, 0: now")]
+    requests: Count
+    error_rate: Annotated[float, Meta(ge=0, le=1)] | None
+    latency_ms: Annotated[Percentiles, Meta(description="Whole replies: p50, p75, p90, p95, p99")]
+    ttft_ms: Annotated[Percentiles, Meta(description="Streams, to the first byte")]
+    throughput: Annotated[Percentiles, Meta(description="Streams, output tokens per second")]
+    uptime_1d: Annotated[float, Meta(ge=0, le=100)] | None
+    remaining: Annotated[dict[str, int], Meta(description="Left of the rate limits that its replies tell of")]
+
+
 class UpstreamHealth(msgspec.Struct, kw_only=True):
-    """How an upstream is doing: `ok`, or `failing` after attempts that failed."""
+    """How an upstream is doing: `ok`, or `failing` after attempts that failed. `state` is the worst of its targets'."""
 
     id: str
     provider: str
     status: Literal["ok", "failing"]
     failures: Count
     last_error: str | None
+    state: ShownState
+    targets: Annotated[list[TargetHealthRow], Meta(description="The models that were asked lately and that the key reaches")]
 
 
 class ModelsFileHealth(msgspec.Struct, kw_only=True):
