@@ -86,14 +86,14 @@ def encode_logprobs(logprobs: list[TokenLogprob]) -> list[Wire]:
 
 
 def encode_citation(citation: Citation, start: int, end: int) -> Wire | None:
-    """An annotation; None for what the dialect has none for. `start` and `end` are the text's, for one without a place of its own."""
+    """An annotation; None for what the dialect has none for. The text that carries it is from `start` to `end` in the whole answer."""
     if citation.url is None:
         return None
     inner: Wire = {
         "url": citation.url,
         "title": citation.title or "",
-        "start_index": start if citation.text_start is None else citation.text_start,
-        "end_index": end if citation.text_end is None else citation.text_end,
+        "start_index": start if citation.text_start is None else start + citation.text_start,
+        "end_index": end if citation.text_end is None else start + citation.text_end,
     }
     if citation.cited_text is not None:
         inner["content"] = citation.cited_text
@@ -178,17 +178,11 @@ def _annotations_of(parts: list[Part]) -> list[Wire]:
     for part in texts:
         end = start + len(unquote(part.text))
         for citation in part.citations:
-            moved = citation if citation.text_start is None else _move(citation, start)
-            annotation = encode_citation(moved, start, end)
+            annotation = encode_citation(citation, start, end)
             if annotation is not None:
                 found.append(annotation)
         start = end
     return found
-
-
-def _move(citation: Citation, by: int) -> Citation:
-    start, end = (citation.text_start or 0) + by, None if citation.text_end is None else citation.text_end + by
-    return msgspec.structs.replace(citation, text_start=start, text_end=end)
 
 
 def _encode_audio(part: Audio) -> Wire:

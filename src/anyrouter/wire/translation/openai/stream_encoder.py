@@ -28,9 +28,9 @@ from anyrouter.wire.form.events import (
     TextDelta,
     UsageTold,
 )
-from anyrouter.wire.form.parts import Audio, Image, Part, Reasoning, Text, ToolCall, make_call_id
+from anyrouter.wire.form.parts import Audio, Citation, Image, Part, Reasoning, Text, ToolCall, make_call_id
 from anyrouter.wire.form.reply import UsageDetails
-from anyrouter.wire.form.text import EMPTY, unquote
+from anyrouter.wire.form.text import EMPTY, JsonText, unquote
 from anyrouter.wire.form.warnings import warnings_shown
 from anyrouter.wire.openai_stream import DONE
 from anyrouter.wire.reply import CostFields
@@ -45,7 +45,7 @@ _PLAIN_END = b'},"logprobs":null,"finish_reason":null}]}\n\n'
 class _Candidate:
     """What has been written of one candidate."""
 
-    __slots__ = ("calls", "details", "head", "is_empty", "logprobs", "parts", "text_size", "told")
+    __slots__ = ("calls", "cited", "details", "head", "images", "is_empty", "logprobs", "parts", "pieces", "spans", "told")
 
     def __init__(self, head: bytes) -> None:
         self.head = head  # the bytes of a chunk up to the members of its delta
@@ -54,7 +54,10 @@ class _Candidate:
         self.told: set[tuple[int, str]] = set()  # what was said once of the details
         self.is_empty = True  # whether the open tool call has no arguments yet
         self.logprobs: dict[str, list[Any]] = {}
-        self.text_size = 0  # code points of text, where citations need them
+        self.images = 0
+        self.pieces: list[JsonText] = []  # all text, for the places of citations
+        self.spans: dict[int, tuple[int, int]] = {}  # of each part, in pieces
+        self.cited: list[tuple[int, Citation]] = []  # with the number of the part
 
 
 class OpenAIStreamEncoder:
@@ -128,6 +131,7 @@ class OpenAIStreamEncoder:
 
     def _write_text(self, event: TextDelta) -> bytes:
         candidate = self._candidates[event.candidate]
+        candidate.pieces.append(event.text)
         if candidate.logprobs:
             return self._chunk(candidate, b'"content":%s' % bytes(event.text))
         return b'%s"content":%s%s' % (candidate.head, bytes(event.text), _PLAIN_END)
@@ -155,16 +159,17 @@ class OpenAIStreamEncoder:
             number = candidate.details
             out += self._write_reasoning(candidate, part)
         elif isinstance(part, Text):
+            candidate.spans[event.index] = (len(candidate.pieces), len(candidate.pieces))
             if part.signature:
                 out += self._write_details(candidate, [signature_detail(part.signature, None, candidate.details)])
             if part.text != EMPTY:
-                out += self._chunk(candidate, b'"content":%s' % bytes(part.text))
-            for citation in part.citations:
-                out += self._write_citation(CitationAdded(event.index, citation, event.candidate))
+                out += self._write_text(TextDelta(event.index, part.text, event.candidate))
+            candidate.cited += [(event.index, citation) for citation in part.citations]
         elif isinstance(part, Image):
             image = encode_image(part)
             if image is not None:
-                out += self._chunk(candidate, b'"images":%s' % _encode([image]))
+                out += self._chunk(candidate, b'"images":%s' % _encode([{**image, "index": candidate.images}]))
+                candidate.images += 1
         elif isinstance(part, Audio):
             out += self._chunk(candidate, b'"audio":%s' % _encode({"id": part.id or ""}))
         candidate.parts[event.index] = (part, number)
@@ -252,9 +257,21 @@ class OpenAIStreamEncoder:
         audio = {name: value for name, value in told.items() if value is not None}
         return self._chunk(self._candidates[event.candidate], b'"audio":%s' % _encode(audio))
 
-    def _write_citation(self, event: CitationAdded) -> bytes:
-        annotation = encode_citation(event.citation, 0, 0)
-        return b"" if annotation is None else self._chunk(self._candidates[event.candidate], b'"annotations":%s' % _encode([annotation]))
+    def _keep_citation(self, event: CitationAdded) -> bytes:
+        self._candidates[event.candidate].cited.append((event.index, event.citation))
+        return b""
+
+    def _write_citations(self, candidate: _Candidate) -> bytes:
+        """All of them in one chunk: they have no index, so that OpenAI's SDKs cannot join those of two."""
+        sizes = [len(unquote(piece)) for piece in candidate.pieces]
+        annotations = []
+        for number, citation in candidate.cited:
+            first, last = candidate.spans.get(number, (0, len(sizes)))
+            start = sum(sizes[:first])
+            annotation = encode_citation(citation, start, start + sum(sizes[first:last]))
+            if annotation is not None:
+                annotations.append(annotation)
+        return self._chunk(candidate, b'"annotations":%s' % _encode(annotations)) if annotations else b""
 
     def _keep_logprobs(self, event: LogprobsTold) -> bytes:
         candidate, out = self._begin(event.candidate)
@@ -265,6 +282,8 @@ class OpenAIStreamEncoder:
     def _end_part(self, event: PartEnd) -> bytes:
         candidate = self._candidates[event.candidate]
         part, number = candidate.parts.pop(event.index)
+        if isinstance(part, Text):
+            candidate.spans[event.index] = (candidate.spans[event.index][0], len(candidate.pieces))
         if isinstance(part, ToolCall) and candidate.is_empty and part.kind == "function":
             # A tool without arguments: clients parse what they collected, and nothing is no JSON.
             return self._chunk(candidate, b'"tool_calls":[{"index":%d,"function":{"arguments":"{}"}}]' % number)
@@ -272,6 +291,8 @@ class OpenAIStreamEncoder:
 
     def _write_finish(self, event: Finish) -> bytes:
         candidate, out = self._begin(event.candidate)
+        if candidate.cited:
+            out += self._write_citations(candidate)
         if candidate.logprobs:
             out += self._chunk(candidate, b"")
         reason = event.reason.value
@@ -297,7 +318,7 @@ class OpenAIStreamEncoder:
         SignatureDelta: _write_signature,
         ArgumentsDelta: _write_arguments,
         AudioDelta: _write_audio,
-        CitationAdded: _write_citation,
+        CitationAdded: _keep_citation,
         LogprobsTold: _keep_logprobs,
         PartEnd: _end_part,
         Finish: _write_finish,

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 GOLDEN = Path(__file__).resolve().parents[4] / "golden"
@@ -33,6 +34,16 @@ def test_a_streams_events_are_chunks_and_its_last_says_done(path: Path) -> None:
             ChatCompletionChunk.model_validate(json.loads(event))
     assert events.count("[DONE]") <= 1
     assert "[DONE]" not in events[:-1]
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_sdk_joins_a_streams_events_to_one_message(path: Path) -> None:
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    told = [json.loads(line[len("data: ") :]) for line in path.read_text("utf-8").split("\n") if line.startswith("data: {")]
+    for event in told:
+        list(state.handle_chunk(ChatCompletionChunk.model_validate(event)))
+    texts = [choice["delta"].get("content") or "" for event in told for choice in event["choices"] if choice["index"] == 0]
+    assert (state.current_completion_snapshot.choices[0].message.content or "") == "".join(texts)
 
 
 def test_there_is_something_to_check() -> None:

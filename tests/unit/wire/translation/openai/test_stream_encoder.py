@@ -221,7 +221,7 @@ def test_log_probabilities_wait_for_the_text_that_they_are_of() -> None:
         ([PartStart(0, Refusal(EMPTY)), RefusalDelta(0, quote("no")), PartEnd(0)], [{"refusal": "no"}]),
         (
             whole(Image(Source(data=quote("AA"), media_type="image/webp"))),
-            [{"images": [{"type": "image_url", "image_url": {"url": "data:image/webp;base64,AA"}}]}],
+            [{"images": [{"type": "image_url", "image_url": {"url": "data:image/webp;base64,AA"}, "index": 0}]}],
         ),
         (whole(Image(Source(file_id="f"))), []),
         (whole(Opaque("anthropic", "server_tool_use", quote("x"))), []),
@@ -242,6 +242,23 @@ def test_a_citation_of_a_page_is_told_and_one_of_a_document_has_no_place() -> No
     )
     inner = {"url": "https://example.com", "title": "T", "start_index": 1, "end_index": 3}
     assert found == [{"annotations": [{"type": "url_citation", "url_citation": inner}]}]
+
+
+def test_citations_come_together_in_the_end_with_their_places_in_the_whole_answer() -> None:
+    bare, placed = Citation(kind="url", url="https://a.test"), Citation(kind="url", url="https://b.test", text_start=1, text_end=2)
+    found = deltas(
+        PartStart(0, Text(quote("né"))),
+        CitationAdded(0, bare),
+        TextDelta(0, quote("☀")),
+        PartEnd(0),
+        PartStart(1, Text(EMPTY, None, (bare,))),
+        TextDelta(1, quote("four")),
+        CitationAdded(1, placed),
+        PartEnd(1),
+    )
+    assert [delta.get("content") for delta in found] == ["né", "☀", "four", None]
+    places = [(told["url_citation"]["start_index"], told["url_citation"]["end_index"]) for told in found[-1]["annotations"]]
+    assert places == [(0, 3), (3, 7), (4, 5)]
 
 
 def test_the_end_tells_usage_only_to_who_asked() -> None:
