@@ -94,18 +94,19 @@ def _splice(endpoint: str, text: bytes, told: _Told, naming: Naming, usage: byte
     """The usual reply, short and whole, edited by looking for the values. None where that is not certain.
 
     A value that stands in the text but once is the member's, wherever and however spaced it is; so is one whose beginning does.
+    Found from both ends, because two places may overlap: `":"` stands in `"id":":"` twice.
     """
     old_id, old_model, start = bytes(told.id), bytes(told.model), usage[:_TOLD_APART]
     id_at, usage_at = text.find(old_id), text.rfind(start)
-    model_at = text.find(old_model, id_at)
+    model_at = text.find(old_model)
     id_end, model_end, usage_end = id_at + len(old_id), model_at + len(old_model), usage_at + len(usage)
     if (
         not old_id
         or not old_model
         or told.provider is not _ABSENT
         or not id_end < model_at < usage_at
-        or text.find(old_id, id_end) >= 0
-        or text.count(old_model) != 1
+        or text.rfind(old_id) != id_at
+        or text.rfind(old_model) != model_at
         or text.find(start) != usage_at
         or not text.endswith(b"}")
     ):
