@@ -20,6 +20,7 @@ EXAMPLES = {
     "resource": "my-resource",
     "workspace": "dbc-a1b2c3d4-e5f6.cloud.databricks.com",
 }
+GUIDES = {"aws": "amazon-bedrock", "google-vertex": "vertex-ai", "google-vertex-anthropic": "vertex-ai"}
 OWN = {"sandbox", "sandbox-anthropic"}
 
 
@@ -101,7 +102,9 @@ def _introduce(row: Provider) -> Iterator[str]:
     if row.credential_parts:
         yield f"In parts it is looked for in {', '.join(f'`{name}`' for name in row.credential_parts.values())}."
     if row.credential_file_variable:
-        yield f"Other tools look for its file in `{row.credential_file_variable}`."
+        yield f"Where none is named, its file is looked for in `{row.credential_file_variable}`."
+    if row.id in GUIDES:
+        yield f"Step by step: [{GUIDES[row.id]}](../how-to/{GUIDES[row.id]}.md)."
     if row.base_url_variable and row.base_url:
         yield f"`{row.base_url_variable}` gives it another address."
     yield f"Clients ask for its models as {_vendors(row)}."

@@ -18,6 +18,7 @@ from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings import SettingsError, load_settings
 from anyrouter.settings.sections import ARRAYS, SECTIONS, TimeoutSettings
 from anyrouter.settings.variables import known_variables
+from support.service_account import key_file
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -115,6 +116,32 @@ def test_the_configuration_that_the_documentation_shows_can_be_loaded(tmp_path: 
     assert served["box"] == ["box/llama-3.1-8b"]
     assert served["gpu"] == ["meta/llama-3.1-8b"]
     assert [upstream.id for upstream in settings.upstreams][:2] == ["openai", "openai-backup"]
+
+
+CLOUDS = {
+    "amazon-bedrock.md": {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "MARKER",
+        "AWS_BEARER_TOKEN_BEDROCK": "MARKER",
+    },
+    "vertex-ai.md": {"VERTEX_KEY": key_file("https://oauth2.googleapis.com/token")},
+}
+
+
+@pytest.mark.parametrize("page", CLOUDS)
+def test_the_upstreams_that_the_pages_of_clouds_show_can_be_loaded(tmp_path: Path, page: str) -> None:
+    text = read(f"how-to/{page}")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "service-account.json").write_text(key_file("https://oauth2.googleapis.com/token"), encoding="utf-8")
+    for shown in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
+        (tmp_path / "secrets" / "aws-other.json").write_text(re.sub(r"…|\.\.\.| or leave it out", "x", shown), encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "anyrouter.toml").write_text(block, encoding="utf-8")
+        found = load_settings(data_dir=tmp_path, environ=CLOUDS[page]).upstreams
+        assert len([upstream for upstream in found if not upstream.is_implied]) == block.count("[[upstreams]]")
+        assert all(upstream.credential is not None for upstream in found)
 
 
 def test_the_upstreams_variable_that_the_documentation_shows_can_be_loaded(tmp_path: Path) -> None:

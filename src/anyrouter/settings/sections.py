@@ -274,7 +274,11 @@ class UpstreamSettings(Section):
         description="The parts of the provider's address that are your account's, such as a region or a resource; the provider's page "
         "names them. Unset: what the provider's own variables say.",
     )
-    credential_variable: VariableName | None = Field(default=None, description="The environment variable that holds the credential.")
+    credential_variable: VariableName | None = Field(
+        default=None,
+        description="The environment variable that holds the credential; of one in several variables, any of them. Unset, and without a "
+        "`credential_file` and a `base_url`: an access key or a service account's key is found where the provider's own tools look.",
+    )
     credential_file: Text | None = Field(
         default=None,
         description="The file that holds the credential and nothing else; a relative path starts at the configuration file's directory.",

@@ -25,6 +25,7 @@ MARK = "<!-- run"
 SAMPLE = re.compile(r"^<!-- run(?:: (?P<shown>[^\n]+?))? -->\n```(?P<language>\w+)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 BINARIES = Path(sys.executable).parent
 CREDENTIAL = "MARKER-credential"
+ACCESS_KEY = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "MARKER-secret"}
 TIMEOUT_S = 120
 
 
@@ -69,6 +70,7 @@ class Desk:
             KEY=self.gateway.first_key,
             LIVE_KEY=self.live_key,
             BOX_KEY=CREDENTIAL,
+            **ACCESS_KEY,
             PATH=f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
         )
         done = subprocess.run(
@@ -123,6 +125,7 @@ def start_gateway(data_dir: Path, sandbox_url: str, config: str | None = None) -
         ANTHROPIC_API_KEY=CREDENTIAL,
         ANTHROPIC_BASE_URL=sandbox_url,
         BOX_KEY=CREDENTIAL,
+        **ACCESS_KEY,
     )
     return gateway, gateway.create_key(name="the reader's")
 
