@@ -5,7 +5,7 @@ DATA_DIR ?= data
 BIN := $(VENV)/bin
 XDIST ?= auto
 
-.PHONY: run install test check test-engine bench docs lock format clean
+.PHONY: run install test check test-engine bench soak docs lock format clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -56,6 +56,10 @@ test-engine: $(VENV)/.dev
 ## Ratios to nginx on this machine (needs nginx and wrk); PEERS=1 adds other gateways
 bench: $(VENV)/.run
 	$(BIN)/python -m bench $(ARGS)
+
+## 100,000 mixed requests, a fifth of them with a fault, and what must be true afterwards: some minutes
+soak: $(VENV)/.run
+	$(BIN)/python -m bench.soak $(ARGS)
 
 ## Write the parts of docs/ that come from the code
 docs: $(VENV)/.dev
