@@ -236,7 +236,15 @@ conversations = st.builds(
     st.lists(st.none() | results, min_size=5, max_size=5),
 )
 numbers = st.floats(-2, 2, allow_nan=False)
+closed = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}},"required":["x"],"additionalProperties":false}'))
 schemas = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}}}'))
+functions = st.builds(Tool, names, st.none() | literals, schemas, st.sampled_from([None, False])) | st.builds(
+    Tool,
+    names,
+    st.none() | literals,
+    closed,
+    st.just(True),  # noqa: FBT003 -- Tool's members by position
+)
 requests = st.builds(
     Request,
     dialect=st.just("openai"),
@@ -251,7 +259,7 @@ requests = st.builds(
     stop=st.lists(texts, max_size=3).map(tuple),
     has_logprobs=st.none() | st.booleans(),
     candidates=st.none() | st.integers(1, 4),
-    tools=st.lists(st.builds(Tool, names, st.none() | literals, schemas, st.none() | st.booleans()), min_size=1, max_size=3),
+    tools=st.lists(functions, min_size=1, max_size=3),
     tool_choice=st.sampled_from([None, *(ToolChoice(mode) for mode in (ChoiceMode.AUTO, ChoiceMode.NONE, ChoiceMode.REQUIRED))])
     | st.builds(ToolChoice, st.just(ChoiceMode.NAMED), st.tuples(names)),
     is_parallel=st.none() | st.booleans(),

@@ -190,11 +190,17 @@ messages = st.one_of(
     st.builds(Message, st.just("assistant"), own_answers),
     st.builds(Message, st.just("tool"), results),
 )
+closed = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}},"required":["x"],"additionalProperties":false}'))
 schemas = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}}}'))
 numbers = st.floats(-2, 2, allow_nan=False)
-tools = st.builds(Tool, names, st.none() | literals, schemas, st.none() | st.booleans()) | st.builds(
-    CustomTool, names, st.none() | literals
+function_tools = st.builds(Tool, names, st.none() | literals, schemas, st.sampled_from([None, False])) | st.builds(
+    Tool,
+    names,
+    st.none() | literals,
+    closed,
+    st.just(True),  # noqa: FBT003 -- Tool's members by position
 )
+tools = function_tools | st.builds(CustomTool, names, st.none() | literals)
 requests = st.builds(
     Request,
     dialect=st.just("responses"),

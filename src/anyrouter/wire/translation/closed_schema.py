@@ -16,6 +16,7 @@ _KEPT_DEFINITIONS = ("$defs", "definitions")
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
 # They bind nobody, so that they may go without a word.
 _NOTES = frozenset({"$schema", "$id", "$comment", "$anchor", "examples", "example", "default", "deprecated", "readOnly", "writeOnly"})
+_NEVER_STRICT = frozenset({"allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties"})
 _MAX_DEPTH = 64
 
 
@@ -36,6 +37,37 @@ def close_schema(raw: msgspec.Raw, param: str, warnings: Warnings, description: 
         names = ", ".join(sorted(lost))
         warnings.add(WarningCode.CHANGED_VALUE, param, f"The model's provider does not enforce these parts of the schema: {names}.")
     return raw if closed == tree else msgspec.Raw(msgspec.json.encode(closed))
+
+
+def is_closed(raw: msgspec.Raw) -> bool:
+    """Whether every object of a schema needs all its members and takes no others, as OpenAI asks of a schema that is strict.
+
+    Nor may it hold what OpenAI enforces nowhere. Source: platform.openai.com/docs, "Structured outputs" (Supported schemas), as
+    published in 2025. False as well for a schema that is no object's, or nested more deeply than any API takes it.
+    """
+    tree = msgspec.json.decode(raw)
+    return isinstance(tree, dict) and _is_object(tree) and _is_closed(tree, 0)
+
+
+def _is_closed(schema: Any, depth: int) -> bool:
+    if depth > _MAX_DEPTH:
+        return False
+    if isinstance(schema, list):
+        return all(_is_closed(one, depth + 1) for one in schema)
+    if not isinstance(schema, dict):
+        return True
+    if not _NEVER_STRICT.isdisjoint(schema) or (_is_object(schema) and not _needs_all(schema)):
+        return False
+    named = (schema[name] for name in (*_KEPT_DEFINITIONS, "properties") if isinstance(schema.get(name), dict))
+    inner = [one for names in named for one in names.values()] + [schema[name] for name in ("items", "anyOf") if name in schema]
+    return all(_is_closed(one, depth + 1) for one in inner)
+
+
+def _needs_all(schema: Schema) -> bool:
+    required, members = schema.get("required", []), schema.get("properties", {})
+    if not isinstance(required, list) or not isinstance(members, dict) or schema.get("additionalProperties") is not False:
+        return False
+    return all(name in required for name in members)
 
 
 def _close(schema: Any, lost: set[str], depth: int) -> Any:

@@ -1,10 +1,11 @@
 import json
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from anyrouter.wire.form.warnings import Warnings
-from anyrouter.wire.translation.closed_schema import close_schema
+from anyrouter.wire.translation.closed_schema import close_schema, is_closed
 
 
 def close(schema: Any, description: str | None = None) -> tuple[Any, list[str]]:
@@ -62,3 +63,39 @@ def test_a_property_may_have_the_name_of_a_keyword() -> None:
 def test_a_description_is_added_where_the_schema_has_none() -> None:
     assert close({"type": "string"}, "A name.")[0]["description"] == "A name."
     assert close({"type": "string", "description": "Own."}, "A name.")[0]["description"] == "Own."
+
+
+A = {"type": "string"}
+CLOSED = {"type": "object", "properties": {"a": A}, "required": ["a"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        (CLOSED, True),
+        ({"type": "object", "additionalProperties": False}, True),
+        ({**CLOSED, "properties": {"a": {"type": ["string", "null"]}, "oneOf": A}, "required": ["a", "oneOf"]}, True),
+        ({**CLOSED, "properties": {"a": {"enum": [{"type": "object"}]}}}, True),
+        ({**CLOSED, "required": []}, False),
+        ({**CLOSED, "required": "a"}, False),
+        ({**CLOSED, "properties": []}, False),
+        ({name: CLOSED[name] for name in ("type", "properties", "required")}, False),
+        ({**CLOSED, "additionalProperties": True}, False),
+        ({"type": "object"}, False),
+        ({"anyOf": [CLOSED]}, False),
+        (A, False),
+        ([CLOSED], False),
+        ({**CLOSED, "properties": {"a": {"type": "array", "items": {"type": "object"}}}}, False),
+        ({**CLOSED, "properties": {"a": {"anyOf": [A, {"type": ["object", "null"], "properties": {}}]}}}, False),
+        ({**CLOSED, "$defs": {"b": {"properties": {}}}}, False),
+        ({**CLOSED, "properties": {"a": {"allOf": [A]}}}, False),
+    ],
+)
+def test_a_schema_is_closed_when_every_object_of_it_needs_all_its_members(schema: Any, expected: bool) -> None:
+    assert is_closed(Raw(json.dumps(schema).encode())) is expected
+
+
+def test_a_schema_that_nobody_could_follow_is_not_closed() -> None:
+    assert not is_closed(
+        Raw(b'{"type":"object","additionalProperties":false,"$defs":{"a":' + b'{"items":' * 100 + b"{}" + b"}" * 100 + b"}}")
+    )

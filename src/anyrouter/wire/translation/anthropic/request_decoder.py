@@ -22,6 +22,7 @@ from anyrouter.wire.translation.anthropic.shapes import (
     is_told,
 )
 from anyrouter.wire.translation.anthropic.tool_decoder import decode_choice, decode_tools
+from anyrouter.wire.translation.closed_schema import is_closed
 from anyrouter.wire.translation.codec import ClientRequest
 from anyrouter.wire.translation.known import decode_known, invalid, is_null
 
@@ -160,24 +161,8 @@ def _decode_format(shape: FormatShape, where: str) -> OutputFormat:
         raise refused("invalid_parameter", f"{where}.type", f"{where}.type must be json_schema.")
     if not is_object(shape.schema):
         raise refused("invalid_parameter", f"{where}.schema", f"{where}.schema must be an object.")
-    return OutputFormat(kind="schema", schema=shape.schema, is_strict=True if _is_closed(msgspec.json.decode(shape.schema)) else None)
-
-
-def _is_closed(schema: Any) -> bool:
-    """Whether every object of a schema needs all its members. Only then may a schema be called strict elsewhere: here it never is."""
-    if isinstance(schema, list):
-        return all(map(_is_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        required = schema.get("required")
-        needed = set(required) if isinstance(required, list) else set()
-        if schema.get("additionalProperties") is not False or set(properties) != needed:
-            return False
-        rest = [inner for name, inner in schema.items() if name != "properties"]
-        return all(map(_is_closed, [*properties.values(), *rest]))
-    return all(map(_is_closed, schema.values()))
+    # Here a schema is always enforced; elsewhere it may be called strict only when it is closed.
+    return OutputFormat(kind="schema", schema=shape.schema, is_strict=True if is_closed(shape.schema) else None)
 
 
 def _read_metadata(raw: Raw, fields: Fields, warnings: Warnings) -> None:

@@ -13,10 +13,10 @@ from anyrouter.wire.openai import NAME
 from anyrouter.wire.translation.codec import EncodedRequest, UpstreamModel
 from anyrouter.wire.translation.openai import traits as t
 from anyrouter.wire.translation.openai.message_encoder import MessageEncoder
+from anyrouter.wire.translation.strict_function import strictness_of
 
 Wire = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
-_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 # The form's members that stand on the wire as they are.
 _SIMPLE = (
     ("temperature", "temperature"),
@@ -95,7 +95,7 @@ def _encode_tools(request: Request, wire: Wire, traits: frozenset[str], warnings
         if isinstance(tool, ServerTool):
             _encode_server_tool(tool, f"tools[{at}]", wire, tools, traits, warnings)
         else:
-            tools.append(_encode_tool(tool, traits))
+            tools.append(_encode_tool(tool, f"tools[{at}]", traits, warnings))
     if not tools:
         if request.tool_choice is not None and request.tool_choice.mode in {ChoiceMode.REQUIRED, ChoiceMode.NAMED}:
             warnings.unsupported("tool_choice", "The tool that must be called is one that the model's provider does not have.")
@@ -121,7 +121,7 @@ def _encode_server_tool(  # noqa: PLR0917 -- one caller
         warnings.add(WarningCode.UNSUPPORTED_TOOL, where, message)
 
 
-def _encode_tool(tool: Tool | CustomTool, traits: frozenset[str]) -> Wire:
+def _encode_tool(tool: Tool | CustomTool, where: str, traits: frozenset[str], warnings: Warnings) -> Wire:
     inner: Wire = {"name": tool.name}
     if tool.description is not None:
         inner["description"] = tool.description
@@ -130,9 +130,9 @@ def _encode_tool(tool: Tool | CustomTool, traits: frozenset[str]) -> Wire:
             inner["format"] = tool.format
         wire: Wire = {"type": "custom", "custom": inner}
     else:
-        inner["parameters"] = _NO_PARAMETERS if tool.schema is None else tool.schema
-        if tool.is_strict is not None:
-            inner["strict"] = tool.is_strict
+        inner["parameters"], is_strict = strictness_of(tool, where, warnings)
+        if is_strict is not None:
+            inner["strict"] = is_strict
         wire = {"type": "function", "function": inner}
     if tool.cache is not None and t.CACHE_CONTROL in traits:
         wire["cache_control"] = {"type": tool.cache.kind} if tool.cache.ttl is None else {"type": tool.cache.kind, "ttl": tool.cache.ttl}

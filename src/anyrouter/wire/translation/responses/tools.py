@@ -11,13 +11,13 @@ from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.known import decode_known
 from anyrouter.wire.translation.responses.shapes import NAME, ReferredToolShape, ToolChoiceShape, ToolShape, is_string, is_told
+from anyrouter.wire.translation.strict_function import strictness_of
 
 Wire = dict[str, Any]
 _RAWS, _TOOLS, _TOOL = msgspec.json.Decoder(list[Raw]), msgspec.json.Decoder(list[ToolShape]), msgspec.json.Decoder(ToolShape)
 _REFERRED, _CHOICE = msgspec.json.Decoder(ReferredToolShape), msgspec.json.Decoder(ToolChoiceShape)
 _STRING = msgspec.json.Decoder(str)
 _OPTIONS = msgspec.json.Decoder(dict[str, Any])
-_NO_PARAMETERS = Raw(b'{"type":"object","properties":{}}')
 _MODES = {"auto": ChoiceMode.AUTO, "none": ChoiceMode.NONE, "required": ChoiceMode.REQUIRED}
 _OWN_TYPES = frozenset({"function", "custom"})
 # What the upstream's own tools are in every dialect; types may end in a date.
@@ -120,7 +120,7 @@ def encode_tools(tools: list[AnyTool], warnings: Warnings, *, is_own_client: boo
     encoded: list[Wire | Raw] = []
     for at, tool in enumerate(tools):
         if not isinstance(tool, ServerTool):
-            encoded.append(_encode_tool(tool, is_own_client=is_own_client))
+            encoded.append(_encode_tool(tool, f"tools[{at}]", warnings, is_own_client=is_own_client))
         elif tool.dialect == NAME:
             encoded.append(tool.raw)
         elif tool.kind in _SERVER_TOOLS:
@@ -131,7 +131,7 @@ def encode_tools(tools: list[AnyTool], warnings: Warnings, *, is_own_client: boo
     return encoded
 
 
-def _encode_tool(tool: Tool | CustomTool, *, is_own_client: bool) -> Wire:
+def _encode_tool(tool: Tool | CustomTool, where: str, warnings: Warnings, *, is_own_client: bool) -> Wire:
     wire: Wire = {"type": "custom" if isinstance(tool, CustomTool) else "function", "name": tool.name}
     if tool.description is not None:
         wire["description"] = tool.description
@@ -139,10 +139,10 @@ def _encode_tool(tool: Tool | CustomTool, *, is_own_client: bool) -> Wire:
         if tool.format is not None:
             wire["format"] = _flat_format(tool.format)
         return wire
-    wire["parameters"] = _NO_PARAMETERS if tool.schema is None else tool.schema
+    wire["parameters"], is_strict = strictness_of(tool, where, warnings)
     # What is not said is strict in this dialect alone (OpenAI, "Migrate to the Responses API", as published in 2025).
-    if tool.is_strict is not None or not is_own_client:
-        wire["strict"] = bool(tool.is_strict)
+    if is_strict is not None or not is_own_client:
+        wire["strict"] = bool(is_strict)
     return wire
 
 

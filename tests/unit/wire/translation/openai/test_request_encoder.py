@@ -203,6 +203,18 @@ def test_a_servers_tool_is_left_out_unless_the_upstream_has_it() -> None:
     assert (body["web_search_options"], warnings) == ({}, [])
 
 
+def test_a_strict_function_that_openai_would_refuse_is_not_called_strict() -> None:
+    loose = msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}')
+    open_ = msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"]}')
+    closed = msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}')
+    tools = [Tool("f", schema=schema, is_strict=True) for schema in (loose, open_, closed, None)]
+    tools += [Tool("f", schema=loose, is_strict=False), Tool("f", schema=loose)]
+    body, warnings = encode(tools=tools)
+    assert [tool["function"].get("strict") for tool in body["tools"]] == [False, False, True, True, False, None]
+    assert body["tools"][3]["function"]["parameters"] == {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    assert warnings == ["tools[0].strict", "tools[1].strict"]
+
+
 def test_an_allowed_tool_is_referred_to_by_its_kind() -> None:
     body, _ = encode(tools=[Tool("f"), Tool("g")], tool_choice=ToolChoice(ChoiceMode.AUTO, ("g",)), is_parallel=False)
     assert body["tool_choice"]["allowed_tools"] == {"mode": "auto", "tools": [{"type": "function", "function": {"name": "g"}}]}

@@ -181,13 +181,20 @@ def test_what_is_lost_of_messages_is_warned_of() -> None:
 
 
 def test_a_function_is_as_strict_as_the_clients_dialect_means() -> None:
-    schema = msgspec.Raw(b'{"type":"object"}')
+    schema = msgspec.Raw(b'{"type":"object","additionalProperties":false}')
     tools = [Tool("a", quote("d"), schema, is_strict=True), Tool("b")]
     assert encode(tools=tools)[0]["tools"] == [
-        {"type": "function", "name": "a", "description": "d", "parameters": {"type": "object"}, "strict": True},
+        {"type": "function", "name": "a", "description": "d", "parameters": json.loads(bytes(schema)), "strict": True},
         {"type": "function", "name": "b", "parameters": {"type": "object", "properties": {}}, "strict": False},
     ]
     assert "strict" not in encode(tools=tools, dialect="responses")[0]["tools"][1]
+
+
+def test_a_strict_function_that_may_leave_members_out_is_not_called_strict() -> None:
+    loose = msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}')
+    body, warnings = encode(tools=[Tool("f", schema=loose, is_strict=True), Tool("g", schema=loose)])
+    assert [tool["strict"] for tool in body["tools"]] == [False, False]
+    assert params_of(warnings) == ["tools[0].strict"]
 
 
 def test_tools_of_other_kinds() -> None:
