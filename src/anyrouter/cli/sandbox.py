@@ -20,8 +20,8 @@ def run(
 ) -> None:
     """Run the simulated provider alone, until Ctrl-C.
 
-    It speaks the wire formats of the OpenAI and the Anthropic API, answers the same to the same, and takes any key. Models below
-    `sandbox/` fail on demand: `sandbox/rate-limited`, `sandbox/cut-stream` …
+    It speaks the wire formats of OpenAI, Anthropic, Gemini and Bedrock Converse, answers the same to the same, and takes any key. Models
+    below `sandbox/` fail on demand: `sandbox/rate-limited`, `sandbox/cut-stream` …
 
     It keeps nothing: `--data-dir` is taken because every command takes it. With --json: {"data": {…}} when it listens.
     """
@@ -38,7 +38,7 @@ def run(
                 f"The sandbox is listening on {server.base_url}",
                 "",
                 f"  OpenAI clients     {server.base_url}/v1",
-                f"  Anthropic clients  {server.base_url}",
+                f"  Anthropic, Gemini, Bedrock clients  {server.base_url}",
                 "",
                 curl_line(server.base_url, "anything", ECHO_MODEL, root="/v1"),
             ]

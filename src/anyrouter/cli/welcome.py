@@ -52,6 +52,7 @@ def welcome(
     rows = [
         ("OpenAI clients", f"{base_url}/api/v1"),
         ("Anthropic clients", f"{base_url}/api"),
+        ("Gemini clients", base_url),
         ("Data", str(data_dir)),
         ("Configuration", str(config_path) if config_path is not None else "defaults and variables; docs/configuration.md shows a file"),
         ("Live upstreams", ", ".join(live_upstreams) or "none yet: live keys reach nothing" + _how_to_go_live(live_variables)),

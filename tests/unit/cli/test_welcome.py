@@ -49,6 +49,7 @@ def test_both_kinds_of_clients_get_their_base_url() -> None:
     lines = say().splitlines()
     assert any("OpenAI" in line and line.endswith(f"{BASE}/api/v1") for line in lines)
     assert any("Anthropic" in line and line.endswith(f"{BASE}/api") for line in lines)
+    assert any("Gemini" in line and line.endswith(BASE) for line in lines)
 
 
 def test_live_upstreams_are_named_or_how_to_get_some() -> None:
