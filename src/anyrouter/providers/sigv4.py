@@ -1,4 +1,4 @@
-"""Signature Version 4: a request's signature from its parts, a key and the time. Nothing is read, nothing is kept but the day's key.
+"""Signature Version 4: a request's signature from its parts, a key and the time. Nothing is read, nothing is kept but the day's key and paths.
 
 Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html (read 2026-11-24) and Amazon's published
 test suite, which the unit tests run. Left out, because no request here needs it: query-string signatures, signed streams of chunks.
@@ -7,6 +7,7 @@ A path is given as it stands in the request line, percent-encoding and all. It i
 segments are resolved, as every service but S3 does.
 """
 
+import functools
 import hashlib
 import hmac
 import re
@@ -166,6 +167,7 @@ def _canonical_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: _SPACES.sub(" ", value.strip()) for name, value in sorted((name.lower(), value) for name, value in headers.items())}
 
 
+@functools.lru_cache(maxsize=1024)  # few models are asked many times
 def _canonical_path(path: str) -> str:
     segments: list[str] = []
     for segment in path.split("/"):
