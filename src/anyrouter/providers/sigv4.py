@@ -1,4 +1,4 @@
-"""Signature Version 4: a request's signature from its parts, a key and the time. Nothing is read, nothing is kept but the day's key and paths.
+"""Signature Version 4: a request's signature from its parts, a key and the time. Nothing is read; the day's key and paths are kept.
 
 Source: docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html (read 2026-11-24) and Amazon's published
 test suite, which the unit tests run. Left out, because no request here needs it: query-string signatures, signed streams of chunks.
