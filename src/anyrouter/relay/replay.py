@@ -24,8 +24,9 @@ from anyrouter.wire.gemini_array import ARRAY_KEEP_ALIVE
 from anyrouter.wire.reply import ReplyFacts
 
 _OK = 200
-_MISS = b"X-AnyRouter-Cache: miss\r\n"
-_HIT = b"X-AnyRouter-Cache: hit\r\nAge: %d\r\n"
+_VARY = b"Vary: Authorization, X-Api-Key, X-Goog-Api-Key, X-AnyRouter-Cache, X-AnyRouter-Provider\r\n"
+_MISS = b"X-AnyRouter-Cache: miss\r\n" + _VARY
+_HIT = b"X-AnyRouter-Cache: hit\r\nAge: %d\r\n" + _VARY
 _SWEEP_S = 60.0
 _CHOOSING_HEADERS = (b"x-session-id",)
 
