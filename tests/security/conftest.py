@@ -32,6 +32,7 @@ BODIES = {
     "messages": MESSAGES,
     "messages/count_tokens": MESSAGES,
     "responses": b'{"model":"openai/gpt-4o","input":"MARKER-prompt"}',
+    "route": b'{"model":"openai/gpt-4o","input":"MARKER-prompt"}',
 }
 CONTENTS = b'{"contents":[{"role":"user","parts":[{"text":"MARKER-prompt"}]}]}'
 

@@ -21,6 +21,7 @@ class Endpoint:
     is_public: bool = False
     changes_by: str | None = None  # the method of a row that changes something of the organisation's
     root_path: str | None = None
+    is_dry: bool = False  # takes the requests of the inference rows, and sends none
 
     @property
     def method(self) -> str:
@@ -50,6 +51,7 @@ _ROWS = (
     Endpoint(path="messages", scope=scopes.COMPLETIONS_WRITE, dialect="anthropic", is_inference=True),
     Endpoint(path="messages/count_tokens", scope=scopes.COMPLETIONS_WRITE, dialect="anthropic", is_inference=True),
     Endpoint(path="responses", scope=scopes.COMPLETIONS_WRITE, dialect="responses", is_inference=True),
+    Endpoint(path="route", scope=scopes.COMPLETIONS_WRITE, is_inference=True, is_dry=True),
     *(
         Endpoint(
             path=method,

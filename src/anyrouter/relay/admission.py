@@ -6,15 +6,19 @@ A refusal here has cost the caller nothing and the upstreams nothing.
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.preset import PresetTable
 from anyrouter.policy.affinity import Affinity, ConversationKey
 from anyrouter.policy.attempt import Attempts
-from anyrouter.policy.authorize import judge_model
-from anyrouter.policy.candidate import NO_RULES, Candidate, RoutingRules, Selection, list_parameters, make_candidates
+from anyrouter.policy.authorize import judge_key, judge_model
+from anyrouter.policy.candidate import NO_RULES, Candidate, Exclusion, RoutingRules, Selection, list_parameters, make_candidates
 from anyrouter.policy.conversation import name_conversation
+from anyrouter.policy.dry_run import explain, render
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.health import HealthBook
 from anyrouter.policy.model_list import list_models
@@ -23,17 +27,21 @@ from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, route, select_provi
 from anyrouter.policy.selection import select
 from anyrouter.policy.strategy import Demand
 from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.dry_run import ROUTE, bound_output, list_names, list_unreached, rehearse
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, KeyUse
+from anyrouter.relay.reply_head import JSON_HEAD, common_lines, limit_lines
 from anyrouter.relay.stats import RelayStats
 from anyrouter.wire.dialect import DIALECTS
 from anyrouter.wire.preset import apply_preset, no_such_preset, read_preset
 from anyrouter.wire.request import InferenceRequest
 
 _MAX_LANES = 10_000
-_DIALECT_OF = {path: DIALECTS[row.dialect] for path, row in ENDPOINTS.items() if row.is_inference and row.dialect in DIALECTS}
+_DIALECT_OF = {
+    path: DIALECTS[row.dialect] for path, row in ENDPOINTS.items() if row.is_inference and not row.is_dry and row.dialect in DIALECTS
+}
 _PRESET_MARK = "@preset/"
 
 
@@ -57,33 +65,22 @@ class Admission:
 
     def admit(
         self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, on_leave: Callable[[Generation], None]
-    ) -> Generation | Denied:
-        """The generation that the request makes, counted against the limits; or why there is none."""
-        key, said, endpoint = principal.key, head.read_facts(), head.endpoint
+    ) -> Generation | Denied | None:
+        """The generation that the request makes, counted against the limits; or why there is none. None after a dry run."""
+        key, said = principal.key, head.read_facts()
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
         if said.denied is not None:
             return said.denied
+        now_s = time.monotonic()
+        if head.endpoint == ROUTE:
+            return self._explain(head, principal, body, downstream, now_s)
         try:
             request = self._read(head, principal, body)
         except ClientError as error:
             return error.denied
-        lane = self._find_lane(principal, endpoint, request.model, said.pin)
-        now_s = time.monotonic()
-        shortcut: Selection | None = None
-        if not isinstance(lane, Lane):
-            if lane.type == "permission_error" or "models" not in request.members.values:
-                return lane  # another model stands in for one that fails or is not there, not for one that the key may not use
-        elif not request.remove and lane.variant is None:  # none of the gateway's own members: nothing is wished for
-            remembered = self.affinity.count(principal.environment.id, lane.candidates.model, now_s) if len(self.affinity) else 0
-            shortcut = lane.candidates.shortcut(remembered)
-        if shortcut is not None:
-            assert isinstance(lane, Lane)  # noqa: S101 -- only a lane has a shortcut
-            choice = _Choice(lane, shortcut.candidates)
-        else:
-            chosen = self._choose(head, principal, request, lane, now_s)
-            if isinstance(chosen, Denied):
-                return chosen
-            choice = chosen
+        choice = self._plan(head, principal, request, now_s)
+        if isinstance(choice, Denied):
+            return choice
         limit = self._limiter.admit(principal, now_s)
         if isinstance(limit, Denied):
             return limit
@@ -108,6 +105,48 @@ class Admission:
             conversation=choice.conversation,
             is_placed=choice.is_placed,
         )
+
+    def _plan(self, head: RequestHead, principal: Principal, request: InferenceRequest, now_s: float) -> "_Choice | Denied":
+        """Whom the request would be sent to now."""
+        lane = self._find_lane(principal, head.endpoint, request.model, head.read_facts().pin)
+        shortcut: Selection | None = None
+        if not isinstance(lane, Lane):
+            if lane.type == "permission_error" or "models" not in request.members.values:
+                return lane  # another model stands in for one that fails or is not there, not for one that the key may not use
+        elif not request.remove and lane.variant is None:  # none of the gateway's own members: nothing is wished for
+            remembered = self.affinity.count(principal.environment.id, lane.candidates.model, now_s) if len(self.affinity) else 0
+            shortcut = lane.candidates.shortcut(remembered)
+        if shortcut is not None:
+            assert isinstance(lane, Lane)  # noqa: S101 -- only a lane has a shortcut
+            return _Choice(lane, shortcut.candidates)
+        return self._choose(head, principal, request, lane, now_s)
+
+    def _explain(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, now_s: float) -> Denied | None:
+        """Reply with what would become of a request; its refusal is a part of that, unless nobody can read it."""
+        try:
+            own = rehearse(head, body, self.snapshot.resolve)
+            request = self._read(own, principal, body)
+        except ClientError as error:
+            return error.denied
+        key, environment, pin = principal.key, principal.environment, own.read_facts().pin
+        choice = self._plan(own, principal, request, now_s)
+        outcome: Selection | Denied
+        if isinstance(choice, Denied):
+            outcome = choice
+        else:
+            outcome = Selection(candidates=choice.order, excluded=choice.excluded)
+            routes = [route(self.snapshot, environment, own.endpoint, name) for name in list_names(request)]
+            found = [targets for targets in routes if not isinstance(targets, Denied)]
+            unreached = list_unreached(outcome, found, "the key's restrictions" if pin is None else "X-AnyRouter-Provider")
+            outcome = Selection(candidates=choice.order, excluded=(*choice.excluded, *unreached))
+        now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
+        denied = judge_key(key, environment, ENDPOINTS[own.endpoint], head.client_host, now) or self._limiter.judge(principal, now_s)
+        output_tokens = bound_output(own.endpoint, request)
+        told = explain(outcome, now_s, input_tokens=request.estimated_input_tokens, output_tokens=output_tokens, denied=denied)
+        limits = limit_lines(self._limiter.peek(principal, now_s), ENDPOINTS[ROUTE].dialect, head.now_ms)
+        reply = msgspec.json.encode({"data": {"endpoint": own.endpoint, **render(told)}})
+        downstream.reply(200, JSON_HEAD + common_lines(head, principal) + limits, reply)
+        return None
 
     def remember(self, generation: Generation, now_s: float) -> None:
         """A request was served by one of several: its conversation stays there, unless that is where anybody's goes."""
@@ -180,6 +219,7 @@ class Admission:
             is_requiring_parameters=is_strict,
             conversation=conversation,
             is_placed=bool(places) or not selection.is_settled,
+            excluded=selection.excluded,
         )
 
     @staticmethod
@@ -214,7 +254,7 @@ class Admission:
 class _Choice:
     """Whom a request is sent to."""
 
-    __slots__ = ("conversation", "is_placed", "is_requiring_parameters", "lane", "lanes", "order")
+    __slots__ = ("conversation", "excluded", "is_placed", "is_requiring_parameters", "lane", "lanes", "order")
 
     def __init__(
         self,
@@ -225,6 +265,7 @@ class _Choice:
         is_requiring_parameters: bool = False,
         conversation: bytes | None = None,
         is_placed: bool = False,
+        excluded: tuple[Exclusion, ...] = (),
     ) -> None:
-        self.lane, self.order, self.lanes = lane, order, lanes
+        self.lane, self.order, self.lanes, self.excluded = lane, order, lanes, excluded
         self.is_requiring_parameters, self.conversation, self.is_placed = is_requiring_parameters, conversation, is_placed

@@ -38,6 +38,15 @@ class RateLimiter:
             self._counters = {owner: counter for owner, counter in self._counters.items() if not counter.is_idle(now_s)}
         return limits[0][2].peek(now_s)
 
+    def judge(self, principal: Principal, now_s: float) -> Denied | None:
+        """What `admit` would answer now, None where it would let the request through; nothing is counted."""
+        refusing = [
+            (state, owner, shown)
+            for owner, shown, limit in self._limits(principal)
+            if (state := limit.peek(now_s)).retry_after_s is not None
+        ]
+        return _refused(*max(refusing, key=lambda row: row[0].retry_after_s or 0.0)) if refusing else None
+
     def peek(self, principal: Principal, now_s: float) -> LimitState:
         """The state that a reply's headers show; nothing is counted."""
         return self._limits(principal)[0][2].peek(now_s)

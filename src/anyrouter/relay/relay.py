@@ -101,7 +101,7 @@ class Relay:
                 self._refuse(head, admitted, downstream, principal)
                 return None
             generation = admitted
-            return None if self._replay(generation) or self._send_at_once(generation) else self._run(generation)
+            return None if generation is None or self._replay(generation) or self._send_at_once(generation) else self._run(generation)
         except Exception as error:  # noqa: BLE001 -- the last resort: reported, settled and answered
             self._mend(head, principal, downstream, generation, error)
             return None

@@ -77,6 +77,20 @@ def test_a_required_parameter_that_the_model_does_not_take_is_refused(promising:
     assert "require_parameters: reasoning_effort" in refused.text
 
 
+def test_a_dry_run_says_so_before_and_sends_nothing(promising: Any) -> None:
+    before = {name: len(upstream.received) for name, upstream in promising.upstreams.items()}
+    told = promising.ask("/api/v1/route", provider={"zdr": True}, max_tokens=10).json()["data"]
+    assert [(row["upstream"], row["region"], row["quantization"]) for row in told["targets"]] == [("b", "eu", "fp8")]
+    assert told["excluded"] == [{"upstream": "a", "model": "openai/gpt-4o", "reason": "zdr: unknown"}]
+    assert (told["allowed"], told["price"]["max_output_tokens"]) == (True, 10)
+    anthropics = promising.ask("/v1/route", system="Be brief.", max_tokens=10).json()["data"]
+    assert (anthropics["endpoint"], [row["upstream"] for row in anthropics["targets"]]) == ("messages", ["a", "b"])
+    refused = promising.ask("/api/v1/route", key=promising.gateway.create_key("--model", "anthropic/*")).json()["data"]
+    assert (refused["allowed"], refused["error"]["code"]) == (False, "model_not_allowed")
+    assert promising.ask("/api/v1/route", key="ar-live-nobody").status_code == 401
+    assert {name: len(upstream.received) for name, upstream in promising.upstreams.items()} == before
+
+
 def test_weights_share_the_requests_of_their_model_and_a_conversation_stays(measuring: Any) -> None:
     mini = {"model": "openai/gpt-4o-mini"}
     served = [measuring.serves(**mini) for _ in range(60)]

@@ -19,6 +19,7 @@ from anyrouter.web.api.inference_schemas import (
     MessagesRequest,
 )
 from anyrouter.web.api.responses_schemas import ResponsesReply, ResponsesRequest
+from anyrouter.web.api.route_schemas import RouteReply, RouteRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,45 @@ INFERENCE: dict[str, DocumentedInference] = {
             ],
             "usage": {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12, "cost": 0.0000525, "is_byok": False},
         },
+    ),
+    "route": DocumentedInference(
+        summary="Tell where a request would go",
+        text="A dry run of the same body: which upstreams would be tried in which order, which were left out by what, what it may cost, "
+        "and whether the key would be refused. Nothing is sent, counted or charged. The body's members tell which API it is for.",
+        request=RouteRequest,
+        reply=RouteReply,
+        request_example={"model": "openai/gpt-4o", "messages": _CHAT_TURNS, "max_tokens": 100, "provider": {"ignore": ["backup"]}},
+        reply_example={
+            "data": {
+                "endpoint": "chat/completions",
+                "targets": [
+                    {
+                        "upstream": "openai",
+                        "provider": "OpenAI",
+                        "model": "openai/gpt-4o",
+                        "upstream_model": "gpt-4o",
+                        "priority": 100,
+                        "weight": 1,
+                        "region": None,
+                        "quantization": None,
+                        "is_byok": False,
+                        "health": "well",
+                        "pricing_per_million": {"prompt": 2.5, "completion": 10.0},
+                    }
+                ],
+                "excluded": [{"upstream": "backup", "model": "openai/gpt-4o", "reason": "ignore"}],
+                "allowed": True,
+                "price": {
+                    "currency": "usd",
+                    "input_tokens": 11,
+                    "max_output_tokens": 100,
+                    "min": 0.0000275,
+                    "max": 0.0010275,
+                    "price_unknown": False,
+                },
+            }
+        },
+        can_stream=False,
     ),
     "generateContent": DocumentedInference(
         summary="Generate content",
