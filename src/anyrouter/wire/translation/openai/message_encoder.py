@@ -27,15 +27,17 @@ from anyrouter.wire.translation.openai.media import PDF, audio_format, data_url,
 from anyrouter.wire.translation.openai.reasoning_details import details_of
 
 Wire = dict[str, Any]
+_OUR_FILES = frozenset({"openai", "responses"})  # dialects whose file ids mean something to the upstream
 _BETWEEN = rb"\n\n"  # between texts that have to become one
 
 
 class MessageEncoder:
     """Encodes the messages of one request for one upstream."""
 
-    __slots__ = ("_traits", "_warnings")
+    __slots__ = ("_has_file_ids", "_traits", "_warnings")
 
-    def __init__(self, traits: frozenset[str], warnings: Warnings) -> None:
+    def __init__(self, dialect: str, traits: frozenset[str], warnings: Warnings) -> None:
+        self._has_file_ids = dialect in _OUR_FILES
         self._traits, self._warnings = traits, warnings
 
     def encode(self, messages: list[Message]) -> list[Wire]:
@@ -178,11 +180,12 @@ class MessageEncoder:
         name = part.filename or part.title or "document.pdf"
         if source is not None and source.data is not None:
             return {"type": "file", "file": {"filename": name, "file_data": data_url(source, PDF)}}
-        if source is not None and source.file_id is not None:
+        if source is not None and source.file_id is not None and self._has_file_ids:
             return {"type": "file", "file": {"file_id": source.file_id}}
         if source is not None and source.url is not None and t.FILE_URL in self._traits:
             return {"type": "file", "file": {"filename": name, "file_data": source.url}}
-        self._warnings.left_out(where, "a document that is an address")
+        is_file = source is not None and source.file_id is not None
+        self._warnings.left_out(where, "a document that is a file of another provider" if is_file else "a document that is an address")
         return None
 
     def _encode_plain(self, part: Document, where: str) -> Wire:

@@ -44,7 +44,7 @@ _SAMPLING_EXTRAS = ("top_k", "min_p", "top_a", "repetition_penalty")
 def encode_request(request: Request, model: UpstreamModel, warnings: Warnings) -> EncodedRequest:
     """The body. What chat completions have nothing for is left out with a warning."""
     traits = model.traits
-    wire: Wire = {"model": model.name, "messages": MessageEncoder(traits, warnings).encode(request.messages)}
+    wire: Wire = {"model": model.name, "messages": MessageEncoder(request.dialect, traits, warnings).encode(request.messages)}
     _encode_simple(request, wire, traits)
     _encode_sampling(request, wire, traits, warnings)
     _encode_modalities(request, wire)

@@ -178,6 +178,23 @@ def test_content_that_cannot_be_told_is_left_out_with_its_place(part: Any, trait
         assert (len(wire["content"]), warnings) == (2, [])
 
 
+@pytest.mark.parametrize(
+    ("dialect", "file_id", "is_taken"),
+    [
+        ("openai", "file-1", True),
+        ("responses", "file-1", True),
+        ("gemini", "gs://bucket/a.pdf", False),
+        ("gemini", "https://generativelanguage.googleapis.com/v1beta/files/x", False),
+        ("anthropic", "file_011C", False),
+    ],
+)
+def test_a_file_that_another_provider_holds_is_left_out(dialect: str, file_id: str, is_taken: bool) -> None:
+    body, warnings = encode(dialect=dialect, messages=[Message("user", [Text(quote("a")), Document(Source(file_id=file_id))])])
+    told = [{"type": "file", "file": {"file_id": file_id}}] if is_taken else []
+    assert body["messages"][0]["content"] == [{"type": "text", "text": "a"}, *told]
+    assert warnings == ([] if is_taken else ["messages[0].content[1]"])
+
+
 def test_a_document_of_text_is_given_as_text_with_its_name() -> None:
     document = Document(Source(text=quote("body")), title="Title", context="Context", has_citations=True)
     (wire,), warnings = encode_messages(Message("user", [document, Document(parts=(Text(quote("x")), Image(PNG)))]))
