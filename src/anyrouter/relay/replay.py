@@ -41,7 +41,6 @@ class Replay:
     def __init__(self, *, ledger: Ledger, stats: RelayStats, store: ReplyStore, environments: Mapping[str, float], ttl_s: float) -> None:
         self._ledger, self._stats, self._store, self._ttl_s = ledger, stats, store, ttl_s
         self._environments = {slug: seconds for slug, seconds in environments.items() if seconds > 0}
-        self._is_rare = not self._environments
         self._sweep_s = 0.0
 
     def answer(self, generation: Generation) -> bool:
@@ -50,8 +49,10 @@ class Replay:
         StorageUnavailable when it cannot be put on record.
         """
         facts = generation.head.facts
-        if self._is_rare and facts is not None and facts.cache is None:  # nearly every request
-            return False
+        if facts is not None and facts.cache is None:  # nearly every request
+            wishing = self._environments
+            if not wishing or generation.principal.environment.slug not in wishing:
+                return False
         ttl_s = self._ttl_of(generation)
         if not ttl_s or not self._store.largest_bytes:
             return False
