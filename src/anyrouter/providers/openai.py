@@ -9,18 +9,16 @@ from anyrouter.core.provider import AuthKind, Effect, Format, Provider, Quirk, S
 
 DIALECT = "openai"
 PATHS = {path: f"/{path}" for path in ("chat/completions", "completions", "embeddings")}
-_ADDRESS = "https://api.openai.com/v1"
 _SOURCE = Source(page="https://developers.openai.com/api/reference/overview", checked=date(2026, 11, 24))
 
 OPENAI = Provider(
     id="openai",
     name="OpenAI",
     dialect=DIALECT,
-    base_url=_ADDRESS,
+    base_url="https://api.openai.com/v1",
     vendors=("openai",),
     paths=PATHS,
-    # Many servers are put in this one's place and speak chat completions; few of them speak Responses.
-    formats={DIALECT: Format(path=PATHS["chat/completions"]), "responses": Format(path="/responses", base_url=_ADDRESS)},
+    formats={DIALECT: Format(path=PATHS["chat/completions"]), "responses": Format(path="/responses")},
     credential_variable="OPENAI_API_KEY",
     base_url_variable="OPENAI_BASE_URL",
     quirks=(

@@ -24,7 +24,7 @@ SANDBOX = Provider(
     base_url="",
     vendors=(ANY_VENDOR, VENDOR),
     paths={path: f"/v1{below}" for path, below in OPENAI.paths.items()},
-    formats={name: replace(form, path=f"/v1{form.path}", base_url=None) for name, form in OPENAI.formats.items()},
+    formats={name: replace(form, path=f"/v1{form.path}") for name, form in OPENAI.formats.items()},
     auth=(AuthKind.NONE,),
 )
 SANDBOX_ANTHROPIC = replace(
