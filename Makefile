@@ -1,5 +1,6 @@
 # The same commands for people and for CI. They need Python >= 3.11 with pip and venv, make and git; everything else they fetch.
-PYTHON ?= python3
+# Empty: scripts/choose_python.py chooses when an environment is made.
+PYTHON ?=
 VENV ?= .venv
 DATA_DIR ?= data
 BIN := $(VENV)/bin
@@ -9,9 +10,11 @@ XDIST ?= auto
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AnyRouter needs Python 3.11 or newer; set PYTHON=...")'
-	@echo "Making an environment in $(VENV) …"
-	@$(PYTHON) -m venv $(VENV)
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then python=$$(python3 scripts/choose_python.py) || exit 1; fi; \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AnyRouter needs Python 3.11 or newer; set PYTHON=...")' && \
+	echo "Making an environment in $(VENV) …" && \
+	"$$python" -m venv $(VENV)
 
 # The package runs from the checkout; the environment has only locked, hash-checked packages in it.
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
