@@ -48,6 +48,7 @@ def _examine(settings: "Settings", *, is_offline: bool) -> Iterator[Finding]:
     from anyrouter.cli import machine_checks, storage_checks, upstream_checks  # noqa: PLC0415 -- a second that other commands do without
 
     yield from machine_checks.check_configuration(settings)
+    yield from machine_checks.check_python()
     yield from machine_checks.check_data_directory(settings.data_dir)
     yield from machine_checks.check_address(settings)
     yield from asyncio.run(storage_checks.check_storage(settings, os.environ))

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import platform
 import resource
 import socket
 import ssl
 import stat
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +54,12 @@ def _check_tls(certificate: Path, key: Path) -> Finding:
         cure = "they must be a pair in PEM, the key without a password"
         return found_failing("tls", f"{certificate} and {key}: {reason}", cure)
     return found_well("tls", f"{certificate} and its key belong together")
+
+
+def check_python() -> Iterator[Finding]:
+    """Which one runs the gateway, and of which it was made: how fast a gateway is depends on how its Python was built."""
+    runs, made_of = sys.executable, os.path.realpath(sys.executable)
+    yield found_well("python", f"{platform.python_version()}, {runs}" + (f", made of {made_of}" if made_of != runs else ""))
 
 
 def check_data_directory(data_dir: Path) -> Iterator[Finding]:

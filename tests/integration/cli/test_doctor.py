@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import platform
 import socket
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,6 +64,13 @@ def test_nothing_there_yet_is_fine_and_nothing_is_made(examine: Command, data_di
     assert found["database"][0][0] == "ok"
     assert found["prices"][0][0] == "ok"
     assert not data_dir.exists()
+
+
+def test_the_python_is_told_with_its_version_and_place(examine: Command) -> None:
+    ((state, text),) = examine("--offline")["python"]
+    assert state == "ok"
+    assert text.startswith(f"{platform.python_version()}, {sys.executable}")
+    assert str(Path(sys.executable).resolve()) in text
 
 
 def test_no_upstream_is_a_warning_with_a_cure(examine: Command) -> None:
