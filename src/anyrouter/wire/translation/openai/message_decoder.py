@@ -16,6 +16,7 @@ from anyrouter.wire.translation.openai.shapes import (
     Carried,
     FileShape,
     ImageUrlShape,
+    KindShape,
     MessageShape,
     PartShape,
     ToldImageShape,
@@ -25,7 +26,8 @@ from anyrouter.wire.translation.openai.shapes import (
 )
 
 _MESSAGES = msgspec.json.Decoder(list[MessageShape])
-_PARTS = msgspec.json.Decoder(list[PartShape])
+_PARTS, _PART = msgspec.json.Decoder(list[PartShape]), msgspec.json.Decoder(PartShape)
+_KIND = msgspec.json.Decoder(KindShape)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _IMAGE_URL = msgspec.json.Decoder(ImageUrlShape)
 _IMAGES = msgspec.json.Decoder(list[ToldImageShape])
@@ -135,7 +137,11 @@ def _decode_content(content: Carried, where: str, warnings: Warnings) -> list[Pa
         raise refused("missing_parameter", where, f"{where} is missing.")
     if is_string(content):
         return [Text(content)]
-    shapes = decode_known(_PARTS, content, where, warnings)
+    try:
+        shapes: list[PartShape] = _PARTS.decode(content)
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        raws = decode_known(_RAWS, content, where, warnings)
+        return [_decode_slowly(one, f"{where}[{at}]", warnings) for at, one in enumerate(raws)]
     parts: list[Part] = []
     for at, shape in enumerate(shapes):
         if shape.type in _PART_TYPES:
@@ -143,6 +149,14 @@ def _decode_content(content: Carried, where: str, warnings: Warnings) -> list[Pa
         else:
             parts.append(Opaque("openai", shape.type, _RAWS.decode(content)[at]))
     return parts
+
+
+def _decode_slowly(raw: Raw, where: str, warnings: Warnings) -> Part:
+    """A part among others of which one has unknown or wrong members: parts of unknown types may have any."""
+    kind = decode_known(_KIND, raw, where, warnings).type
+    if kind not in _PART_TYPES:
+        return Opaque("openai", kind, raw)
+    return _decode_part(decode_known(_PART, raw, where, warnings), where)
 
 
 def _decode_part(shape: PartShape, where: str) -> Part:

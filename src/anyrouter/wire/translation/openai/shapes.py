@@ -65,6 +65,12 @@ class FileShape(msgspec.Struct, forbid_unknown_fields=True):
     format: str | None = None
 
 
+class KindShape(msgspec.Struct):
+    """Whatever has a type."""
+
+    type: str
+
+
 class PartShape(msgspec.Struct, forbid_unknown_fields=True):
     """A part of a message's content; which members it has depends on its type."""
 

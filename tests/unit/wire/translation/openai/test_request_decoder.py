@@ -87,6 +87,27 @@ def test_content_of_another_kind_is_carried_as_it_is() -> None:
     assert (part.type, msgspec.json.decode(part.raw)) == ("hologram", {"type": "hologram", "data": [1]})
 
 
+def test_what_is_carried_is_not_warned_of_and_unknown_members_beside_it_are() -> None:
+    warnings = Warnings()
+    told = [{"type": "hologram", "data": [1], "text": 7, "file": "x"}, {"type": "text", "text": "a", "colour": "red"}]
+    text = json.dumps([{"role": "user", "content": told}]).encode()
+    values = {"messages": msgspec.Raw(text)}
+    request = decode_request(ClientRequest(values=values, model="vendor/model", is_streamed=False), warnings)
+    carried, plain = request.messages[0].parts
+    assert isinstance(carried, Opaque)
+    assert msgspec.json.decode(carried.raw) == told[0]
+    assert plain == Text(quote("a"))
+    assert [warning.param for warning in warnings.found.values()] == ["messages[0].content[1].colour"]
+
+
+@pytest.mark.parametrize("part", [{"text": "a"}, {"type": 7}, {"type": None}, "text", 7])
+def test_a_part_without_a_type_is_refused(part: Any) -> None:
+    with pytest.raises(ClientError) as caught:
+        content({"type": "text", "text": "a"}, part)
+    assert caught.value.code in {"invalid_parameter", "missing_parameter"}
+    assert (caught.value.denied.param or "").startswith("messages[0].content[1]")
+
+
 @pytest.mark.parametrize(
     ("part", "param", "code"),
     [
