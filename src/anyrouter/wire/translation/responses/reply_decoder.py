@@ -66,7 +66,7 @@ def decode_response(body: bytes) -> Reply:
     """The reply; InvalidReply when there is no output, or an error instead of one."""
     told = _REPLY.decode(body)
     if told.error is not None or told.status in _UNFINISHED:
-        raise InvalidReply(f"the reply is an error with a status of success: {fault_of(told.error)[0]}")
+        raise InvalidReply("the reply is an error with a status of success")
     if not is_list(told.output):
         raise InvalidReply("the reply has no output")
     parts, logprobs = decode_output(told.output)

@@ -321,5 +321,11 @@ def test_what_is_no_reply_is_invalid(told: dict[str, Any]) -> None:
         decode(**told)
 
 
+def test_an_upstreams_own_words_are_not_in_what_is_said_of_its_reply() -> None:
+    with pytest.raises(InvalidReply) as caught:
+        decode(status="failed", error={"code": "server_error", "message": "It broke for sk-secret."})
+    assert str(caught.value) == "the reply is an error with a status of success"
+
+
 def test_an_empty_text_is_said_as_it_is() -> None:
     assert parts_of({"type": "message", "content": [{"type": "output_text", "text": ""}]}) == [Text(EMPTY)]
