@@ -82,6 +82,7 @@ class Request(msgspec.Struct, kw_only=True):
     service_tier: str | None = None  # as told
     user: str | None = None  # the client's id of its own user
     safety_identifier: str | None = None
+    safety_settings: msgspec.Raw | None = None  # Gemini's, as told
     metadata: msgspec.Raw | None = None  # an object of strings
     is_stored: bool | None = None
     extra: Extra = {}

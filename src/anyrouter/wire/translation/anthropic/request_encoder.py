@@ -33,6 +33,7 @@ _UNSUPPORTED: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("prediction", "prediction", ()),
     ("metadata", "metadata", (msgspec.Raw(b"{}"),)),
     ("is_stored", "store", (False,)),
+    ("safety_settings", "safetySettings", ()),
 )
 _TIERS = {"auto": "auto", "default": "standard_only", "standard": "standard_only", "standard_only": "standard_only", "priority": "auto"}
 _MIN_TOP_P_THINKING = 0.95

@@ -42,6 +42,7 @@ _UNSUPPORTED: tuple[tuple[str, str, tuple[object, ...]], ...] = (
     ("user", "user", ()),
     ("safety_identifier", "safety_identifier", ()),
     ("is_stored", "store", (False,)),
+    ("safety_settings", "safetySettings", ()),
 )
 _TIERS = {"auto": None, "default": "default", "standard": "default", "flex": "flex", "priority": "priority", "reserved": "reserved"}
 

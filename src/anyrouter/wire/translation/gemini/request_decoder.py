@@ -21,6 +21,7 @@ from anyrouter.wire.translation.known import invalid, is_null
 Fields = dict[str, Any]
 _GENERATION = msgspec.json.Decoder(GenerationShape, strict=False)  # numbers may be strings, as in all JSON of protocol buffers
 _STRING, _FLAG, _OBJECT = msgspec.json.Decoder(str), msgspec.json.Decoder(bool), msgspec.json.Decoder(dict[str, Raw])
+_LIST = msgspec.json.Decoder(list[dict[str, Raw]])
 _ENCODE = msgspec.json.Encoder().encode
 # Members of generationConfig that are one value of the form, as they stand.
 _SIMPLE = (
@@ -45,8 +46,8 @@ _TEXT, _JSON, _ENUM = "text/plain", "application/json", "text/x.enum"
 def decode_request(request: ClientRequest, warnings: Warnings) -> Request:
     """The request in the form; ClientError names the param that cannot be used.
 
-    `extra` keeps `safetySettings`, which no other provider has, and what is not known. A `cachedContent` is refused: the prompt that it
-    stands for is Google's alone, and an answer without it would be one to another question.
+    A `cachedContent` is refused: the prompt that it stands for is Google's alone, and an answer without it would be one to another
+    question.
     """
     values: dict[str, Raw] = {}
     for name, raw in request.values.items():
@@ -93,6 +94,10 @@ def _read_tools(raw: Raw, fields: Fields, warnings: Warnings) -> None:
 
 def _read_choice(raw: Raw, fields: Fields, warnings: Warnings) -> None:
     fields["tool_choice"] = decode_choice(raw, warnings)
+
+
+def _read_safety(raw: Raw, fields: Fields, _warnings: Warnings) -> None:
+    fields["safety_settings"] = raw if _decode(_LIST, raw, "safetySettings") else None
 
 
 def _read_labels(raw: Raw, fields: Fields, _warnings: Warnings) -> None:
@@ -193,6 +198,7 @@ _READERS: dict[str, Callable[[Raw, Fields, Warnings], None]] = {
     "generationConfig": _read_generation,
     "tools": _read_tools,
     "toolConfig": _read_choice,
+    "safetySettings": _read_safety,
     "labels": _read_labels,
     "serviceTier": _read_tier,
     "store": _read_store,

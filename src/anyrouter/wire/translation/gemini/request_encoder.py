@@ -58,8 +58,8 @@ def encode_request(request: Request, model: UpstreamModel, warnings: Warnings) -
         wire["systemInstruction"] = system
     if request.tools:
         _encode_tools(request, wire, warnings)
-    if request.dialect == NAME and "safetySettings" in request.extra:
-        wire["safetySettings"] = request.extra["safetySettings"]
+    if request.safety_settings is not None:
+        wire["safetySettings"] = request.safety_settings
     config = _encode_generation(request, warnings)
     thinking = thinking_config(request, model, generation, warnings)
     if thinking is not None:

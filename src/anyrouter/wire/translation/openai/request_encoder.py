@@ -79,6 +79,8 @@ def _encode_sampling(request: Request, wire: Wire, traits: frozenset[str], warni
             wire[name] = value
         elif value is not None:
             warnings.unsupported(name)
+    if request.safety_settings is not None:
+        warnings.unsupported("safetySettings")
 
 
 def _encode_modalities(request: Request, wire: Wire) -> None:

@@ -98,9 +98,15 @@ def _encode_sampling(request: Request, wire: Wire, traits: frozenset[str], warni
         wire["stop"] = request.stop
     elif request.stop:
         warnings.unsupported("stop")
+    _warn_of_rest(request, warnings)
+
+
+def _warn_of_rest(request: Request, warnings: Warnings) -> None:
     for name in ("logit_bias", "prediction", "audio"):
         if getattr(request, name) is not None:
             warnings.unsupported(name)
+    if request.safety_settings is not None:
+        warnings.unsupported("safetySettings")
     if request.candidates is not None and request.candidates > 1:
         warnings.unsupported("n", "The model's provider gives one answer only.")
     if set(request.modalities) - {"text"}:

@@ -248,11 +248,13 @@ def test_what_the_answer_looks_like() -> None:
 
 
 def test_the_rest_of_the_request() -> None:
-    found = decode(serviceTier="PRIORITY", labels={"a": "b"}, store=True, safetySettings=[], session_id="s", model="x", toolConfig=None)
+    found = decode(serviceTier="PRIORITY", labels={"a": "b"}, store=True, safetySettings=[{}], session_id="s", model="x", toolConfig=None)
     assert (found.service_tier, found.is_stored, found.is_streamed, found.model) == ("priority", True, True, "vendor/model")
     assert found.metadata is not None
     assert json.loads(bytes(found.metadata)) == {"a": "b"}
-    assert set(found.extra) == {"safetySettings", "session_id"}
+    assert found.safety_settings == msgspec.Raw(b"[{}]")
+    assert set(found.extra) == {"session_id"}
+    assert decode(safetySettings=[]).safety_settings is None, "settings that say nothing are no loss elsewhere"
     assert decode(service_tier="standard").service_tier == "default"
 
 
