@@ -64,7 +64,7 @@ def _merge(details: list[DetailShape]) -> list[DetailShape]:
             summary=_joined(last.summary, detail.summary),
             signature=detail.signature or last.signature,
             id=last.id or detail.id,
-            format=last.format or detail.format,
+            format=_whose(last) or _whose(detail),
             index=last.index,
         )
     return merged
@@ -76,8 +76,12 @@ def _joined(one: Carried, other: Carried) -> Carried:
     return join([one, other]) if is_string(other) else one
 
 
+def _whose(detail: DetailShape) -> str | None:
+    return None if detail.format == "unknown" else detail.format
+
+
 def _part_of(detail: DetailShape) -> Reasoning | None:
-    whose = None if detail.format == "unknown" else detail.format
+    whose = _whose(detail)
     if detail.type == ENCRYPTED:
         return Reasoning(encrypted=detail.data, id=detail.id, format=whose) if detail.data else None
     is_summary = detail.type == SUMMARY

@@ -191,6 +191,16 @@ def test_pieces_of_a_stream_that_a_client_collected_are_one_again() -> None:
     ]
 
 
+def test_whose_proof_it_is_may_be_said_with_the_proof_only() -> None:
+    piece = {"type": "reasoning.text", "index": 0}
+    pieces = [{**piece, "text": "a", "format": "unknown"}, {**piece, "text": "b"}, {**piece, "signature": "s", "format": ANTHROPIC_FORMAT}]
+    merged = Reasoning(text=quote("ab"), signature="s", format=ANTHROPIC_FORMAT)
+    assert assistant(content=None, reasoning_details=pieces) == [merged]
+    pieces[2] = {**piece, "signature": "s", "format": "unknown"}
+    pieces[1]["format"] = ANTHROPIC_FORMAT
+    assert assistant(content=None, reasoning_details=pieces) == [merged]
+
+
 def test_a_proof_of_geminis_is_hung_on_what_it_proves() -> None:
     proof = {"type": "reasoning.encrypted", "data": "p", "format": GEMINI_FORMAT}
     calls = [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]
@@ -217,10 +227,15 @@ def test_a_proof_in_googles_own_place_is_read_too() -> None:
         ({"reasoning": {"enabled": True}}, ReasoningOptions(is_enabled=True)),
         (
             {"reasoning": {"effort": "high", "exclude": True, "summary": "auto"}},
-            ReasoningOptions(effort="high", is_hidden=True, summary="auto"),
+            ReasoningOptions(is_enabled=True, effort="high", is_hidden=True, summary="auto"),
         ),
-        ({"reasoning": {"max_tokens": 2000}, "reasoning_effort": "low"}, ReasoningOptions(effort="low", budget_tokens=2000)),
-        ({"reasoning_effort": "low", "reasoning": {"effort": "high"}}, ReasoningOptions(effort="high")),
+        (
+            {"reasoning": {"max_tokens": 2000}, "reasoning_effort": "low"},
+            ReasoningOptions(is_enabled=True, effort="low", budget_tokens=2000),
+        ),
+        ({"reasoning_effort": "low", "reasoning": {"effort": "high"}}, ReasoningOptions(is_enabled=True, effort="high")),
+        ({"reasoning": {"effort": "high", "enabled": False}}, ReasoningOptions(is_enabled=False, effort="high")),
+        ({"reasoning": {"exclude": True}}, ReasoningOptions(is_hidden=True)),
         ({"include_reasoning": False}, ReasoningOptions(is_hidden=True)),
         ({"include_reasoning": True}, None),
     ],
