@@ -236,8 +236,9 @@ def _read_reasoning(raw: Raw, fields: Fields, warnings: Warnings) -> None:
     shape = decode_known(_REASONING, raw, "reasoning", warnings)
     told: ReasoningOptions = fields.get("reasoning") or ReasoningOptions()
     effort = told.effort if shape.effort is None else _effort(shape.effort, "reasoning.effort")
+    is_asked = True if shape.effort is not None or shape.max_tokens else told.is_enabled  # "inferred from effort or max_tokens"
     fields["reasoning"] = ReasoningOptions(
-        is_enabled=_is_on(effort, shape.enabled if shape.enabled is not None else told.is_enabled),
+        is_enabled=_is_on(effort, is_asked if shape.enabled is None else shape.enabled),
         effort=effort,
         budget_tokens=shape.max_tokens,
         summary=shape.summary,
