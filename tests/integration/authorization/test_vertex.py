@@ -154,6 +154,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         threading.Event().wait(0.02)
 
 
+def test_the_first_token_is_bought_before_anybody_asks(gateway: GatewayProcess, cloud: ScriptedUpstream, sales: Seller) -> None:
+    wait_until(lambda: sales.sold["good"] == 1)
+    assert cloud.received == []
+
+
 def test_requests_that_come_at_once_wait_for_one_purchase(client: openai.OpenAI, cloud: ScriptedUpstream, sales: Seller) -> None:
     with ThreadPoolExecutor(16) as pool:
         asked = [pool.submit(ask, client, "gated/gemini") for _ in range(16)]
@@ -249,3 +254,4 @@ def test_nothing_of_a_key_or_token_is_told_or_written(client: openai.OpenAI, clo
     assert all(text in gateway.output for text in said_by_endpoints)
     assert "MARKER" not in told + functools.reduce(lambda rest, text: rest.replace(text, ""), said_by_endpoints, written)
     assert not [line for line in key_lines() if line in told + written]
+    assert "Traceback" not in gateway.output
