@@ -5,16 +5,19 @@ import contextlib
 import gc
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 import uvloop
 
 from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
+from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.prices import Prices
+from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.control.environments import declare_environments
@@ -22,6 +25,7 @@ from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.preset import PresetTable
+from anyrouter.core.provider import AuthKind
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.policy.candidate import RoutingRules
 from anyrouter.policy.reply_cache import ReplyStore
@@ -145,7 +149,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        async with _beside(storage, environments, authenticator, relay, replay, prices, authorizations):
+        probing = _probe(settings, relay, client)
+        async with _beside(storage, environments, authenticator, relay, replay, prices, authorizations, probing):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()
@@ -244,6 +249,14 @@ async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
         await client.aclose()
 
 
+def _probe(settings: Settings, relay: Relay, client: HttpUpstreamClient) -> list[Coroutine[Any, Any, None]]:
+    """The active probes of upstreams whose credential is a key, where the operator wants them."""
+    asked = [upstream for upstream in settings.upstreams if upstream.credential_kind in {AuthKind.HEADER, AuthKind.NONE}]
+    if not settings.routing.probe_s or not asked:
+        return []
+    return [Probes(relay.health, HttpModelLists(client, asked), [upstream.id for upstream in asked]).keep_probing(settings.routing.probe_s)]
+
+
 @contextlib.asynccontextmanager
 async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     storage: ServingStorage,
@@ -253,6 +266,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     replay: Replay,
     prices: Prices,
     authorizations: Authorizations,
+    probing: Sequence[Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
     """What runs beside the requests: the second's tick, changed keys and environments, changed prices, tokens to be bought."""
     reading: set[asyncio.Task[None]] = set()
@@ -281,7 +295,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
             replay.tick()
 
     storage.watch.subscribe(on_change)
-    tasks = [asyncio.create_task(tick()), asyncio.create_task(prices.keep_current(on_prices))]
+    tasks = [asyncio.create_task(tick()), asyncio.create_task(prices.keep_current(on_prices)), *map(asyncio.create_task, probing)]
     try:
         yield
     finally:

@@ -154,6 +154,12 @@ class RoutingSettings(Section):
         "failed before it generated anything. At most a tenth of its requests are such repetitions.",
     )
 
+    probe_s: SecondsOrOff = Field(
+        default=0.0,
+        description="Seconds between two looks at upstreams that are left alone after failures: their lists of models are asked for, which "
+        "costs nothing, instead of waiting for a request to try them with. 0: never.",
+    )
+
     def find_strategy(self, model: str) -> Strategy:
         """The strategy of a public model id."""
         named = {row.model: row.strategy for row in self.models}

@@ -16,6 +16,7 @@ Start = Callable[..., Any]
 WEIGHTED = """
 [routing]
 strategy = "latency"
+probe_s = 1
 [[routing.models]]
 model = "openai/gpt-4o-mini"
 strategy = "weighted"
