@@ -9,7 +9,8 @@ from msgspec import Raw
 
 from anyrouter.wire.anthropic import NAME
 from anyrouter.wire.form.parts import Citation
-from anyrouter.wire.translation.anthropic.shapes import Carried, Wire, is_list
+from anyrouter.wire.translation.anthropic.shapes import Wire
+from anyrouter.wire.translation.carried import Carried, is_list
 
 
 class _CitationShape(msgspec.Struct):

@@ -9,7 +9,8 @@ from msgspec import UNSET, Raw
 from anyrouter.wire.form.parts import Source
 from anyrouter.wire.form.text import JsonText, quote, unquote
 from anyrouter.wire.request import refused
-from anyrouter.wire.translation.anthropic.shapes import Carried, SourceShape, Wire, is_string
+from anyrouter.wire.translation.anthropic.shapes import SourceShape, Wire
+from anyrouter.wire.translation.carried import Carried, is_string
 
 PDF, PLAIN = "application/pdf", "text/plain"
 _IMAGE_TYPES = {f"image/{name}": f"image/{name}" for name in ("jpeg", "png", "gif", "webp")} | {"image/jpg": "image/jpeg"}

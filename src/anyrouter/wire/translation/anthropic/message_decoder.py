@@ -13,19 +13,9 @@ from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.anthropic.citations import decode_citations
 from anyrouter.wire.translation.anthropic.media import PDF, need_string, source_of
-from anyrouter.wire.translation.anthropic.shapes import (
-    BlockShape,
-    Carried,
-    CitationsConfigShape,
-    KindShape,
-    MessageShape,
-    SourceShape,
-    is_list,
-    is_object,
-    is_string,
-    is_told,
-)
+from anyrouter.wire.translation.anthropic.shapes import BlockShape, CitationsConfigShape, KindShape, MessageShape, SourceShape
 from anyrouter.wire.translation.anthropic.thoughts import hang_signatures, redacted_of, thinking_of
+from anyrouter.wire.translation.carried import Carried, is_list, is_object, is_string, is_told
 from anyrouter.wire.translation.known import decode_known, invalid
 
 _MESSAGES = msgspec.json.Decoder(list[MessageShape])

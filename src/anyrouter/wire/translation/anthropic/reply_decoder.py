@@ -9,9 +9,10 @@ from anyrouter.wire.form.reply import Candidate, FinishReason, Reply
 from anyrouter.wire.form.text import EMPTY
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.anthropic.citations import decode_citations
-from anyrouter.wire.translation.anthropic.shapes import ToldBlockShape, ToldMessageShape, is_list, is_object, is_string, is_told
+from anyrouter.wire.translation.anthropic.shapes import ToldBlockShape, ToldMessageShape
 from anyrouter.wire.translation.anthropic.thoughts import hang_signatures, redacted_of, thinking_of
 from anyrouter.wire.translation.anthropic.usage import decode_usage
+from anyrouter.wire.translation.carried import is_list, is_object, is_string, is_told
 
 _MESSAGE, _BLOCKS = msgspec.json.Decoder(ToldMessageShape), msgspec.json.Decoder(list[ToldBlockShape])
 _RAWS = msgspec.json.Decoder(list[Raw])

@@ -12,16 +12,9 @@ from anyrouter.wire.form.request import OutputFormat, Request
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.anthropic.message_decoder import decode_messages, decode_system
-from anyrouter.wire.translation.anthropic.shapes import (
-    CacheControlShape,
-    FormatShape,
-    MetadataShape,
-    OutputConfigShape,
-    ThinkingShape,
-    is_object,
-    is_told,
-)
+from anyrouter.wire.translation.anthropic.shapes import CacheControlShape, FormatShape, MetadataShape, OutputConfigShape, ThinkingShape
 from anyrouter.wire.translation.anthropic.tool_decoder import decode_choice, decode_tools
+from anyrouter.wire.translation.carried import is_object, is_told
 from anyrouter.wire.translation.closed_schema import is_closed
 from anyrouter.wire.translation.codec import ClientRequest
 from anyrouter.wire.translation.known import decode_known, invalid, is_null

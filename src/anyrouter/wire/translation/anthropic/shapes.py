@@ -4,36 +4,15 @@ Source: platform.claude.com/docs/en/api/messages and the official SDK's types (A
 `Carried` is a value that is carried; null comes as its four bytes.
 """
 
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET
 
 from anyrouter.wire.form.parts import CacheControl
+from anyrouter.wire.translation.carried import Carried
 
-Carried: TypeAlias = Raw | UnsetType
 Wire: TypeAlias = dict[str, Any]
-_QUOTE, _BRACKET, _BRACE = ord('"'), ord("["), ord("{")
-
-
-def is_told(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is there and not null."""
-    return raw is not UNSET and bytes(memoryview(raw)[:5]) != b"null"
-
-
-def is_string(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a string."""
-    return raw is not UNSET and memoryview(raw)[0] == _QUOTE
-
-
-def is_list(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a list."""
-    return raw is not UNSET and memoryview(raw)[0] == _BRACKET
-
-
-def is_object(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is an object."""
-    return raw is not UNSET and memoryview(raw)[0] == _BRACE
 
 
 class CacheControlShape(msgspec.Struct, forbid_unknown_fields=True):

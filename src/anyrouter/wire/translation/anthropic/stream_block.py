@@ -12,8 +12,9 @@ from anyrouter.wire.form.text import EMPTY, is_empty, join, quote, unquote
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.anthropic.citations import decode_citation
 from anyrouter.wire.translation.anthropic.reply_decoder import part_of
-from anyrouter.wire.translation.anthropic.shapes import Carried, ToldBlockShape, ToldDeltaShape, is_object, is_string
+from anyrouter.wire.translation.anthropic.shapes import ToldBlockShape, ToldDeltaShape
 from anyrouter.wire.translation.anthropic.thoughts import thinking_of
+from anyrouter.wire.translation.carried import Carried, is_object, is_string
 
 _decode_block = msgspec.json.Decoder(ToldBlockShape).decode
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode

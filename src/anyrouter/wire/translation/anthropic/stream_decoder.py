@@ -26,15 +26,10 @@ from anyrouter.wire.form.reply import FinishReason
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
 from anyrouter.wire.translation.anthropic.reply_decoder import finish_of
-from anyrouter.wire.translation.anthropic.shapes import (
-    EventShape,
-    KindShape,
-    ToldBlockShape,
-    ToldMessageShape,
-    is_object,
-)
+from anyrouter.wire.translation.anthropic.shapes import EventShape, KindShape, ToldBlockShape, ToldMessageShape
 from anyrouter.wire.translation.anthropic.stream_block import OpenBlock
 from anyrouter.wire.translation.anthropic.usage import decode_usage, merge_usage
+from anyrouter.wire.translation.carried import is_object
 
 _TEXT = re.compile(rb'"text"\s*:\s*(?=")')
 # A string without halves of characters, and the ends of the delta and the event, which the upstream pads with spaces.

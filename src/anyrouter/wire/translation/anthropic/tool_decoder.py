@@ -7,7 +7,8 @@ from anyrouter.wire.anthropic import NAME
 from anyrouter.wire.form.tools import AnyTool, ChoiceMode, ServerTool, Tool, ToolChoice
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
-from anyrouter.wire.translation.anthropic.shapes import KindShape, ToolChoiceShape, ToolShape, is_list, is_object, is_string, is_told
+from anyrouter.wire.translation.anthropic.shapes import KindShape, ToolChoiceShape, ToolShape
+from anyrouter.wire.translation.carried import is_list, is_object, is_string, is_told
 from anyrouter.wire.translation.known import decode_known, invalid
 
 _TOOLS, _TOOL = msgspec.json.Decoder(list[ToolShape]), msgspec.json.Decoder(ToolShape)

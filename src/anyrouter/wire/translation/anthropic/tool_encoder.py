@@ -11,7 +11,8 @@ from anyrouter.wire.form.request import Request
 from anyrouter.wire.form.tools import ChoiceMode, CustomTool, ServerTool, Tool
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.translation.anthropic.message_encoder import encode_cache
-from anyrouter.wire.translation.anthropic.shapes import Carried, Wire, is_told
+from anyrouter.wire.translation.anthropic.shapes import Wire
+from anyrouter.wire.translation.carried import Carried, is_told
 from anyrouter.wire.translation.claude_models import KNOWN, NO_FORCED_TOOLS
 from anyrouter.wire.translation.closed_schema import close_schema
 

@@ -6,7 +6,8 @@ from msgspec import Raw
 from anyrouter.core.usage import Usage
 from anyrouter.wire.anthropic import read_usage
 from anyrouter.wire.form.reply import UsageDetails
-from anyrouter.wire.translation.anthropic.shapes import Carried, Wire, is_told
+from anyrouter.wire.translation.anthropic.shapes import Wire
+from anyrouter.wire.translation.carried import Carried, is_told
 
 # Service tiers that a reply tells, in the form's (OpenAI's) words, and the way back.
 _TIERS = {"standard": "default"}

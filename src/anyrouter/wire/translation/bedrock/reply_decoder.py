@@ -11,7 +11,6 @@ from anyrouter.wire.form.text import EMPTY, JsonText, join
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.bedrock.reply_shapes import (
     BlockShape,
-    Carried,
     CitationShape,
     FieldsShape,
     ImageShape,
@@ -22,9 +21,8 @@ from anyrouter.wire.translation.bedrock.reply_shapes import (
     ToolUseShape,
     TraceShape,
     UsageShape,
-    is_string,
-    is_told,
 )
+from anyrouter.wire.translation.carried import Carried, is_string, is_told
 
 NAME = "bedrock"
 _REPLY, _RAW_REPLY, _FIELDS = msgspec.json.Decoder(ReplyShape), msgspec.json.Decoder(RawReplyShape), msgspec.json.Decoder(FieldsShape)

@@ -1,22 +1,9 @@
 """The members of a Converse reply and of the events of its stream: lenient, since nothing is refused for being unknown."""
 
-from typing import TypeAlias, TypeGuard
-
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
-Carried: TypeAlias = Raw | UnsetType
-_QUOTE = ord('"')
-
-
-def is_told(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is there and not null."""
-    return raw is not UNSET and bytes(memoryview(raw)[:5]) != b"null"
-
-
-def is_string(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a string."""
-    return raw is not UNSET and memoryview(raw)[0] == _QUOTE
+from anyrouter.wire.translation.carried import Carried
 
 
 class _Told(msgspec.Struct, rename="camel", gc=False):

@@ -33,9 +33,8 @@ from anyrouter.wire.translation.bedrock.reply_shapes import (
     StartShape,
     ToolResultStartShape,
     ToolUseShape,
-    is_string,
-    is_told,
 )
+from anyrouter.wire.translation.carried import is_string, is_told
 
 _ENCODE = msgspec.json.Encoder().encode
 

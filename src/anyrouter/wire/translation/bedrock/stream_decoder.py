@@ -21,9 +21,9 @@ from anyrouter.wire.translation.bedrock.reply_shapes import (
     ErrorShape,
     MetadataShape,
     StopShape,
-    is_string,
 )
 from anyrouter.wire.translation.bedrock.stream_block import Block
+from anyrouter.wire.translation.carried import is_string
 from anyrouter.wire.utf8 import check_utf8
 
 _DELTA, _BLOCK_START = msgspec.json.Decoder(BlockDeltaShape), msgspec.json.Decoder(BlockStartShape)

@@ -15,16 +15,9 @@ from anyrouter.wire.form.request import ASSISTANT, SYSTEM, TOOL, USER, Message
 from anyrouter.wire.form.text import EMPTY, is_text, join, quote
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import Carried, is_string, is_told
 from anyrouter.wire.translation.gemini.media import media_of, source_of_data, source_of_uri
-from anyrouter.wire.translation.gemini.request_shapes import (
-    CallShape,
-    Carried,
-    ContentShape,
-    PartShape,
-    ResultShape,
-    is_string,
-    is_told,
-)
+from anyrouter.wire.translation.gemini.request_shapes import CallShape, ContentShape, PartShape, ResultShape
 from anyrouter.wire.translation.gemini.signatures import read_signature
 from anyrouter.wire.translation.gemini.spelling import decode_spelt
 from anyrouter.wire.translation.known import invalid

@@ -13,6 +13,7 @@ from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.reply import Candidate, FinishReason, Reply, TokenLogprob, TopLogprob, UsageDetails
 from anyrouter.wire.form.text import EMPTY, unquote
 from anyrouter.wire.reply import InvalidReply
+from anyrouter.wire.translation.carried import is_string, is_told
 from anyrouter.wire.translation.gemini.citations import citations_of, has_sources
 from anyrouter.wire.translation.gemini.content_decoder import NAME, compact
 from anyrouter.wire.translation.gemini.media import media_of, source_of_data, source_of_uri
@@ -26,7 +27,6 @@ from anyrouter.wire.translation.gemini.reply_shapes import (
     ToldPartShape,
     UsageShape,
 )
-from anyrouter.wire.translation.gemini.request_shapes import is_string, is_told
 
 _REPLY = msgspec.json.Decoder(ReplyShape)
 _ENCODE = msgspec.json.Encoder().encode

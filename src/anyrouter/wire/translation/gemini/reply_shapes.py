@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from anyrouter.wire.translation.gemini.request_shapes import Carried
+from anyrouter.wire.translation.carried import Carried
 
 
 class _Told(msgspec.Struct, rename="camel", gc=False):

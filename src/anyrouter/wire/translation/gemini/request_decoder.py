@@ -10,9 +10,10 @@ from anyrouter.wire.form.reasoning import EFFORTS, ReasoningOptions
 from anyrouter.wire.form.request import AudioOutput, Message, OutputFormat, Request
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import is_told
 from anyrouter.wire.translation.codec import ClientRequest
 from anyrouter.wire.translation.gemini.content_decoder import NAME, decode_contents, decode_system
-from anyrouter.wire.translation.gemini.request_shapes import GenerationShape, SpeechShape, ThinkingShape, is_told
+from anyrouter.wire.translation.gemini.request_shapes import GenerationShape, SpeechShape, ThinkingShape
 from anyrouter.wire.translation.gemini.schema import to_json_schema
 from anyrouter.wire.translation.gemini.spelling import CAMEL_CASE, decode_spelt
 from anyrouter.wire.translation.gemini.tool_decoder import decode_choice, decode_tools

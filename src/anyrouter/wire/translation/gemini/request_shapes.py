@@ -4,23 +4,10 @@
 parser has it. Members that mean nothing to another provider's model are listed so that they are known.
 """
 
-from typing import TypeAlias, TypeGuard
-
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET
 
-Carried: TypeAlias = Raw | UnsetType
-_QUOTE = ord('"')
-
-
-def is_told(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is there and not null."""
-    return raw is not UNSET and bytes(memoryview(raw)[:5]) != b"null"
-
-
-def is_string(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a string."""
-    return raw is not UNSET and memoryview(raw)[0] == _QUOTE
+from anyrouter.wire.translation.carried import Carried
 
 
 class _Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):

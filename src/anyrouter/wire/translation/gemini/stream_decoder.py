@@ -29,10 +29,10 @@ from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.reply import FinishReason
 from anyrouter.wire.form.text import EMPTY, join, unquote
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
+from anyrouter.wire.translation.carried import Carried, is_string, is_told
 from anyrouter.wire.translation.gemini.citations import citations_of, has_sources
 from anyrouter.wire.translation.gemini.reply_decoder import call_of, details_of, finish_of, logprobs_of, seconds_of, usage_of, whole_part_of
 from anyrouter.wire.translation.gemini.reply_shapes import CandidateShape, ChunkShape, GroundingShape, ToldPartShape, UsageShape
-from anyrouter.wire.translation.gemini.request_shapes import Carried, is_string, is_told
 
 _decode_chunk = msgspec.json.Decoder(ChunkShape).decode
 _decode_usage = msgspec.json.Decoder(UsageShape).decode

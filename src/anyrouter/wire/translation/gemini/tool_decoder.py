@@ -6,8 +6,9 @@ from msgspec import Raw
 from anyrouter.wire.form.tools import AnyTool, ChoiceMode, ServerTool, Tool, ToolChoice
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import is_string, is_told
 from anyrouter.wire.translation.gemini.content_decoder import NAME
-from anyrouter.wire.translation.gemini.request_shapes import DeclarationShape, ToolConfigShape, ToolShape, is_string, is_told
+from anyrouter.wire.translation.gemini.request_shapes import DeclarationShape, ToolConfigShape, ToolShape
 from anyrouter.wire.translation.gemini.schema import to_json_schema
 from anyrouter.wire.translation.gemini.spelling import decode_spelt
 from anyrouter.wire.translation.known import invalid

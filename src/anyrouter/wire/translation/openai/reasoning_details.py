@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from anyrouter.wire.form.parts import Part, Reasoning, Text, ToolCall
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.text import EMPTY, JsonText, join
-from anyrouter.wire.translation.openai.shapes import Carried, DetailShape, is_string
+from anyrouter.wire.translation.carried import Carried, is_string
+from anyrouter.wire.translation.openai.shapes import DetailShape
 
 TEXT, SUMMARY, ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 

@@ -13,6 +13,7 @@ from anyrouter.wire.form.tools import AnyTool, ChoiceMode, CustomTool, ServerToo
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.openai import NAME
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import is_string, is_told
 from anyrouter.wire.translation.codec import ClientRequest
 from anyrouter.wire.translation.known import decode_known, invalid, is_null
 from anyrouter.wire.translation.openai.message_decoder import decode_messages
@@ -25,8 +26,6 @@ from anyrouter.wire.translation.openai.shapes import (
     ResponseFormatShape,
     ToolChoiceShape,
     ToolShape,
-    is_string,
-    is_told,
 )
 
 Fields = dict[str, Any]

@@ -4,28 +4,12 @@
 sends back a whole message that it was given, are listed so that they are known.
 """
 
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
-Carried: TypeAlias = Raw | UnsetType
-_QUOTE, _BRACKET = ord('"'), ord("[")
-
-
-def is_told(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is there and not null."""
-    return raw is not UNSET and bytes(memoryview(raw)[:5]) != b"null"
-
-
-def is_string(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a string."""
-    return raw is not UNSET and memoryview(raw)[0] == _QUOTE
-
-
-def is_list(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a list."""
-    return raw is not UNSET and memoryview(raw)[0] == _BRACKET
+from anyrouter.wire.translation.carried import Carried
 
 
 class CacheControlShape(msgspec.Struct, forbid_unknown_fields=True):

@@ -31,6 +31,7 @@ from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.text import EMPTY, JsonText
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
+from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
 from anyrouter.wire.translation.openai.part_numbers import PartNumbers
 from anyrouter.wire.translation.openai.reasoning_details import ENCRYPTED, SUMMARY
 from anyrouter.wire.translation.openai.reply_decoder import (
@@ -43,16 +44,12 @@ from anyrouter.wire.translation.openai.reply_decoder import (
     stop_sequence_of,
 )
 from anyrouter.wire.translation.openai.shapes import (
-    Carried,
     ChunkShape,
     DeltaChoiceShape,
     DetailShape,
     ToldAudioShape,
     ToldCallShape,
     ToldMessageShape,
-    is_list,
-    is_string,
-    is_told,
 )
 from anyrouter.wire.translation.openai.tool_call_order import ToolCallOrder
 

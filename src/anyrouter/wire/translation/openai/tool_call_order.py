@@ -12,9 +12,10 @@ from anyrouter.wire.form.parts import ToolCall
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.text import JsonText, is_text, join, quote
 from anyrouter.wire.reply import InvalidReply
+from anyrouter.wire.translation.carried import is_told
 from anyrouter.wire.translation.openai.message_decoder import google_signature
 from anyrouter.wire.translation.openai.part_numbers import PartNumbers
-from anyrouter.wire.translation.openai.shapes import ToldCallShape, ToldCustomShape, is_told
+from anyrouter.wire.translation.openai.shapes import ToldCallShape, ToldCustomShape
 
 _decode = msgspec.json.Decoder(str).decode
 

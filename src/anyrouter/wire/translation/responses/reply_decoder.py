@@ -10,19 +10,9 @@ from anyrouter.wire.form.parts import Image, Opaque, Part, Refusal, Source, Text
 from anyrouter.wire.form.reply import Candidate, FinishReason, Reply, TokenLogprob, UsageDetails
 from anyrouter.wire.form.text import unquote
 from anyrouter.wire.reply import InvalidReply
+from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
 from anyrouter.wire.translation.responses.annotations import citation_of, logprobs_of
-from anyrouter.wire.translation.responses.shapes import (
-    NAME,
-    Carried,
-    FaultShape,
-    ReplyShape,
-    ThoughtShape,
-    ToldItemShape,
-    ToldPartShape,
-    is_list,
-    is_string,
-    is_told,
-)
+from anyrouter.wire.translation.responses.shapes import NAME, FaultShape, ReplyShape, ThoughtShape, ToldItemShape, ToldPartShape
 from anyrouter.wire.translation.responses.thoughts import hang_proofs, is_hung, reasoning_of
 
 _REPLY = msgspec.json.Decoder(ReplyShape)

@@ -15,10 +15,11 @@ from anyrouter.wire.form.request import SYSTEM, Message, OutputFormat, Request
 from anyrouter.wire.form.text import EMPTY
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import is_string, is_told
 from anyrouter.wire.translation.codec import ClientRequest
 from anyrouter.wire.translation.known import decode_known, is_null
 from anyrouter.wire.translation.responses.item_decoder import InputDecoder
-from anyrouter.wire.translation.responses.shapes import NAME, CacheOptionsShape, ReasoningShape, TextShape, is_string, is_told
+from anyrouter.wire.translation.responses.shapes import NAME, CacheOptionsShape, ReasoningShape, TextShape
 from anyrouter.wire.translation.responses.tools import decode_choice, decode_tools
 
 Fields = dict[str, Any]

@@ -4,29 +4,14 @@
 sends back whole items that it was given, are listed so that they are known.
 """
 
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
+
+from anyrouter.wire.translation.carried import Carried
 
 NAME = "responses"
-Carried: TypeAlias = Raw | UnsetType
-_QUOTE, _BRACKET = ord('"'), ord("[")
-
-
-def is_told(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is there and not null."""
-    return raw is not UNSET and bytes(memoryview(raw)[:5]) != b"null"
-
-
-def is_string(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a string."""
-    return raw is not UNSET and memoryview(raw)[0] == _QUOTE
-
-
-def is_list(raw: Carried) -> TypeGuard[Raw]:
-    """Whether a carried member is a list."""
-    return raw is not UNSET and memoryview(raw)[0] == _BRACKET
 
 
 def compact(raw: bytes | Raw) -> bytes:

@@ -29,6 +29,7 @@ from anyrouter.wire.form.parts import Reasoning, Refusal, Text, ToolCall
 from anyrouter.wire.form.text import EMPTY, unquote
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.sse import EventSplitter, checked_comment, data_of, feed_checked, split_events
+from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
 from anyrouter.wire.translation.responses.annotations import citation_of, logprobs_of
 from anyrouter.wire.translation.responses.reply_decoder import (
     call_of,
@@ -40,18 +41,7 @@ from anyrouter.wire.translation.responses.reply_decoder import (
     finish_of,
     parts_of,
 )
-from anyrouter.wire.translation.responses.shapes import (
-    Carried,
-    EventShape,
-    FaultShape,
-    ReplyShape,
-    TextDeltaShape,
-    ToldItemShape,
-    ToldPartShape,
-    is_list,
-    is_string,
-    is_told,
-)
+from anyrouter.wire.translation.responses.shapes import EventShape, FaultShape, ReplyShape, TextDeltaShape, ToldItemShape, ToldPartShape
 from anyrouter.wire.translation.responses.thoughts import read_proof
 from anyrouter.wire.translation.responses.told_parts import NOWHERE, OpenPart, ToldParts
 

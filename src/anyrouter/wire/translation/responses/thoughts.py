@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from anyrouter.wire.form.parts import Part, Reasoning, Text, ToolCall
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT, OPENAI_FORMAT, seal, unseal
 from anyrouter.wire.form.text import JsonText
-from anyrouter.wire.translation.responses.shapes import ThoughtShape, is_string
+from anyrouter.wire.translation.carried import is_string
+from anyrouter.wire.translation.responses.shapes import ThoughtShape
 
 Wire = dict[str, Any]
 

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from anyrouter.wire.form.events import ArgumentsDelta, CitationAdded, Event, PartEnd, PartStart, ReasoningDelta, RefusalDelta, TextDelta
 from anyrouter.wire.form.parts import Part, Reasoning, Refusal, Text, ToolCall
 from anyrouter.wire.form.text import EMPTY, quote
+from anyrouter.wire.translation.carried import Carried, is_string
 from anyrouter.wire.translation.responses.annotations import citation_of
-from anyrouter.wire.translation.responses.shapes import Carried, ToldPartShape, is_string
+from anyrouter.wire.translation.responses.shapes import ToldPartShape
 
 Delta: TypeAlias = type[TextDelta] | type[RefusalDelta] | type[ReasoningDelta] | type[ArgumentsDelta]
 NOWHERE = -1  # the place of a part that no event refers to

@@ -9,8 +9,9 @@ from anyrouter.wire.form.parts import CacheControl
 from anyrouter.wire.form.tools import AnyTool, ChoiceMode, CustomTool, ServerTool, Tool, ToolChoice
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.request import refused
+from anyrouter.wire.translation.carried import is_string, is_told
 from anyrouter.wire.translation.known import decode_known
-from anyrouter.wire.translation.responses.shapes import NAME, ReferredToolShape, ToolChoiceShape, ToolShape, is_string, is_told
+from anyrouter.wire.translation.responses.shapes import NAME, ReferredToolShape, ToolChoiceShape, ToolShape
 from anyrouter.wire.translation.strict_function import strictness_of
 
 Wire = dict[str, Any]
