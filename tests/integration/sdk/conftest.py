@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from support import served as fixtures
+from support.pairs import LIVE, PAIRS, PASSED_THROUGH, Pair, World, open_world
 from support.served import Served
 
 TIMEOUT_S = 20.0
@@ -86,3 +87,31 @@ def anthropic_with(served: Served) -> Iterator[Callable[..., anthropic.Anthropic
             return stack.enter_context(anthropic.Anthropic(api_key=key, **(usual | options)))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The gateway of the pairs of dialects."""
+    with open_world(tmp_path_factory.mktemp("pairs") / "data") as world:
+        yield world
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(world: World, request: pytest.FixtureRequest) -> Pair:
+    """Every client's dialect with every upstream's, with the test key."""
+    world.forget()
+    return world.pair(*request.param)
+
+
+@pytest.fixture(params=[pair for pair in PAIRS if pair not in PASSED_THROUGH], ids="-".join)
+def translated(world: World, request: pytest.FixtureRequest) -> Pair:
+    """The pairs between which something is translated."""
+    world.forget()
+    return world.pair(*request.param)
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def live_pair(world: World, request: pytest.FixtureRequest) -> Pair:
+    """The pairs with the live key: what the upstream was asked can be looked at."""
+    world.forget()
+    return world.pair(*request.param, LIVE)
