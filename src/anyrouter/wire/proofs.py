@@ -8,6 +8,7 @@ first letters, and sent byte by byte.
 """
 
 import base64
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
@@ -98,14 +99,16 @@ class _Item(msgspec.Struct):
 
 
 _decode_item = msgspec.json.Decoder(_Item).decode
+_MADE_ID = re.compile(r"rs_[0-9a-f]{32}_\d+")  # of an item that a translation made: no upstream has ever seen it
 
 
 def clean_input(members: Members) -> dict[str, bytes]:
     """`input` without reasoning that others proved, and without reasoning of which only its id is left.
 
-    An id alone refers to what the upstream has stored, and the gateway has nothing stored. Source: the error of OpenAI's API,
-    "Items are not persisted when `store` is set to false. … remove this item from your input" (github.com/anomalyco/opencode
-    issue 7724, read 2026-11-24).
+    An id alone refers to what the upstream has stored, and the gateway has nothing stored. What another model thought for everybody to
+    read is left out, too: OpenAI looks its id up, and takes no `content`. Source: errors of OpenAI's API, "Items are not persisted when
+    `store` is set to false. … remove this item from your input" (github.com/anomalyco/opencode issue 7724) and "Invalid
+    'input[39].content': array too long" (github.com/musistudio/claude-code-router issue 1783, both read 2026-11-24).
     """
     if not members.starts_with("input", b"[") or not stands_in(members.text, _REASONING):
         return {}
@@ -124,8 +127,10 @@ def _clean_item(text: bytes) -> bytes | None:
         return text
     if item.encrypted_content:
         return _judged(text, "encrypted_content", item.encrypted_content, OPENAI_FORMAT)
-    is_reference = item.id is not None and bytes(item.content) in {b"null", b"[]"}
-    return None if is_reference else text
+    if item.id is None:
+        return text
+    is_reference = bytes(item.content) in {b"null", b"[]"}
+    return None if is_reference or _MADE_ID.fullmatch(item.id) else text
 
 
 # Gemini: parts of contents.

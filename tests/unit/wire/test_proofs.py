@@ -117,6 +117,12 @@ def test_tokens_are_counted_of_the_same_conversation() -> None:
         {"type": "reasoning", "id": "rs_1", "summary": []},
         {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "content": [], "encrypted_content": None},
         {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": ""},
+        {
+            "type": "reasoning",
+            "id": "rs_01a20d2facb2e31aa42fb9771198f07f_0",
+            "summary": [],
+            "content": [{"type": "reasoning_text", "text": "read by everybody, made by a translation"}],
+        },
     ],
 )
 def test_reasoning_that_another_proved_or_that_nobody_keeps_does_not_reach_openai(item: dict[str, object]) -> None:
