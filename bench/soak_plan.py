@@ -1,7 +1,7 @@
 """The requests of a soak, drawn from a seed: who asks whom, how, what goes wrong, and who leaves early.
 
-What an upstream is to do stands in the prompt, which reaches it in any wire format: `soak <number> <which> <kind>.`, `which` being the
-upstream that obeys (first, or both), `kind` one of FAULTS, `good` or `slow`.
+What an upstream is to do stands in the prompt, which reaches it in any wire format: `soak <number> <which> <kind>.`, `which` being
+the attempts that meet it (first, or both), `kind` one of FAULTS, `good` or `slow`.
 """
 
 import json
@@ -14,6 +14,7 @@ ENDPOINTS = (CHAT, MESSAGES)
 # By provider; `dead` models' first upstream refuses connections.
 VENDORS = ("openai", "anthropic")
 MODELS = 40  # of each: what is learned of one target, such as a rest, leaves the others alone
+CONVERSATIONS = 10_000  # requests go on with one of these, so that what is remembered of them is all there half way
 FAULT_SHARE, BOTH_SHARE, LEAVE_SHARE, STREAM_SHARE = 0.20, 0.25, 0.05, 0.5
 FAULTS = {
     "refused": 20,
@@ -55,13 +56,14 @@ class Planned:
 
     def render(self, key: str) -> bytes:
         """The bytes of the request."""
-        prompt = f"soak {self.number} {self.which} {self.kind}. " + "Tell me more about it. " * (self.number % 40)
+        order = f"soak {self.number} {self.which} {self.kind}. " + "Tell me more about it. " * (self.number % 40)
+        talk = [("user", f"Conversation {self.number % CONVERSATIONS}"), ("assistant", "Go on."), ("user", order)]
         body = json.dumps(
             {
                 "model": self.model,
                 "max_tokens": 100,
                 "stream": self.is_streamed,
-                "messages": [{"role": "user", "content": prompt}],
+                "messages": [{"role": role, "content": text} for role, text in talk],
             }
         ).encode()
         return (
@@ -80,11 +82,11 @@ def draw(seed: int, count: int) -> Iterator[Planned]:
         kind = chance.choices(kinds, weights)[0] if is_faulty else "slow" if is_leaving else "good"
         which = "both" if chance.random() < BOTH_SHARE else "first"
         family = "dead" if kind == "refused" else "soak"
-        vendor = chance.choice(VENDORS)
+        place, vendor = divmod(number % CONVERSATIONS, len(VENDORS))
         yield Planned(
             number=number,
             endpoint=chance.choice(ENDPOINTS),
-            model=f"{family}/{vendor}-{chance.randrange(MODELS)}",
+            model=f"{family}/{VENDORS[vendor]}-{place % MODELS}",
             kind=kind,
             which=which,
             is_streamed=chance.random() < STREAM_SHARE,

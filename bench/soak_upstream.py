@@ -2,7 +2,7 @@
 
     python -m bench.soak_upstream PORT
 
-Paths begin with the upstream's name, `first` or `second`. `GET /received` tells how often each numbered request arrived.
+What is asked for `first` happens to a request's first arrival only. `GET /received` tells how often each numbered request arrived.
 """
 
 import asyncio
@@ -161,8 +161,9 @@ class Connection(asyncio.Protocol):
         is_streamed = _STREAMED.search(self.body) is not None
         kind = "good"
         if order:
-            RECEIVED[int(order[1])] += 1
-            if order[2] == b"both" or self.path.startswith("/first/") or order[3] == b"slow":
+            number = int(order[1])
+            RECEIVED[number] += 1
+            if order[2] == b"both" or RECEIVED[number] == 1:
                 kind = order[3].decode()
         self._answer(kind, replies, is_streamed=is_streamed)
 
