@@ -132,6 +132,9 @@ def test_a_credential_has_a_way_to_be_given_and_a_way_to_travel(row: Provider) -
         assert row.credential_variable
     assert (AuthKind.SIGV4 in row.auth) == (row.signing_service is not None) == bool(row.credential_parts)
     assert (AuthKind.SERVICE_ACCOUNT in row.auth) == bool(row.token_url) == bool(row.token_scope) == bool(row.credential_file_variable)
+    if AuthKind.SERVICE_ACCOUNT in row.auth:  # a token stands in one header, whatever the format
+        assert {(form.credential_header, form.credential_prefix) for form in row.formats.values()} == {(None, None)}
+    assert row.check_path is None or row.check_path.startswith("/")
     assert (judge_credential(row, "") is AuthKind.NONE) == (AuthKind.NONE in row.auth)
     assert (judge_credential(row, "key") is AuthKind.HEADER) == (AuthKind.HEADER in row.auth)
 
