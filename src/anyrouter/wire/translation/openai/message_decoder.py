@@ -10,9 +10,9 @@ from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
 from anyrouter.wire.translation.known import decode_known
-from anyrouter.wire.translation.openai.media import audio_type, source_of_file, source_of_url
 from anyrouter.wire.translation.openai.reasoning_details import hang_signatures, reasoning_of
 from anyrouter.wire.translation.openai.shapes import CallShape, FileShape, ImageUrlShape, KindShape, MessageShape, PartShape, ToldImageShape
+from anyrouter.wire.translation.openai_media import audio_type, source_of_file, source_of_url
 
 _MESSAGES = msgspec.json.Decoder(list[MessageShape])
 _PARTS, _PART = msgspec.json.Decoder(list[PartShape]), msgspec.json.Decoder(PartShape)

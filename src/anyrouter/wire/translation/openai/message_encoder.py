@@ -23,8 +23,8 @@ from anyrouter.wire.form.text import EMPTY, JsonText, join, quote
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.openai import NAME
 from anyrouter.wire.translation.openai import traits as t
-from anyrouter.wire.translation.openai.media import PDF, audio_format, data_url, url_of
 from anyrouter.wire.translation.openai.reasoning_details import details_of
+from anyrouter.wire.translation.openai_media import PDF, audio_format, url_of
 
 Wire = dict[str, Any]
 _OUR_FILES = frozenset({"openai", "responses"})  # dialects whose file ids mean something to the upstream
@@ -179,7 +179,7 @@ class MessageEncoder:
             return self._encode_plain(part, where)
         name = part.filename or part.title or "document.pdf"
         if source is not None and source.data is not None:
-            return {"type": "file", "file": {"filename": name, "file_data": data_url(source, PDF)}}
+            return {"type": "file", "file": {"filename": name, "file_data": url_of(source, PDF)}}
         if source is not None and source.file_id is not None and self._has_file_ids:
             return {"type": "file", "file": {"file_id": source.file_id}}
         if source is not None and source.url is not None and t.FILE_URL in self._traits:

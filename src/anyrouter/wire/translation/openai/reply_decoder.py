@@ -10,7 +10,6 @@ from anyrouter.wire.form.text import EMPTY, is_text, unquote
 from anyrouter.wire.openai_usage import read_usage
 from anyrouter.wire.reply import InvalidReply
 from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
-from anyrouter.wire.translation.openai.media import source_of_url
 from anyrouter.wire.translation.openai.message_decoder import google_signature
 from anyrouter.wire.translation.openai.reasoning_details import hang_signatures, reasoning_of
 from anyrouter.wire.translation.openai.shapes import (
@@ -22,6 +21,7 @@ from anyrouter.wire.translation.openai.shapes import (
     ToldImageShape,
     ToldMessageShape,
 )
+from anyrouter.wire.translation.openai_media import source_of_url
 
 _REPLY = msgspec.json.Decoder(ReplyShape)
 FINISH_REASONS = {

@@ -12,8 +12,8 @@ from anyrouter.wire.form.text import EMPTY, JsonText, join, unquote
 from anyrouter.wire.form.warnings import warnings_shown
 from anyrouter.wire.reply import CostFields
 from anyrouter.wire.translation.codec import ReplyContext
-from anyrouter.wire.translation.openai.media import url_of
 from anyrouter.wire.translation.openai.reasoning_details import details_of
+from anyrouter.wire.translation.openai_media import url_of
 
 Wire = dict[str, Any]
 _encode = msgspec.json.Encoder().encode

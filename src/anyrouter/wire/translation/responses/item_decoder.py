@@ -13,7 +13,7 @@ from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.carried import Carried, is_list, is_string, is_told
 from anyrouter.wire.translation.known import decode_known
-from anyrouter.wire.translation.responses.media import audio_type, source_of_file, source_of_url
+from anyrouter.wire.translation.openai_media import audio_type, source_of_file, source_of_url
 from anyrouter.wire.translation.responses.shapes import NAME, ItemShape, KindShape, PartShape, ThoughtShape
 from anyrouter.wire.translation.responses.thoughts import hang_proofs, is_hung, reasoning_of
 from anyrouter.wire.translation.responses.tools import decode_tools

@@ -8,8 +8,8 @@ from anyrouter.wire.form.parts import Audio, Document, Image, Opaque, Part, Reas
 from anyrouter.wire.form.request import ASSISTANT, TOOL, USER, Message
 from anyrouter.wire.form.text import EMPTY, JsonText, join, quote
 from anyrouter.wire.form.warnings import WarningCode, Warnings
+from anyrouter.wire.translation.openai_media import PDF, audio_format, filename_of, url_of
 from anyrouter.wire.translation.responses import traits as t
-from anyrouter.wire.translation.responses.media import PDF, audio_format, filename_of, url_of
 from anyrouter.wire.translation.responses.shapes import NAME
 from anyrouter.wire.translation.responses.thoughts import encode_own, group_thoughts
 

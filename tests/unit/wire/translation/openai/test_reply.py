@@ -81,7 +81,7 @@ def test_every_part_of_an_answer_is_read() -> None:
         Text(quote("a"), None, (Citation(kind="url", url="https://example.com"),)),
         Refusal(quote("n")),
         Audio(Source(data=quote("AA")), None, "au", quote("t"), 9),
-        Image(Source(url="https://example.com/i.png", media_type="image/png")),
+        Image(Source(url="https://example.com/i.png")),
         ToolCall("c", "f", '{"x": 1}'),
     ]
 

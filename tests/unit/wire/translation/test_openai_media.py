@@ -1,11 +1,11 @@
-"""Pictures, files and sound of chat completions."""
+"""Pictures, files and sound of chat completions and Responses."""
 
 import pytest
 
 from anyrouter.core.errors import ClientError
 from anyrouter.wire.form.parts import Source
 from anyrouter.wire.form.text import JsonText, quote, unquote
-from anyrouter.wire.translation.openai.media import audio_format, audio_type, data_url, source_of_file, source_of_url, url_of
+from anyrouter.wire.translation.openai_media import audio_format, audio_type, filename_of, source_of_file, source_of_url, url_of
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,15 @@ def test_a_file_is_base64_with_or_without_its_type_or_an_address() -> None:
 
 
 def test_a_source_is_written_as_an_address_again() -> None:
-    assert data_url(Source(data=quote("AAAA")), "image/png") == quote("data:image/png;base64,AAAA")
+    assert url_of(Source(data=quote("AAAA")), "image/png") == quote("data:image/png;base64,AAAA")
     assert url_of(Source(url="https://example.com"), "image/png") == quote("https://example.com")
     assert url_of(Source(file_id="file-1"), "image/png") is None
+
+
+def test_a_file_has_a_name_that_ends_in_what_it_is() -> None:
+    assert filename_of("notes.txt", "application/pdf") == "notes.txt"
+    assert filename_of("notes", "text/csv") == "notes.csv"
+    assert filename_of(None, None) == filename_of(None, "application/octet-stream") == "document.pdf"
 
 
 @pytest.mark.parametrize("name", ["wav", "mp3", "flac", "ogg", "m4a", "aac"])

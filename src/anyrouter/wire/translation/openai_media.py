@@ -1,4 +1,4 @@
-"""Pictures, files and sound as Responses tell them: addresses, data: URLs and base64, to and from sources of the form."""
+"""Pictures, files and sound as both of OpenAI's APIs tell them: addresses, data: URLs and base64, to and from sources of the form."""
 
 import re
 
@@ -15,7 +15,7 @@ PDF = "application/pdf"
 
 
 def source_of_url(url: JsonText, param: str, default_type: str | None = None) -> Source:
-    """The source that an address is. A data: URL is taken apart; ClientError when it is not base64."""
+    """The source that an address is. A data: URL is taken apart; it is of `default_type` if it names none. ClientError: it is not base64."""
     raw = bytes(url)
     if raw[1:6].lower() != b"data:" and (b"\\" not in raw[:36] or not unquote(url)[:5].lower().startswith("data:")):
         return Source(url=unquote(url))
@@ -34,9 +34,10 @@ def source_of_file(data: JsonText, param: str) -> Source:
     return source_of_url(data, param, PDF)
 
 
-def audio_type(audio_format: str) -> str:
+def audio_type(audio_format: str | None) -> str:
     """The media type of a short name of a sound format."""
-    return _AUDIO_TYPES.get(audio_format, f"audio/{audio_format}")
+    short = audio_format or "wav"
+    return _AUDIO_TYPES.get(short, f"audio/{short}")
 
 
 def audio_format(media_type: str | None) -> str:
