@@ -15,7 +15,7 @@ PDF = "application/pdf"
 
 
 def source_of_url(url: JsonText, param: str, default_type: str | None = None) -> Source:
-    """The source that an address is. A data: URL is taken apart; it is of `default_type` if it names none. ClientError: it is not base64."""
+    """The source that an address is. A data: URL is taken apart; it is of `default_type` if it names none. ClientError: no base64."""
     raw = bytes(url)
     if raw[1:6].lower() != b"data:" and (b"\\" not in raw[:36] or not unquote(url)[:5].lower().startswith("data:")):
         return Source(url=unquote(url))
