@@ -18,6 +18,7 @@ _EXTENSIONS = {
     "flac": "audio/flac", "aac": "audio/aac", "m4a": "audio/mp4", "mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm",
     "mpeg": "video/mpeg", "mpg": "video/mpeg", "avi": "video/x-msvideo", "3gp": "video/3gpp",
 }  # fmt: skip
+_OF_URLS = bytes.maketrans(b"-_", b"+/")
 _FILES_OF_GOOGLE = ("gs://", "files/", "https://generativelanguage.googleapis.com/")
 _VIDEO_HOSTS = frozenset({"www.youtube.com", "youtube.com", "youtu.be", "m.youtube.com"})
 _RESOLUTIONS = {"MEDIA_RESOLUTION_LOW": "low", "MEDIA_RESOLUTION_HIGH": "high", "MEDIA_RESOLUTION_ULTRA_HIGH": "high"}
@@ -34,8 +35,17 @@ def media_of(source: Source, filename: str | None = None, resolution: str | None
 
 
 def source_of_data(data: JsonText, media_type: str | None) -> Source:
-    """The source that `inlineData` is."""
-    return Source(data=data, media_type=media_type or PDF)
+    """The source that `inlineData` is. Its base64 may be that of URLs, unpadded (protobuf's JSON); other APIs take the usual one."""
+    return Source(data=_usual_base64(data), media_type=media_type or PDF)
+
+
+def _usual_base64(data: JsonText) -> JsonText:
+    literal = bytes(data)
+    missing = -(len(literal) - 2) % 4
+    if not missing and b"-" not in literal and b"_" not in literal:
+        return data
+    text = literal[1:-1].translate(_OF_URLS)
+    return data if b"\\" in text else JsonText(b'"%s%s"' % (text, b"=" * missing))
 
 
 def source_of_uri(uri: str, media_type: str | None) -> Source:

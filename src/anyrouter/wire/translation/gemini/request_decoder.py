@@ -173,7 +173,7 @@ def _read_output(shape: GenerationShape, fields: Fields, warnings: Warnings) -> 
 def _reasoning_of(shape: ThinkingShape) -> ReasoningOptions:
     budget, level = shape.thinking_budget, (shape.thinking_level or "").lower()
     return ReasoningOptions(
-        is_enabled=False if budget == 0 else None,
+        is_enabled=False if budget == 0 else shape.include_thoughts or None,  # who wants to see thoughts wants them to be had
         effort=level if level in EFFORTS else None,
         budget_tokens=budget if budget is not None and budget > 0 else None,
         is_adaptive=budget is not None and budget < 0,

@@ -204,12 +204,22 @@ def test_modes_of_calling(config: dict[str, Any], expected: ToolChoice | None) -
 
 
 @pytest.mark.parametrize(
+    ("told", "usual"), [("-_8=", "+/8="), ("-_8", "+/8="), ("__", "//=="), ("+/8=", "+/8="), ("YWJj", "YWJj"), ("", "")]
+)
+def test_base64_of_addresses_becomes_the_usual_one(told: str, usual: str) -> None:
+    part = decode(contents=[{"parts": [{"inlineData": {"mimeType": "image/png", "data": told}}]}]).messages[0].parts[0]
+    assert isinstance(part, Image)
+    assert part.source is not None
+    assert bytes(part.source.data or b"") == f'"{usual}"'.encode()
+
+
+@pytest.mark.parametrize(
     ("config", "expected"),
     [
         ({}, ReasoningOptions(is_hidden=True)),
-        ({"includeThoughts": True}, ReasoningOptions()),
+        ({"includeThoughts": True}, ReasoningOptions(is_enabled=True)),
         ({"thinkingBudget": 0}, ReasoningOptions(is_enabled=False, is_hidden=True)),
-        ({"thinkingBudget": -1, "includeThoughts": True}, ReasoningOptions(is_adaptive=True)),
+        ({"thinkingBudget": -1, "includeThoughts": True}, ReasoningOptions(is_enabled=True, is_adaptive=True)),
         ({"thinkingBudget": "512"}, ReasoningOptions(budget_tokens=512, is_hidden=True)),
         ({"thinkingLevel": "HIGH"}, ReasoningOptions(effort="high", is_hidden=True)),
         ({"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED"}, ReasoningOptions(is_hidden=True)),
