@@ -79,6 +79,15 @@ def test_usage_and_count_tokens_count_the_texts_by_the_rule(message: Any, ask: A
     assert message(**{**members, "system": "12345678"}).json["usage"]["input_tokens"] == 9
 
 
+def test_thinking_between_tools_begins_behind_a_tools_result(message: Any) -> None:
+    between = {"thinking": {"type": "between_tools"}}
+    assert [block["type"] for block in message(**between).json["content"]] == ["text"]
+    call = {"type": "tool_use", "id": "t", "name": "clock", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "noon"}
+    turns = [_user("Hi"), {"role": "assistant", "content": [call]}, _user([result])]
+    assert [block["type"] for block in message(messages=turns, **between).json["content"]] == ["thinking", "text"]
+
+
 def test_a_limit_of_tokens_and_stop_sequences_end_the_answer(message: Any) -> None:
     cut = message(max_tokens=3).json
     assert (cut["stop_reason"], cut["usage"]["output_tokens"]) == ("max_tokens", 3)

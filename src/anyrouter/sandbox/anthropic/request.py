@@ -37,7 +37,7 @@ def read_request(fields: Fields, *, is_counted_only: bool = False) -> MessagesRe
         raise fields.fault("max_tokens", FaultKind.MISSING)
     last_user_text, size, is_after_tool = _read_messages(fields)
     _read_sampling(fields)
-    is_reasoning = _read_thinking(fields, max_tokens)
+    is_reasoning = _read_thinking(fields, max_tokens, is_after_tool=is_after_tool)
     tools = tuple(_read_tool(tool, place) for place, tool in enumerate(fields.objects("tools", maximum=MAX_TOOLS)))
     forced, is_allowed = _read_tool_choice(fields, tools)
     if is_reasoning and forced is not None:
@@ -118,12 +118,12 @@ def _read_sampling(fields: Fields) -> None:
     fields.object("metadata")
 
 
-def _read_thinking(fields: Fields, max_tokens: int | None) -> bool:
-    """Whether thinking is asked for."""
+def _read_thinking(fields: Fields, max_tokens: int | None, *, is_after_tool: bool) -> bool:
+    """Whether thinking is asked for: here, or behind a tool's result alone."""
     thinking = fields.object("thinking")
     if thinking is None:
         return False
-    kind = thinking.choice("type", ("enabled", "disabled", "adaptive"))
+    kind = thinking.choice("type", ("enabled", "disabled", "adaptive", "between_tools"))
     if kind is None:
         raise thinking.fault("type", FaultKind.MISSING)
     if kind == "enabled":
@@ -132,7 +132,7 @@ def _read_thinking(fields: Fields, max_tokens: int | None) -> bool:
             raise ApiError(400, "thinking.enabled.budget_tokens: Field required")
         if max_tokens is not None and budget >= max_tokens:
             raise ApiError(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
-    return kind != "disabled"
+    return kind in {"enabled", "adaptive"} or (kind == "between_tools" and is_after_tool)
 
 
 def _read_tool(tool: Fields, place: int) -> Tool:
