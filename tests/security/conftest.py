@@ -15,7 +15,7 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ids import new_id
 from anyrouter.core.keys import digest, generate, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
-from anyrouter.policy.endpoints import Endpoint
+from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.storage.opening import Storage, open_storage
 from support.gateway import GatewayProcess
 from support.raw_client import RawClient, Reply, raw_request
@@ -34,6 +34,7 @@ BODIES = {
     "responses": b'{"model":"openai/gpt-4o","input":"MARKER-prompt"}',
     "route": b'{"model":"openai/gpt-4o","input":"MARKER-prompt"}',
 }
+ASKED = {endpoint: body for endpoint, body in BODIES.items() if not ENDPOINTS[endpoint].is_dry}  # an upstream is, at these
 CONTENTS = b'{"contents":[{"role":"user","parts":[{"text":"MARKER-prompt"}]}]}'
 
 

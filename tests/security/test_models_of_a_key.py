@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from tests.security.conftest import BODIES, Exposed
+from tests.security.conftest import ASKED, BODIES, Exposed
 
 from support.raw_client import Reply, raw_request
 from support.upstream import Answer, Received, json_answer
@@ -162,7 +162,7 @@ def test_the_path_s_query_chooses_no_model(exposed: Exposed, bound: Bound) -> No
     assert exposed.upstream.received[0].path == "/v1/chat/completions"
 
 
-@pytest.mark.parametrize("endpoint", [path for path in BODIES if path != "chat/completions"])
+@pytest.mark.parametrize("endpoint", [path for path in ASKED if path != "chat/completions"])
 def test_every_endpoint_judges_the_model(exposed: Exposed, endpoint: str) -> None:
     key = exposed.key("--model", ALLOWED)
     for stream in (b"", b'"stream":true,'):
@@ -196,7 +196,7 @@ def test_the_catalogue_shows_what_the_key_may_use_and_nothing_else(exposed: Expo
     "pin", [b"openai", b"OpenAI", b"anthropic", b"live", b"../openai", b"openai, sandbox", b"\xff", b"x" * 5000, b"%6fpenai"]
 )
 def test_a_test_key_reaches_no_real_provider_whatever_it_pins(exposed: Exposed, pin: bytes) -> None:
-    for endpoint, body in BODIES.items():
+    for endpoint, body in ASKED.items():
         request = raw_request(b"POST", b"/v1/" + endpoint.encode(), b"X-AnyRouter-Provider: " + pin, key=exposed.test_key, body=body)
         assert exposed.ask(request).status in {400, 404}
         assert exposed.ask(request.replace(b"X-AnyRouter-Provider", b"X-AnyRouter-Environment")).status == 200

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from tests.security.conftest import BODIES, CREDENTIAL, Exposed
+from tests.security.conftest import ASKED, BODIES, CREDENTIAL, Exposed
 from tests.security.test_authorization_header import logged
 
 from support.raw_client import Reply, chunked, raw_request
@@ -12,7 +12,7 @@ from support.upstream import Answer, Received, json_answer, stream_answer
 
 TO_OPENAI = {"host", "content-type", "accept", "accept-encoding", "user-agent", "authorization", "content-length"}
 TO_ANTHROPIC = TO_OPENAI - {"authorization"} | {"x-api-key", "anthropic-version"}
-inference = pytest.mark.parametrize("endpoint", BODIES)
+inference = pytest.mark.parametrize("endpoint", ASKED)
 
 CLIENT_HEADERS = [
     b"Cookie: MARKER=1",
@@ -154,7 +154,7 @@ def test_of_the_provider_s_headers_none_comes_back(exposed: Exposed) -> None:
         return Answer(headers={**secret, **usual.headers}, body=usual.body)
 
     exposed.upstream.handle = answer
-    for endpoint, body in BODIES.items():
+    for endpoint, body in ASKED.items():
         reply = exposed.ask(raw_request(b"POST", b"/v1/" + endpoint.encode(), key=exposed.live_key, body=body))
         assert reply.status == 200
         assert "MARKER" not in f"{reply.headers}"

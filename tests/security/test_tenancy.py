@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.security.conftest import BODIES, Exposed
+from tests.security.conftest import ASKED, BODIES, Exposed
 
 from anyrouter.cli import app
 from support.raw_client import Reply, raw_request
@@ -75,7 +75,7 @@ def test_a_key_s_usage_is_its_own_in_every_grouping_and_form(exposed: Exposed) -
 
 def test_a_test_key_has_the_sandbox_s_prices_and_nobody_s_money(exposed: Exposed) -> None:
     before = get(exposed, "credits", exposed.live_key).json["total_usage"]
-    for endpoint, body in BODIES.items():
+    for endpoint, body in ASKED.items():
         reply = exposed.ask(raw_request(b"POST", b"/v1/" + endpoint.encode(), key=exposed.test_key, body=body))
         entry = get(exposed, f"generation/{reply.headers['x-generation-id']}", exposed.test_key).json["data"]
         assert (entry["environment"], entry["total_cost"]) == ("test", 0)

@@ -60,7 +60,8 @@ class HttpConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the socket at once; `on_lost` follows."""
         self.is_usable = False
-        self._transport.abort()
+        if not self.lost.done():
+            self._transport.abort()
 
     def abandon(self) -> None:
         """Close the socket that there is, or that a late connection_made brings."""

@@ -164,6 +164,7 @@ class HttpExchange(Exchange):
 
     def lose(self, error: BaseException | None) -> None:
         """The connection ended before the message did."""
+        self._transport = None  # some versions of asyncio stumble when a transport that is gone is told to go
         self.fail(UpstreamBroken(CUT, internal=f"connection closed ({type(error).__name__})" if error else "connection closed"))
 
     def fail(self, error: Exception) -> None:
