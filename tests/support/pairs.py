@@ -163,10 +163,14 @@ class World:
 
     def generation(self, identity: str, environment: str) -> dict[str, Any]:
         """What the ledger says of a generation."""
+        return self.get(f"generation/{identity}", environment)["data"]
+
+    def get(self, path: str, environment: str) -> Any:
+        """What the reading API answers."""
         headers = {"authorization": f"Bearer {self.keys[environment]}"}
-        reply = self.http.get(f"{self.gateway.base_url}/api/v1/generation/{identity}", headers=headers)
+        reply = self.http.get(f"{self.gateway.base_url}/api/v1/{path}", headers=headers)
         assert reply.status_code == 200, reply.text
-        return reply.json()["data"]
+        return reply.json()
 
 
 def _rows() -> Iterator[dict[str, str]]:

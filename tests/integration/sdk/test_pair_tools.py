@@ -36,9 +36,8 @@ def _text(content: Any) -> str:
 
 
 @pytest.mark.parametrize("how", HOW)
-@pytest.mark.parametrize("must_call", ["any", "weather"])
-def test_a_tool_that_must_be_called_is(pair: Pair, how: str, must_call: str) -> None:
-    said = pair.say(how, "chat", tools=(WEATHER, CLOCK), must_call=must_call)
+def test_a_tool_is_called_where_one_must_be(pair: Pair, how: str) -> None:
+    said = pair.say(how, "chat", tools=(WEATHER, CLOCK), must_call="any")
     (call,) = said.calls
     assert (call.name, call.arguments) == ("weather", OSLO)
     assert call.id
