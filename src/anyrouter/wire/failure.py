@@ -58,8 +58,11 @@ def _unescape(text: str) -> str:
 
 
 def _spellings(secret: str) -> str:
-    """A pattern: each character as it is, behind backslashes, as an escape of JSON (of JSON within JSON, too) or percent-encoded."""
-    return "".join(rf"(?:\\{{0,4}}{re.escape(letter)}|(?i:\\{{1,4}}u{ord(letter):04x}|%{ord(letter):02x}))" for letter in secret)
+    """A pattern: each character as an escape of JSON (of JSON within JSON, too), percent-encoded, or as it is, behind backslashes.
+
+    The longer spellings come first: a last letter `u` is the beginning of its own escape.
+    """
+    return "".join(rf"(?:(?i:\\{{1,4}}u{ord(letter):04x}|%{ord(letter):02x})|\\{{0,4}}{re.escape(letter)})" for letter in secret)
 
 
 def error_object(denied: Denied, request_id: str) -> dict[str, Any]:

@@ -82,7 +82,8 @@ class Wire:
         self.writer.close()
 
     def reset(self) -> None:
-        self.writer.transport.abort()
+        with contextlib.suppress(AttributeError):  # asyncio's TLS transport, closed twice, forgets its protocol (CPython 3.11.2)
+            self.writer.transport.abort()
 
 
 Script = Callable[[Wire], Awaitable[None]]

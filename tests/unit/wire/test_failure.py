@@ -275,3 +275,9 @@ def test_a_long_secret_is_looked_for_in_a_long_text_in_no_time() -> None:
     assert time.perf_counter() - started_s < 0.05
     spelt = "".join(f"\\u{ord(letter):04x}" for letter in secret)
     assert scrub(f"{text}{spelt}.", (secret,)) == f"{text}[redacted]."
+
+
+def test_a_secret_that_ends_as_an_escape_begins_is_gone_to_its_last_letter() -> None:
+    secret = "MARKER-menu"
+    for spelt in ("".join(f"\\u{ord(letter):04x}" for letter in secret), secret, "".join(f"%{ord(letter):02x}" for letter in secret)):
+        assert scrub(f"it said {spelt}.", (secret,)) == "it said [redacted]."
