@@ -135,7 +135,8 @@ class Members:
     ) -> list[bytes | memoryview]:
         """The text with values replaced, members removed and members added at the end, as parts to be sent one after the other.
 
-        Names that do not occur are ignored by `replace` and `remove`; `append` is for names that do not occur.
+        Names that do not occur are ignored by `replace` and `remove`; `append` is for names that do not occur. What is removed is not
+        replaced.
         """
         spans = self._find()
         if spans is None:
@@ -146,15 +147,16 @@ class Members:
                 _, start, end = spans[name]
                 view = memoryview(self.text)
                 return [view[:start], value, view[end:]]
-        cuts = [(spans[name][1], spans[name][2], value) for name, value in replace.items() if name in spans]
+        removed = frozenset(remove)
+        cuts = [(spans[name][1], spans[name][2], value) for name, value in replace.items() if name in spans and name not in removed]
         is_first_removed = False
-        for name in remove:
+        for name in removed:
             if name in spans:
                 start, _, end = spans[name]
                 is_first_removed = is_first_removed or self.text[start : start + 1] != b","
                 cuts.append((start, end, b""))
         if is_first_removed:  # the comma behind it would be left over; rare enough for the plain way
-            return [self._rebuild(replace, frozenset(remove), append or {})]
+            return [self._rebuild(replace, removed, append or {})]
         cuts.sort()
         if append:
             tail = b"".join(b',"%s":%s' % (name.encode(), value) for name, value in append.items())

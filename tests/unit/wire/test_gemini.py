@@ -51,6 +51,14 @@ def test_what_is_the_gateways_own_or_in_the_path_is_cut_out() -> None:
     assert json.loads(sent(encode(body))) == {**BODY, "x": 1}
 
 
+@pytest.mark.parametrize(
+    "text", [b'{"contents":[],"model":"x"}', b'{"contents": [], "model": "x", "tools": []}', b'{"model":"x","contents":[]}']
+)
+def test_a_model_in_the_body_is_cut_out_wherever_it_stands(text: bytes) -> None:
+    kept = {name: value for name, value in json.loads(text).items() if name != "model"}
+    assert json.loads(sent(text)) == kept
+
+
 def test_of_a_repeated_member_only_the_judged_one_is_sent() -> None:
     assert json.loads(sent(b'{"contents":[1],"contents":[2]}')) == {"contents": [2]}
     assert b"[1]" not in sent(b'{"contents":[1],"contents":[2]}')

@@ -125,6 +125,15 @@ def test_of_a_repeated_member_the_last_counts_and_it_is_sent_once(text: bytes) -
     assert "model" not in dict(pairs(edited(text, {}, ("model",))))
 
 
+@pytest.mark.parametrize(
+    "text", [b'{"a":1,"b":2,"c":3}', b'{"a": 1, "b": 2, "c": 3}', b'{"a" : 1,"b" :2 ,"c":3}', b'{"a":1,"b":2,"b":2,"c":3}']
+)
+def test_what_is_removed_is_not_replaced(text: bytes) -> None:
+    for name in ("a", "b", "c"):
+        left = {other: value for other, value in (("a", 1), ("b", 2), ("c", 3)) if other != name}
+        assert dict(pairs(edited(text, {name: b'"new"'}, (name,)))) == left
+
+
 def test_nested_repetitions_are_the_upstreams_to_judge_and_stay_as_they_are() -> None:
     text = b'{"a":{"x":1,"x":2},"model":"m"}'
     assert edited(text, {"model": b'"n"'}) == b'{"a":{"x":1,"x":2},"model":"n"}'
