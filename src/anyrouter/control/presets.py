@@ -22,7 +22,7 @@ from anyrouter.core.preset import MARK, SLUG, Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.wire.request import MAX_MODEL_LENGTH, REFUSED_MEMBERS
 
-DIALECTS = ("openai", "anthropic", "responses")
+DIALECTS = ("openai", "anthropic", "responses", "gemini")
 MAX_PRESETS = 1000  # of one environment
 MAX_MEMBERS = 100
 MAX_MEMBERS_BYTES = 65_536
@@ -30,7 +30,7 @@ MAX_PROMPT_LENGTH = 100_000
 MAX_DESCRIPTION_LENGTH = 2000
 # What is of one request alone.
 TRANSIENT_MEMBERS = frozenset({"messages", "input", "prompt", "contents", "stream", "stream_options", "preset", "previous_response_id"})
-_SYSTEM_MEMBERS = ("system", "instructions")
+_SYSTEM_MEMBERS = ("system", "instructions", "systemInstruction", "system_instruction")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _SYSTEM_ROLES = ("system", "developer")
 
@@ -190,7 +190,7 @@ def check_config(config: Any) -> tuple[dict[str, bytes], str | None]:
             raise _refusal(f"config.{field}", "upstream addresses and credentials are configured by the operator")
         if field in TRANSIENT_MEMBERS:
             raise _refusal(f"config.{field}", "this is of one request alone: a preset cannot have it")
-    prompts = [said.pop(field) for field in _SYSTEM_MEMBERS if field in said]
+    prompts = [_read_instruction(said.pop(field)) for field in _SYSTEM_MEMBERS if field in said]
     if any(not isinstance(prompt, str) for prompt in prompts):
         raise _refusal("config", "the system prompt of a preset is a text")
     _check_models(said)
@@ -213,6 +213,15 @@ def _check_models(said: Mapping[str, Any]) -> None:
 
 def _is_model(name: Any) -> bool:
     return isinstance(name, str) and 0 < len(name) <= MAX_MODEL_LENGTH and name.isprintable() and MARK not in name
+
+
+def _read_instruction(said: Any) -> Any:
+    """A system prompt as it is, that of Gemini's format as a text where it is nothing but one."""
+    parts = said.get("parts") if isinstance(said, Mapping) else None
+    if isinstance(parts, list) and parts and all(isinstance(part, Mapping) and set(part) == {"text"} for part in parts):
+        texts = [part["text"] for part in parts]
+        return "\n\n".join(texts) if all(isinstance(text, str) for text in texts) else said
+    return said
 
 
 def _read_system_message(body: Mapping[str, Any]) -> str | None:

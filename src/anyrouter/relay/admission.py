@@ -162,17 +162,18 @@ class Admission:
         endpoint = head.endpoint
         dialect = _DIALECT_OF[endpoint]
         if head.model is not None and dialect.read_named_request is not None:
-            return dialect.read_named_request(endpoint, body, head.model)
-        request = dialect.read_request(endpoint, body)
+            request = dialect.read_named_request(endpoint, body, head.model)
+        else:
+            request = dialect.read_request(endpoint, body)
         if _PRESET_MARK not in request.model and "preset" not in request.members.values:
             return request
-        asked = read_preset(request.members)
+        asked = read_preset(request.members, head.model)
         if asked is None:
             return request
         preset = self._presets().find(principal.environment.id, asked[0])
         if preset is None:
             raise ClientError(no_such_preset(*asked))
-        return dialect.read_request(endpoint, apply_preset(body, preset, endpoint))
+        return dialect.read_request(endpoint, apply_preset(body, preset, endpoint, head.model))
 
     def _choose(
         self, head: RequestHead, principal: Principal, request: InferenceRequest, lane: Lane | Denied, now_s: float

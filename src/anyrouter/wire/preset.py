@@ -4,7 +4,7 @@ The rules are those that OpenRouter documents for its presets (openrouter.ai/doc
 a preset is asked for as the model (`@preset/slug`), behind a model (`openai/gpt-4o@preset/slug`), or by the member `preset`; the two
 are merged at the top level, except that `tools` of both are joined. Where that page is silent: a member that is null is not said; a
 request with a system prompt of its own does not get the preset's; and what a preset has in another wire format's words is translated
-where every format has such a word, else left out.
+where every format has such a word, else left out. Where a path names the model (Gemini) it is asked for there, or by the member `preset`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,16 @@ import msgspec
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.preset import MARK, SLUG, Preset, split_preset
+from anyrouter.wire import preset_gemini
 from anyrouter.wire.members import Members
 
 CHAT, COMPLETIONS, EMBEDDINGS, MESSAGES, RESPONSES = "chat/completions", "completions", "embeddings", "messages", "responses"
-_DIALECTS = {MESSAGES: "anthropic", "messages/count_tokens": "anthropic", RESPONSES: "responses"}
+_DIALECTS = {
+    MESSAGES: "anthropic",
+    "messages/count_tokens": "anthropic",
+    RESPONSES: "responses",
+    **dict.fromkeys(preset_gemini.ENDPOINTS, preset_gemini.NAME),
+}
 _ROUTING = frozenset({"model", "models", "provider", "route", "session_id", "transforms", "plugins", "usage"})
 _EVERYWHERE = _ROUTING | {"temperature", "top_p", "top_k", "max_tokens", "stop"}  # in every format of a chat, by these or other names
 _COMPLETIONS_ONLY = frozenset({"seed", "n", "frequency_penalty", "presence_penalty", "logit_bias", "user"})
@@ -49,12 +55,13 @@ class _Message(msgspec.Struct):
     role: str | None = None
 
 
-def read_preset(members: Members) -> tuple[str, str] | None:
+def read_preset(members: Members, path_model: str | None = None) -> tuple[str, str] | None:
     """The slug of the preset that a request asks for, and the member that names it; None when it asks for none.
 
-    ClientError `invalid_parameter` when it asks for two, or for what cannot be the slug of one.
+    `path_model` is the model of a request that has it in its path: the body's `model` says nothing then. ClientError
+    `invalid_parameter` when it asks for two, or for what cannot be the slug of one.
     """
-    _, slug = split_preset(members.text_of("model") or "")
+    _, slug = split_preset(_model_of(members, path_model))
     named = members.text_of("preset")
     if named is not None:
         named = named.removeprefix(MARK)
@@ -76,24 +83,23 @@ def no_such_preset(slug: str, param: str) -> Denied:
     return Denied(code="not_found", param=param, message=f"There is no preset {slug!r} in this environment. GET /presets lists them.")
 
 
-def apply_preset(text: bytes, preset: Preset, endpoint: str = CHAT) -> bytes:
+def apply_preset(text: bytes, preset: Preset, endpoint: str = CHAT, path_model: str | None = None) -> bytes:
     """A request's body with the preset under its members, and without the mention of the preset.
 
-    Bytes of members that the preset does not touch stay as they were. NotJson when the text is no JSON object; ClientError when
-    neither the request nor the preset names a model.
+    Bytes of members that the preset does not touch stay as they were. A request that has its model in its path (`path_model`) has it in
+    its body afterwards. NotJson when the text is no JSON object; ClientError when neither the request nor the preset names a model.
     """
     members = Members(text)
     dialect = _DIALECTS.get(endpoint, "openai")
     given = dict(_select(preset, dialect, endpoint))
-    said = {name for name in members.values if not members.raw_is_missing(name)}
-    told = said | {synonym for name in said for synonym in _SYNONYMS_OF.get(name, ())}
-    changes = {name: value for name, value in given.items() if name not in told and name != "model"}
-    if "tools" in said and "tools" in given:
-        changes["tools"] = _join_tools(bytes(given["tools"]), members.raw("tools") or b"")
-    if preset.system_prompt is not None:
-        changes |= _place_system_prompt(members, preset.system_prompt, dialect, endpoint, said)
+    if dialect == preset_gemini.NAME:
+        given = given if preset.dialect == dialect else preset_gemini.gather(given)
+        changes = preset_gemini.merge(members, given, preset.system_prompt)
+    else:
+        changes = _merge(members, given, preset, endpoint)
     removed = {"preset"}
-    model = _choose_model(members, preset)
+    model = _choose_model(members, preset, path_model)
+    changes.pop("model", None)
     if model is not None:
         changes["model"] = model
     else:
@@ -103,9 +109,25 @@ def apply_preset(text: bytes, preset: Preset, endpoint: str = CHAT) -> bytes:
     return b"".join(members.edit(replaced, removed, appended))
 
 
-def _choose_model(members: Members, preset: Preset) -> bytes | None:
+def _merge(members: Members, given: Mapping[str, bytes], preset: Preset, endpoint: str) -> dict[str, bytes]:
+    """The members of a request that change, or that it gets, when `given` is put under them."""
+    said = {name for name in members.values if not members.raw_is_missing(name)}
+    told = said | {synonym for name in said for synonym in _SYNONYMS_OF.get(name, ())}
+    changes = {name: value for name, value in given.items() if name not in told}
+    if "tools" in said and "tools" in given:
+        changes["tools"] = _join_tools(bytes(given["tools"]), members.raw("tools") or b"")
+    if preset.system_prompt is not None:
+        changes |= _place_system_prompt(members, preset.system_prompt, endpoint, said)
+    return changes
+
+
+def _model_of(members: Members, path_model: str | None) -> str:
+    return path_model if path_model is not None else members.text_of("model") or ""
+
+
+def _choose_model(members: Members, preset: Preset, path_model: str | None) -> bytes | None:
     """The model's name as JSON: the request's own, else the preset's; None where `models` has to do."""
-    own, _ = split_preset(members.text_of("model") or "")
+    own, _ = split_preset(_model_of(members, path_model))
     if own:
         return msgspec.json.encode(own)
     if "model" in preset.members:
@@ -119,7 +141,8 @@ def _choose_model(members: Members, preset: Preset) -> bytes | None:
 def _select(preset: Preset, dialect: str, endpoint: str) -> Iterable[tuple[str, bytes]]:
     """What of the preset has a meaning at the endpoint, by the names that it has there."""
     is_native = preset.dialect == dialect and endpoint not in (COMPLETIONS, EMBEDDINGS)
-    for name, value in preset.members.items():
+    is_foreign = preset.dialect == preset_gemini.NAME and not is_native
+    for name, value in (preset_gemini.flatten(preset.members) if is_foreign else preset.members).items():
         common = name if is_native else _COMMON_NAME.get(name, name)
         if is_native:
             yield name, value
@@ -136,10 +159,10 @@ def _listed(value: bytes) -> bytes:
     return b"[%s]" % value if value.startswith(b'"') else value
 
 
-def _place_system_prompt(members: Members, prompt: str, dialect: str, endpoint: str, said: set[str]) -> Mapping[str, bytes]:
+def _place_system_prompt(members: Members, prompt: str, endpoint: str, said: set[str]) -> Mapping[str, bytes]:
     if endpoint in (COMPLETIONS, EMBEDDINGS):
         return {}
-    member = _SYSTEM_MEMBERS.get(dialect)
+    member = _SYSTEM_MEMBERS.get(_DIALECTS.get(endpoint, "openai"))
     if member is not None:
         return {} if member in said else {member: msgspec.json.encode(prompt)}
     messages = members.raw("messages")

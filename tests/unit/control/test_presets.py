@@ -84,6 +84,15 @@ async def test_a_change_replaces_what_it_names_and_counts_the_version(service: P
     assert (await service.change("live", "writer", {"config": {"system": "New."}})).system_prompt == "New."
 
 
+@pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
+async def test_an_instruction_of_gemini_s_format_is_a_system_prompt(service: PresetService, name: str) -> None:
+    config = {"model": "a/b", name: {"parts": [{"text": "Be terse."}, {"text": "Be kind."}]}, "safetySettings": []}
+    made = await service.create(slug="writer", environment="live", config=config, dialect="gemini")
+    assert (made.system_prompt, made.members) == ("Be terse.\n\nBe kind.", {"model": b'"a/b"', "safetySettings": b"[]"})
+    for odd in ({"parts": []}, {"parts": [{"text": 5}]}, {"parts": [{"text": "a", "inlineData": {}}]}, {"parts": "text"}, [5]):
+        assert await refusal(service.change("live", "writer", {"config": {name: odd}})) == ("invalid_parameter", "config")
+
+
 async def test_a_deleted_preset_is_gone(service: PresetService) -> None:
     await service.create(slug="writer", environment="live", config={})
     assert (await service.delete("live", "writer")).slug == "writer"
@@ -163,7 +172,7 @@ def test_what_no_preset_can_have_is_refused(config: Any, param: str) -> None:
         ({"description": "a\x1b[31m"}, "description"),
         ({"system_prompt": "x" * (MAX_PROMPT_LENGTH + 1)}, "system_prompt"),
         ({"system_prompt": "a\0b"}, "system_prompt"),
-        ({"dialect": "gemini"}, "dialect"),
+        ({"dialect": "bedrock"}, "dialect"),
     ],
 )
 async def test_what_is_said_about_a_preset_has_its_bounds(service: PresetService, fields: dict[str, Any], param: str) -> None:
