@@ -6,9 +6,9 @@
       _send_at_once      intent, the first target                  most requests; `_arrived` delivers their reply
       _run, _attempt     intent, upstream, fallback                policy.attempt; everything that has to wait
       _deliver, _stream  the reply, whole or as it comes           wire, relay.stream
-      _settle            usage, price, ledger                      policy.price
+      Ending             every other end; usage, price, ledger     relay.ending, policy.price
 
-Nothing here knows HTTP's framing, a database or a framework. Whatever happens, the client gets one reply and the ledger one entry.
+Nothing here knows HTTP's framing, a database or a framework.
 """
 
 import asyncio
@@ -17,14 +17,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from anyrouter.core.errors import ClientError, Denied, StorageUnavailable, UpstreamBroken, UpstreamError
-from anyrouter.core.ids import generation_id_of
-from anyrouter.core.ledger import EntryState, Outcome
+from anyrouter.core.errors import ClientError, Denied, UpstreamBroken, UpstreamError
+from anyrouter.core.ledger import EntryState
 from anyrouter.core.preset import PresetTable
-from anyrouter.core.usage import Usage, UsageSource
-from anyrouter.policy.attempt import judge
 from anyrouter.policy.candidate import NO_RULES, RoutingRules
-from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.health import HealthBook
 from anyrouter.policy.route import Snapshot
 from anyrouter.policy.succession import RetryPolicy
@@ -32,19 +28,19 @@ from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.encoding import encode, encode_head
+from anyrouter.relay.ending import Ending
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
-from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, common_lines, limit_lines, refusal_lines, reply_head
+from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, reply_head
 from anyrouter.relay.stats import RelayStats
-from anyrouter.relay.stream import StreamPump, open_rewriter, render_break
+from anyrouter.relay.stream import StreamPump, open_rewriter
 from anyrouter.relay.successors import Successors
-from anyrouter.wire.failure import render_failure, scrub
+from anyrouter.wire.failure import scrub
 from anyrouter.wire.reply import InvalidReply
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
-_CLIENT_GONE = 499
 
 
 class Relay:
@@ -70,8 +66,9 @@ class Relay:
         self.stats, self._retries, self._replay = stats, retries or RetryPolicy(), replay
         self.authorize, self.find = authenticator.authorize, authenticator.find
         self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets, rules=rules)
-        self._limiter, self._client, self._ledger = limiter, client, ledger
-        self._on_internal_error, self._keep_alive_s = on_internal_error, keep_alive_s
+        self._client, self._ledger = client, ledger
+        self._ending = ending = Ending(ledger=ledger, limiter=limiter, stats=stats, on_internal_error=on_internal_error)
+        self._record, self._settle, self._keep_alive_s = ending.record, ending.settle, keep_alive_s
         self._pumps: set[StreamPump] = set()
 
     @property
@@ -98,17 +95,17 @@ class Relay:
         try:
             admitted = self._admission.admit(head, principal, body, downstream, self._leave)
             if isinstance(admitted, Denied):
-                self._refuse(head, admitted, downstream, principal)
+                self._ending.refuse(head, admitted, downstream, principal)
                 return None
             generation = admitted
             return None if generation is None or self._replay(generation) or self._send_at_once(generation) else self._run(generation)
         except Exception as error:  # noqa: BLE001 -- the last resort: reported, settled and answered
-            self._mend(head, principal, downstream, generation, error)
+            self._ending.mend(head, principal, downstream, generation, error)
             return None
 
     def refuse(self, head: RequestHead, denied: Denied, downstream: Downstream) -> None:
         """Answer a request whose head was judged and found wanting, in the dialect of its endpoint."""
-        self._refuse(head, denied, downstream, None)
+        self._ending.refuse(head, denied, downstream, None)
 
     def tick(self) -> None:
         """Called once a second: keep silent streams alive."""
@@ -154,7 +151,7 @@ class Relay:
         except UpstreamError as broken:
             error = broken
         except Exception as mistake:  # noqa: BLE001 -- as in `serve`
-            self._mend(head, generation.principal, generation.downstream, generation, mistake)
+            self._ending.mend(head, generation.principal, generation.downstream, generation, mistake)
             return
         generation.downstream.follow(self._run(generation, error))
 
@@ -165,7 +162,7 @@ class Relay:
             self.stats.running -= generation.is_waiting  # a task that is about to begin counts by itself
             generation.is_waiting = False
             exchange.cancel()
-            self._abandon(generation)
+            self._ending.abandon(generation)
 
     # In a task.
 
@@ -179,17 +176,17 @@ class Relay:
             generation.cancel = task.cancel
             downstream.watch(generation)
             if downstream.is_closed:
-                self._abandon(generation)
+                self._ending.abandon(generation)
                 return
             if not self._ledger.has_room():
                 await self._ledger.wait_for_room()
             await self._attempt(generation, error)
         except asyncio.CancelledError:
-            self._abandon(generation)
+            self._ending.abandon(generation)
             if not downstream.is_closed:
                 raise
         except Exception as mistake:  # noqa: BLE001 -- as in `serve`
-            self._mend(head, principal, downstream, generation, mistake)
+            self._ending.mend(head, principal, downstream, generation, mistake)
         finally:
             self.stats.running -= 1
 
@@ -207,10 +204,10 @@ class Relay:
                 await self._try(generation)
             except UpstreamError as failure:
                 error = None
-                is_fallback_allowed = self._take_failure(generation, failure)
+                is_fallback_allowed = self._ending.take_failure(generation, failure)
                 if generation.is_begun or generation.is_settled:
                     generation.fail(failure)
-                    self._break_off(generation, failure)
+                    self._ending.break_off(generation, failure)
                     return
                 succession.fail(attempt, failure, is_fallback_allowed=is_fallback_allowed)
             except ClientError as refusal:
@@ -224,17 +221,7 @@ class Relay:
                 return
             attempt = succession.next()
         denied = attempts.refusal() if attempts.is_any else succession.refusal()
-        self._fail(generation.head, generation.principal, generation.downstream, generation, denied)
-
-    def _take_failure(self, generation: Generation, failure: UpstreamError) -> bool:
-        """Put a failed attempt on record; says whether another may follow."""
-        failed_s = time.monotonic()
-        if generation.exchange is None:
-            generation.upstream_s += failed_s - generation.asked_s
-        generation.exchange = None
-        judged = generation.attempts.fail(generation.target, failure, int((failed_s - generation.asked_s) * 1000))
-        generation.stop.tally.fail(judged.denied.code)
-        return judged.is_fallback_allowed
+        self._ending.fail(generation.head, generation.principal, generation.downstream, generation, denied)
 
     async def _try(self, generation: Generation) -> None:
         """Ask the target, unless it was asked, and deliver what it says. UpstreamError when that is of no use."""
@@ -326,72 +313,3 @@ class Relay:
         generation.succeed(now_s, exchange.headers)
         if len(generation.order) > 1:
             self._admission.remember(generation, now_s)
-
-    def _break_off(self, generation: Generation, error: UpstreamError) -> None:
-        """A stream that cannot go on: what was delivered is billed, and the client is told before the stream ends."""
-        denied = judge(generation.target, error).denied
-        if not generation.is_settled:
-            self._settle(generation, EntryState.FAILED, 200, generation.partial, denied.code)
-        if generation.request.is_streamed:
-            generation.downstream.write(render_break(generation, denied))
-            generation.downstream.finish()
-
-    def _abandon(self, generation: Generation) -> None:
-        """The client is gone, or the process is about to be: the upstream was cancelled, what was used is billed."""
-        generation.release()
-        if generation.is_asked and not generation.is_settled:
-            generation.attempts.abandon(generation.target, "client_closed_request")
-            partial = generation.partial
-            if partial.source is UsageSource.NONE:
-                tokens = generation.request.estimated_input_tokens
-                partial = Usage(input_tokens=tokens, source=UsageSource.ESTIMATED)
-            self._settle(generation, EntryState.CANCELLED, _CLIENT_GONE, partial, "client_closed_request")
-
-    def _mend(
-        self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, error: Exception
-    ) -> None:
-        """Something that should not have happened: reported, settled and answered."""
-        if isinstance(error, StorageUnavailable):
-            denied = Denied(code=error.code, message="The gateway cannot record the request now. Try again shortly.", retry_after_s=1.0)
-        else:
-            self._on_internal_error(head.request_id, error)
-            message = f"The gateway made a mistake. Its operator finds it in the log by the request id {head.request_id}."
-            denied = Denied(code="internal_error", message=message)
-        self._fail(head, principal, downstream, generation, denied)
-
-    def _fail(self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, denied: Denied) -> None:
-        """The request ends in an error that no other target can mend."""
-        if generation is None:
-            self._refuse(head, denied, downstream, principal)
-            return
-        generation.release()
-        if generation.is_asked and not generation.is_settled:
-            if not generation.attempts.records:
-                generation.attempts.abandon(generation.target, denied.code)
-            self._settle(generation, EntryState.FAILED, denied.http_status, generation.partial, denied.code)
-        if not generation.is_begun:
-            self._refuse(head, denied, downstream, principal, generation)
-        else:
-            downstream.abort()
-
-    def _settle(self, generation: Generation, state: EntryState, status: int, usage: Usage, error_code: str | None = None) -> None:
-        self._record(generation, generation.outcome(state, status, usage, generation.price(usage), error_code))
-
-    def _record(self, generation: Generation, outcome: Outcome) -> None:
-        intent = generation.intent
-        assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
-        generation.is_settled, generation.settled = True, outcome
-        self._ledger.settle(intent, outcome)
-        generation.stop.tally.count(outcome)
-
-    def _refuse(
-        self, head: RequestHead, denied: Denied, downstream: Downstream, principal: Principal | None, generation: Generation | None = None
-    ) -> None:
-        if generation is None:
-            self.stats.count_refusal(head.endpoint, denied.code)
-        dialect = ENDPOINTS[head.endpoint].dialect
-        generation_id = generation_id_of(head.request_id) if generation is None else generation.id
-        lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), common_lines(head, principal), refusal_lines(denied))
-        if principal is not None:
-            lines += limit_lines(self._limiter.peek(principal, time.monotonic()), dialect, head.now_ms)
-        downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))

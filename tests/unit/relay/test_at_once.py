@@ -186,7 +186,7 @@ async def test_a_ledger_that_refuses_the_intent_is_503_and_nothing_is_sent(make_
 @pytest.mark.parametrize(("error", "status"), [(StorageUnavailable("full"), 503), (RuntimeError("MARKER"), 500)])
 async def test_a_reply_that_cannot_be_put_on_record_is_not_delivered(make_world, json_reply, error, status):
     world = make_world()
-    world.relay._ledger = ledger = RefusingLedger(error)
+    world.relay._ledger = world.relay._ending._ledger = ledger = RefusingLedger(error)
     world.client.replies = [json_reply(COMPLETION)]
     reply = await begin(world)
     await turns()
@@ -199,7 +199,7 @@ async def test_a_reply_that_cannot_be_put_on_record_is_not_delivered(make_world,
 
 async def test_a_failure_that_cannot_be_put_on_record_is_answered_all_the_same(make_world, json_reply):
     world = make_world()
-    world.relay._ledger = ledger = RefusingLedger(StorageUnavailable("full"))
+    world.relay._ledger = world.relay._ending._ledger = ledger = RefusingLedger(StorageUnavailable("full"))
     world.client.replies = [json_reply(b"<html>")]
     reply = await begin(world)
     await end(reply)
