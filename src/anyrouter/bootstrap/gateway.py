@@ -20,13 +20,13 @@ from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.bootstrap.target_facts import KnownTargets
+from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
-from anyrouter.core.preset import PresetTable
 from anyrouter.core.provider import AuthKind
-from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.candidate import RoutingRules
 from anyrouter.policy.reply_cache import ReplyStore
 from anyrouter.policy.succession import RetryPolicy
@@ -74,25 +74,6 @@ class JournalHealth:
             raise StorageUnavailable("The ledger's queue is full: the database has not taken entries for a while.")
 
 
-class Environments:
-    """The environments of the moment, by id, and their presets; read again when something has changed."""
-
-    def __init__(self, storage: ServingStorage) -> None:
-        self._storage = storage
-        self.by_id: dict[str, Environment] = {}
-        self.presets = PresetTable()
-
-    async def read(self) -> None:
-        """Read them all. StorageUnavailable."""
-        rows = await self._storage.environments.list_environments(DEFAULT_ORGANISATION_ID)
-        self.presets = PresetTable(await self._storage.presets.list_presets(DEFAULT_ORGANISATION_ID))
-        self.by_id = {environment.id: environment for environment in rows}
-
-    def find_live(self) -> Environment | None:
-        """The environment whose models the public sees."""
-        return next((environment for environment in self.by_id.values() if environment.slug == "live"), None)
-
-
 def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
     """Serve until SIGINT or SIGTERM. InternalError with a text for the operator when it cannot start."""
     uvloop.run(_serve(settings, on_started))
@@ -105,16 +86,16 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         prices.add_client(client)
         authorizations = Authorizations(settings.upstreams, client)
         prices.add_authorizations(authorizations.by_upstream)
-        environments = Environments(storage)
+        tenants = TenantReader(storage)
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
-        await environments.read()
+        await tenants.read()
         first_key = await _make_first_key(storage)
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
         authenticator = Authenticator(
             lookup=storage.keys,
             peppers=[pepper.secret for pepper in (storage.peppers.current, storage.peppers.previous) if pepper is not None],
-            environments=lambda: environments.by_id,
+            tenants=lambda: tenants.current,
             confirmed_at_s=lambda: storage.watch.confirmed_at,
             failures_per_minute=settings.limits.failed_auth_per_minute,
         )
@@ -129,7 +110,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_internal_error=_report,
             keep_alive_s=int(settings.server.stream_comment_s),
             retries=RetryPolicy(retries=settings.routing.retries),
-            presets=lambda: environments.presets,
+            presets=lambda: tenants.current.presets,
             replay=replay.answer,
             rules=RoutingRules(facts_of=KnownTargets(settings.upstreams).facts_of, strategy_of=settings.routing.find_strategy),
         )
@@ -138,7 +119,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
                 settings=settings,
                 prices=prices,
                 storage=storage,
-                environments=environments,
+                tenants=tenants,
                 authenticator=authenticator,
                 limiter=limiter,
                 relay=relay,
@@ -150,7 +131,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
         probing = _probe(settings, relay, client)
-        async with _beside(storage, environments, authenticator, relay, replay, prices, authorizations, probing):
+        async with _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()
@@ -174,7 +155,7 @@ def _api_ports(
     settings: Settings,
     prices: Prices,
     storage: ServingStorage,
-    environments: Environments,
+    tenants: TenantReader,
     authenticator: Authenticator,
     limiter: RateLimiter,
     relay: Relay,
@@ -210,7 +191,7 @@ def _api_ports(
         version=__version__,
         measures=measures,
         client_address=client_address,
-        public_environment=environments.find_live,
+        public_environment=tenants.find_public,
         public_url=server.public_url,
         is_catalogue_public=server.public_models,
         metrics_token=server.metrics_token,
@@ -260,7 +241,7 @@ def _probe(settings: Settings, relay: Relay, client: HttpUpstreamClient) -> list
 @contextlib.asynccontextmanager
 async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     storage: ServingStorage,
-    environments: Environments,
+    tenants: TenantReader,
     authenticator: Authenticator,
     relay: Relay,
     replay: Replay,
@@ -271,16 +252,16 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     """What runs beside the requests: the second's tick, changed keys and environments, changed prices, tokens to be bought."""
     reading: set[asyncio.Task[None]] = set()
 
-    async def read_environments() -> None:
+    async def read_tenants() -> None:
         try:
-            await environments.read()
+            await tenants.read()
         except StorageUnavailable as error:
-            _log.warning("environments_not_read", reason=error.internal)
+            _log.warning("tenants_not_read", reason=error.internal)
         authenticator.forget()
 
     def on_change(_organisations: frozenset[str]) -> None:
         authenticator.forget()
-        task = asyncio.get_running_loop().create_task(read_environments())
+        task = asyncio.get_running_loop().create_task(read_tenants())
         reading.add(task)
         task.add_done_callback(reading.discard)
 

@@ -1,9 +1,10 @@
 """Who may do what: the one decision over a key, in one order (keys.md, section 3).
 
-    length, charset, form, checksum (core.keys.inspect; no I/O before here) -> find -> deleted -> disabled -> not before -> expired
-    -> environment active -> address -> endpoint -> scope            judge_key: on the head, before the body is read
-    -> model -> provider                                             judge_model, and policy.route: on the model really called
-    -> rate                                                          policy.limit
+    length, charset, form, checksum (core.keys.inspect; no I/O before here) -> find
+    -> deleted -> disabled -> not before -> expired -> organisation, membership and environment active
+    -> address -> endpoint -> scope            judge_key: on the head, before the body is read
+    -> model -> provider -> region             judge_model, and policy.route: on the model really called
+    -> rate -> concurrency -> budget -> credits                      policy.limit, policy.budget
 
 Every caller comes through here: inference and reading alike.
 """
@@ -16,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied
 from anyrouter.core.scopes import grants
-from anyrouter.core.tenancy import Environment
+from anyrouter.core.tenants import Owner
 from anyrouter.policy.endpoints import Endpoint
 
 EXPIRY_NOTICE_S = 14 * 24 * 3600
@@ -81,7 +82,7 @@ def _without_scheme(scheme: bytes, rest: bytes) -> Denied:
 
 
 def judge_key(  # noqa: PLR0911 -- one a step of the order
-    key: ApiKey, environment: Environment | None, endpoint: Endpoint, address: str, now: datetime
+    key: ApiKey, owner: Owner, endpoint: Endpoint, address: str, now: datetime
 ) -> Denied | None:
     """None when the key may use the endpoint from that address now."""
     if key.deleted_at is not None:
@@ -92,8 +93,9 @@ def judge_key(  # noqa: PLR0911 -- one a step of the order
         return Denied(code="invalid_api_key", message=f"The API key {key.label}… is not valid before {_rfc3339(key.not_before)}.")
     if key.expires_at is not None and now >= key.expires_at:
         return Denied(code="expired_api_key", message=f"The API key {key.label}… expired at {_rfc3339(key.expires_at)}. Ask for a new one.")
-    if environment is None or not environment.is_active:
-        return Denied(code="disabled_api_key", message=f"The environment {key.environment} of this API key is not active.")
+    denied = _judge_owner(key, owner)
+    if denied is not None:
+        return denied
     if key.allowed_ips is not None and not _is_inside(address, key.allowed_ips):
         return Denied(code="ip_not_allowed", message=f"The API key {key.label}… may not be used from {address}.")
     if key.endpoints is not None and endpoint.path not in key.endpoints:
@@ -104,6 +106,17 @@ def judge_key(  # noqa: PLR0911 -- one a step of the order
             scope=endpoint.scope,
             message=f"The API key {key.label}… lacks the scope {endpoint.scope}, which /{endpoint.path} needs.",
         )
+    return None
+
+
+def _judge_owner(key: ApiKey, owner: Owner) -> Denied | None:
+    organisation, environment, member = owner
+    if organisation is None or not organisation.is_active:
+        return Denied(code="disabled_api_key", message="The organisation of this API key is not active.")
+    if key.member_id is not None and (member is None or not member.is_active):
+        return Denied(code="disabled_api_key", message=f"The API key {key.label}… ended with the membership of the person whose it was.")
+    if environment is None or not environment.is_active or environment.deleted_at is not None:
+        return Denied(code="disabled_api_key", message=f"The environment {key.environment} of this API key is not active.")
     return None
 
 

@@ -140,7 +140,7 @@ class Admission:
             unreached = list_unreached(outcome, found, "the key's restrictions" if pin is None else "X-AnyRouter-Provider")
             outcome = Selection(candidates=choice.order, excluded=(*choice.excluded, *unreached))
         now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
-        denied = judge_key(key, environment, ENDPOINTS[own.endpoint], head.client_host, now) or self._limiter.judge(principal, now_s)
+        denied = judge_key(key, principal.owner, ENDPOINTS[own.endpoint], head.client_host, now) or self._limiter.judge(principal, now_s)
         output_tokens = bound_output(own.endpoint, request)
         told = explain(outcome, now_s, input_tokens=request.estimated_input_tokens, output_tokens=output_tokens, denied=denied)
         limits = limit_lines(self._limiter.peek(principal, now_s), ENDPOINTS[ROUTE].dialect, head.now_ms)

@@ -1,7 +1,7 @@
 """Phase one: whose request is this. A key that is in memory needs no I/O; a text that cannot be a key never causes any."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import TypeVar
@@ -10,8 +10,9 @@ from anyrouter.core import keys
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied, StorageUnavailable
 from anyrouter.core.keys import Digester, Malformed
-from anyrouter.core.tenancy import Environment
+from anyrouter.core.tenants import Tenants
 from anyrouter.policy.authorize import UNKNOWN_KEY, judge_key, read_credential
+from anyrouter.policy.budget import own_budgets
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.limit import SlidingLog
 from anyrouter.relay.call import Principal, RequestHead
@@ -37,11 +38,11 @@ class Authenticator:
         *,
         lookup: KeyLookup,
         peppers: Sequence[bytes],
-        environments: Callable[[], Mapping[str, Environment]],
+        tenants: Callable[[], Tenants],
         confirmed_at_s: Callable[[], float],
         failures_per_minute: int = 100,
     ) -> None:
-        self._lookup, self._environments = lookup, environments
+        self._lookup, self._tenants = lookup, tenants
         self._digesters = tuple(map(Digester, peppers))
         self._confirmed_at_s, self._failures_per_minute = confirmed_at_s, failures_per_minute
         self._known: OrderedDict[bytes, ApiKey] = OrderedDict()
@@ -122,12 +123,19 @@ class Authenticator:
             _keep(self._known, digest, key, _MAX_KNOWN)
 
     def _judge(self, key: ApiKey, head: RequestHead, digest: bytes | None) -> Principal | Denied:
-        environment = self._environments().get(key.environment_id)
+        tenants = self._tenants()
+        owner = tenants.find_owner(key)
         now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
-        denied = judge_key(key, environment, ENDPOINTS[head.endpoint], head.client_host, now)
-        if denied is not None or environment is None:
+        denied = judge_key(key, owner, ENDPOINTS[head.endpoint], head.client_host, now)
+        if denied is not None or owner.organisation is None or owner.environment is None:
             return denied or UNKNOWN_KEY
-        principal = Principal(key=key, environment=environment)
+        principal = Principal(
+            key=key,
+            environment=owner.environment,
+            organisation=owner.organisation,
+            member=owner.member,
+            budgets=(*own_budgets(key), *tenants.list_budgets((key.rotation_group, key.environment_id, key.organisation_id))),
+        )
         if digest is not None and key.expires_at is None and key.not_before is None and key.allowed_ips is None:
             if len(self._lasting) >= _MAX_KNOWN:
                 self._lasting.clear()

@@ -7,9 +7,11 @@ from enum import StrEnum
 import msgspec
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.budget import Budget
 from anyrouter.core.errors import Denied
 from anyrouter.core.keys import hide
-from anyrouter.core.tenancy import Environment
+from anyrouter.core.tenancy import Environment, Member, Organisation
+from anyrouter.core.tenants import Owner
 
 MAX_TRACE_ID = 128
 MAX_TEXT = 200  # characters that are kept of a client's header
@@ -30,10 +32,18 @@ class CacheWish(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The authenticated caller: its key and its environment."""
+    """The authenticated caller: its key, whose that is, and every budget that its requests count against."""
 
     key: ApiKey
     environment: Environment
+    organisation: Organisation
+    member: Member | None = None  # whose personal key it is
+    budgets: tuple[Budget, ...] = ()
+
+    @property
+    def owner(self) -> Owner:
+        """Whose the key is."""
+        return Owner(self.organisation, self.environment, self.member)
 
 
 class HeadFacts(msgspec.Struct, kw_only=True):

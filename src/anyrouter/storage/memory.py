@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,15 +128,7 @@ class MemoryEnvironmentStore:
         place = (environment.organisation_id, environment.slug)
         known = self._environments.get(place)
         if known is not None:
-            environment = Environment(
-                id=known.id,
-                organisation_id=known.organisation_id,
-                slug=known.slug,
-                name=environment.name,
-                kind=environment.kind,
-                is_active=environment.is_active,
-                rate_limit_rpm=environment.rate_limit_rpm,
-            )
+            environment = replace(environment, id=known.id)
         self._environments[place] = environment
         self._on_change(environment.organisation_id)
 

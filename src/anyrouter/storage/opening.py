@@ -19,11 +19,12 @@ from anyrouter.storage.retention import Retention
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
 
 
 class Storage:
-    """What a command needs: `keys` (KeyStore, KeyLookup), `environments`, `presets`, `reader` (LedgerReader), `health`, `peppers`.
+    """What a command needs: the ports of `control`, and `peppers`. `keys` is a KeyStore and a KeyLookup, `reader` a LedgerReader.
 
     Any number of processes may have one on the same data directory.
     """
@@ -32,6 +33,7 @@ class Storage:
         self.directory, self.database, self.peppers = directory, database, peppers
         self.watch = EpochWatch(database)
         self.keys = SqlKeyStore(database, pepper_version=peppers.current.version, on_change=self.watch.announce)
+        self.organisations = SqlOrganisationStore(database, on_change=self.watch.announce)
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
         self.reader = SqlLedgerReader(database)

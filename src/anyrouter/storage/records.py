@@ -1,12 +1,13 @@
-"""Keys and environments as rows and back: one meaning for every store, the one in memory included."""
+"""Keys, organisations and environments as rows and back: one meaning for every store, the one in memory included."""
 
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from anyrouter.core.apikey import ApiKey
-from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.core.apikey import ApiKey, KeyKind
+from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
+from anyrouter.core.tenancy import CreditMode, Environment, EnvironmentKind, Organisation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -64,6 +65,21 @@ def key_to_row(key: ApiKey) -> dict[str, Any]:
         "last_used_at_ms": _optional_ms(key.last_used_at),
         "last_used_ip": key.last_used_ip,
         "last_used_user_agent": key.last_used_user_agent,
+        "regions": _list(key.regions),
+        "rate_limit_tpm": key.rate_limit_tpm,
+        "rate_limit_rpd": key.rate_limit_rpd,
+        "concurrency": key.concurrency,
+        "limit_nanousd": key.limit_nanousd,
+        "limit_reset": key.limit_reset.value,
+        "budget_policy": _optional_name(key.budget_policy),
+        "kind": key.kind.value,
+        "member_id": key.member_id,
+        "creator_id": key.creator_id,
+        "tags": json.dumps(key.tags),
+        "rotated_from": key.rotated_from,
+        "superseded_by": key.superseded_by,
+        "grace_s": key.grace_s,
+        "version": key.version,
     }
 
 
@@ -94,6 +110,21 @@ def row_to_key(row: Mapping[Any, Any]) -> ApiKey:
         last_used_at=_optional_time(row["last_used_at_ms"]),
         last_used_ip=row["last_used_ip"],
         last_used_user_agent=row["last_used_user_agent"],
+        regions=_tuple(row["regions"]),
+        rate_limit_tpm=row["rate_limit_tpm"],
+        rate_limit_rpd=row["rate_limit_rpd"],
+        concurrency=row["concurrency"],
+        limit_nanousd=row["limit_nanousd"],
+        limit_reset=BudgetPeriod(row["limit_reset"]),
+        budget_policy=_optional_policy(row["budget_policy"]),
+        kind=KeyKind(row["kind"]),
+        member_id=row["member_id"],
+        creator_id=row["creator_id"],
+        tags=tuple(json.loads(row["tags"])),
+        rotated_from=row["rotated_from"],
+        superseded_by=row["superseded_by"],
+        grace_s=row["grace_s"],
+        version=row["version"],
     )
 
 
@@ -107,6 +138,12 @@ def environment_to_row(environment: Environment) -> dict[str, Any]:
         "kind": environment.kind.value,
         "is_active": environment.is_active,
         "rate_limit_rpm": environment.rate_limit_rpm,
+        "rate_limit_tpm": environment.rate_limit_tpm,
+        "concurrency": environment.concurrency,
+        "budget_policy": _optional_name(environment.budget_policy),
+        "is_managed": environment.is_managed,
+        "deleted_at_ms": _optional_ms(environment.deleted_at),
+        "version": environment.version,
     }
 
 
@@ -120,6 +157,40 @@ def row_to_environment(row: Mapping[Any, Any]) -> Environment:
         kind=EnvironmentKind(row["kind"]),
         is_active=row["is_active"],
         rate_limit_rpm=row["rate_limit_rpm"],
+        rate_limit_tpm=row["rate_limit_tpm"],
+        concurrency=row["concurrency"],
+        budget_policy=_optional_policy(row["budget_policy"]),
+        is_managed=row["is_managed"],
+        deleted_at=_optional_time(row["deleted_at_ms"]),
+        version=row["version"],
+    )
+
+
+def organisation_to_row(organisation: Organisation) -> dict[str, Any]:
+    """The row of `organisations`, without its epoch."""
+    return {
+        "id": organisation.id,
+        "name": organisation.name,
+        "is_active": organisation.is_active,
+        "created_at_ms": to_ms(organisation.created_at),
+        "max_key_lifetime_s": organisation.max_key_lifetime_s,
+        "credit_mode": organisation.credit_mode.value,
+        "monthly_grant_nanousd": organisation.monthly_grant_nanousd,
+        "version": organisation.version,
+    }
+
+
+def row_to_organisation(row: Mapping[Any, Any]) -> Organisation:
+    """The organisation of a row of `organisations`."""
+    return Organisation(
+        id=row["id"],
+        name=row["name"],
+        is_active=row["is_active"],
+        created_at=from_ms(row["created_at_ms"]),
+        max_key_lifetime_s=row["max_key_lifetime_s"],
+        credit_mode=CreditMode(row["credit_mode"]),
+        monthly_grant_nanousd=row["monthly_grant_nanousd"],
+        version=row["version"],
     )
 
 
@@ -137,3 +208,11 @@ def _optional_ms(moment: datetime | None) -> int | None:
 
 def _optional_time(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_ms(milliseconds)
+
+
+def _optional_name(policy: BudgetPolicy | None) -> str | None:
+    return None if policy is None else policy.value
+
+
+def _optional_policy(name: str | None) -> BudgetPolicy | None:
+    return None if name is None else BudgetPolicy(name)

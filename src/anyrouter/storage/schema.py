@@ -4,7 +4,8 @@ Compatibility law: a change here comes with a migration of the next number in `m
 revisions are numbers of four digits, so that an older program recognises a newer database and refuses it.
 
 Times are integer Unix milliseconds, days are days since 1970-01-01 UTC, money is nano-USD, lists are JSON texts. Rows of the
-ledger have no foreign keys: they outlive what they name, and they are written on every request.
+ledger have no foreign keys: they outlive what they name, and they are written on every request. The tables of people, money and the
+audit log are in `schema_people` and `schema_money`.
 """
 
 from sqlalchemy import (
@@ -27,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 
 metadata = MetaData()
 
@@ -67,6 +68,10 @@ organisations = Table(
     Column("is_active", Boolean, nullable=False, server_default=true()),
     Column("epoch", BigInteger, nullable=False, server_default=text("0"), index=True),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("max_key_lifetime_s", BigInteger),
+    Column("credit_mode", String(16), nullable=False, server_default="metered"),
+    Column("monthly_grant_nanousd", BigInteger, nullable=False, server_default=text("0")),
+    Column("version", Integer, nullable=False, server_default=text("1")),
 )
 
 environments = Table(
@@ -79,6 +84,12 @@ environments = Table(
     Column("kind", String(16), nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=true()),
     Column("rate_limit_rpm", Integer),
+    Column("rate_limit_tpm", BigInteger),
+    Column("concurrency", Integer),
+    Column("budget_policy", String(16)),
+    Column("is_managed", Boolean, nullable=False, server_default=false()),
+    Column("deleted_at_ms", BigInteger),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("organisation_id", "slug", name="uq_environments_organisation_id_slug"),
 )
 
@@ -129,7 +140,24 @@ api_keys = Table(
     Column("last_used_at_ms", BigInteger),
     Column("last_used_ip", Id),
     Column("last_used_user_agent", Text),
+    Column("regions", Text),
+    Column("rate_limit_tpm", BigInteger),
+    Column("rate_limit_rpd", BigInteger),
+    Column("concurrency", Integer),
+    Column("limit_nanousd", BigInteger),
+    Column("limit_reset", String(16), nullable=False, server_default="total"),
+    Column("budget_policy", String(16)),
+    Column("kind", String(16), nullable=False, server_default="service"),
+    Column("member_id", Id),
+    Column("creator_id", Id),
+    Column("tags", Text, nullable=False, server_default="[]"),
+    Column("rotated_from", Id),
+    Column("superseded_by", Id),
+    Column("grace_s", Integer),
+    Column("version", Integer, nullable=False, server_default=text("1")),
 )
+Index("ix_api_keys_member_id", api_keys.c.member_id)
+Index("ix_api_keys_rotation_group", api_keys.c.rotation_group)
 Index("ix_api_keys_digest", api_keys.c.digest, unique=True)
 Index("ix_api_keys_organisation_id_environment_created", api_keys.c.organisation_id, api_keys.c.environment, api_keys.c.created_at_ms)
 Index(
@@ -190,6 +218,13 @@ ledger = Table(
 )
 Index("ix_ledger_organisation_id_created", ledger.c.organisation_id, ledger.c.created_at_ms, ledger.c.generation_id)
 Index("ix_ledger_upstream_id", ledger.c.upstream_id)
+# Most requests have no trace id: they cost nothing here.
+Index(
+    "ix_ledger_trace_id",
+    ledger.c.trace_id,
+    sqlite_where=ledger.c.trace_id.is_not(None),
+    postgresql_where=ledger.c.trace_id.is_not(None),
+)
 
 # What was used, by day: written in the transaction of the entries it counts, and kept when retention deletes them.
 # The key's order is that of `/activity`'s usual groups, which are then read without sorting.

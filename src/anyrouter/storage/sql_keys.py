@@ -163,7 +163,7 @@ class SqlEnvironmentStore:
         """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
         row = environment_to_row(environment)
         same = and_(environments.c.organisation_id == environment.organisation_id, environments.c.slug == environment.slug)
-        changeable: dict[str, Any] = {name: row[name] for name in ("name", "kind", "is_active", "rate_limit_rpm")}
+        changeable: dict[str, Any] = {name: value for name, value in row.items() if name not in {"id", "organisation_id", "slug"}}
 
         def work(connection: Connection) -> None:
             if connection.execute(update(environments).where(same).values(changeable)).rowcount == 0:

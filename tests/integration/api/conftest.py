@@ -35,6 +35,7 @@ from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_presets import SqlPresetStore
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
+from support.tenants import tenants_of
 
 PEPPER = Pepper(version=1, secret=b"MARKER-pepper-of-thirty-two-byte")
 CATALOGUE = load_catalogue(datetime(2026, 11, 24, tzinfo=UTC))
@@ -170,7 +171,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     authenticator = Authenticator(
         lookup=store,
         peppers=(PEPPER.secret,),
-        environments=lambda: {row.id: row for row in environments.values()},
+        tenants=lambda: tenants_of(*environments.values()),
         confirmed_at_s=time.monotonic,
     )
     reader = SqlLedgerReader(database)

@@ -8,7 +8,8 @@ import pytest
 from anyrouter.core import scopes
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied
-from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.core.tenancy import Environment, EnvironmentKind, Member, Organisation, Role
+from anyrouter.core.tenants import Owner
 from anyrouter.policy.authorize import UNKNOWN_KEY, expiry_notice, is_model_allowed, judge_key, judge_model, read_credential
 from anyrouter.policy.endpoints import ENDPOINTS
 
@@ -17,6 +18,7 @@ MS = timedelta(milliseconds=1)
 HERE = "203.0.113.7"
 CHAT = ENDPOINTS["chat/completions"]
 LIVE = Environment(id="env_live", organisation_id="org_default", slug="live", name="live", kind=EnvironmentKind.LIVE)
+ORGANISATION = Organisation(id="org_default", name="Default", created_at=NOW)
 KEY = ApiKey(
     id="key_1",
     organisation_id="org_default",
@@ -46,7 +48,7 @@ FAULTS: list[tuple[str, dict[str, object]]] = [
 
 def judge(now: datetime = NOW, address: str = HERE, endpoint: str = "chat/completions", **changes: object) -> Denied | None:
     environment = None if changes.get("environment") == "gone" else LIVE
-    return judge_key(replace(KEY, **changes), environment, ENDPOINTS[endpoint], address, now)
+    return judge_key(replace(KEY, **changes), Owner(ORGANISATION, environment), ENDPOINTS[endpoint], address, now)
 
 
 def code_of(denied: Denied | None) -> str | None:
@@ -208,8 +210,23 @@ def test_a_key_of_the_far_future_is_judged_too() -> None:
 
 
 def test_an_environment_that_is_not_active_or_gone_is_refused() -> None:
-    assert code_of(judge_key(KEY, replace(LIVE, is_active=False), CHAT, HERE, NOW)) == "disabled_api_key"
-    assert code_of(judge_key(KEY, None, CHAT, HERE, NOW)) == "disabled_api_key"
+    assert code_of(judge_key(KEY, Owner(ORGANISATION, replace(LIVE, is_active=False)), CHAT, HERE, NOW)) == "disabled_api_key"
+    assert code_of(judge_key(KEY, Owner(ORGANISATION, replace(LIVE, deleted_at=NOW)), CHAT, HERE, NOW)) == "disabled_api_key"
+    assert code_of(judge_key(KEY, Owner(ORGANISATION, None), CHAT, HERE, NOW)) == "disabled_api_key"
+
+
+def test_an_organisation_that_is_not_active_or_gone_is_refused() -> None:
+    assert code_of(judge_key(KEY, Owner(replace(ORGANISATION, is_active=False), LIVE), CHAT, HERE, NOW)) == "disabled_api_key"
+    assert code_of(judge_key(KEY, Owner(None, LIVE), CHAT, HERE, NOW)) == "disabled_api_key"
+
+
+def test_a_personal_key_ends_with_its_membership_and_a_service_key_stays() -> None:
+    member = Member(id="mem_1", organisation_id="org_default", email="a@b.example", name="A", role=Role.DEVELOPER, created_at=NOW)
+    personal = replace(KEY, member_id=member.id)
+    assert judge_key(personal, Owner(ORGANISATION, LIVE, member), CHAT, HERE, NOW) is None
+    assert code_of(judge_key(personal, Owner(ORGANISATION, LIVE, replace(member, is_active=False)), CHAT, HERE, NOW)) == "disabled_api_key"
+    assert code_of(judge_key(personal, Owner(ORGANISATION, LIVE), CHAT, HERE, NOW)) == "disabled_api_key"
+    assert judge_key(replace(KEY, creator_id=member.id), Owner(ORGANISATION, LIVE), CHAT, HERE, NOW) is None
 
 
 @pytest.mark.parametrize(

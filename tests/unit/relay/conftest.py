@@ -28,6 +28,7 @@ from anyrouter.relay.memory import MemoryDownstream, MemoryKeys, MemoryKeyUse, M
 from anyrouter.relay.relay import Relay
 from anyrouter.relay.replay import Replay
 from anyrouter.relay.stats import RelayStats
+from support.tenants import tenants_of
 
 PEPPER = b"MARKER-pepper-of-thirty-two-byte"
 TARIFF = Tariff(input_nanousd=2_500_000_000, output_nanousd=10_000_000_000, cache_read_nanousd=1_250_000_000)
@@ -264,7 +265,7 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         presets = [PresetTable()]
         confirmed = [float("inf")]
         authenticator = Authenticator(
-            lookup=store, peppers=[PEPPER], environments=lambda: {LIVE.id: LIVE}, confirmed_at_s=lambda: confirmed[0], failures_per_minute=5
+            lookup=store, peppers=[PEPPER], tenants=lambda: tenants_of(LIVE), confirmed_at_s=lambda: confirmed[0], failures_per_minute=5
         )
         store_of_replies = ReplyStore(max_bytes=cache_bytes)
         replay = Replay(ledger=ledger, stats=stats, store=store_of_replies, environments=caches or {}, ttl_s=300.0)

@@ -15,6 +15,7 @@ from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.memory import MemoryKeys
+from support.tenants import tenants_of
 
 OLD_PEPPER, PEPPER = b"MARKER-old-pepper-of-thirty-two-", b"MARKER-pepper-of-thirty-two-byte"
 NOW_MS = 1_800_000_000_000
@@ -71,7 +72,7 @@ class Door:
         self.authenticator = Authenticator(
             lookup=self.store,
             peppers=self.peppers,
-            environments=lambda: self.environments,
+            tenants=lambda: tenants_of(*self.environments.values()),
             confirmed_at_s=lambda: self.confirmed_s,
             failures_per_minute=self.failures_per_minute,
         )

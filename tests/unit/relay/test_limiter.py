@@ -13,6 +13,7 @@ from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.limit import LimitState
 from anyrouter.relay.call import Principal
 from anyrouter.relay.limiter import DEFAULT_CEILING_RPM, RateLimiter
+from support.tenants import ORGANISATION
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIVE = Environment(id="env_live", organisation_id="org_default", slug="live", name="live", kind=EnvironmentKind.LIVE)
@@ -34,7 +35,7 @@ KEY = ApiKey(
 
 def caller(rpm: int | None = None, environment_rpm: int | None = None, group: str = "key_1", **changes: object) -> Principal:
     environment = replace(LIVE, rate_limit_rpm=environment_rpm, **{f"{name}": value for name, value in changes.items()})
-    return Principal(key=replace(KEY, rate_limit_rpm=rpm, rotation_group=group), environment=environment)
+    return Principal(key=replace(KEY, rate_limit_rpm=rpm, rotation_group=group), environment=environment, organisation=ORGANISATION)
 
 
 def admitted(limiter: RateLimiter, principal: Principal, now_s: float, times: int) -> int:
@@ -96,7 +97,7 @@ def test_the_environments_refusal_takes_nothing_of_the_keys_limit() -> None:
 def test_keys_of_one_rotation_group_share_one_bucket() -> None:
     limiter = RateLimiter()
     old = caller(4, group="group")
-    new = Principal(key=replace(old.key, id="key_2", digest=b"x" * 32), environment=LIVE)
+    new = Principal(key=replace(old.key, id="key_2", digest=b"x" * 32), environment=LIVE, organisation=ORGANISATION)
     assert admitted(limiter, old, 0.0, 3) + admitted(limiter, new, 0.0, 3) + admitted(limiter, old, 0.0, 3) == 4
 
 
@@ -175,7 +176,7 @@ def test_counters_of_idle_keys_are_forgotten_and_hot_ones_are_not() -> None:
 
 
 def caller_of(number: int) -> Principal:
-    return Principal(key=replace(KEY, rate_limit_rpm=1, rotation_group=f"key_{number}"), environment=LIVE)
+    return Principal(key=replace(KEY, rate_limit_rpm=1, rotation_group=f"key_{number}"), environment=LIVE, organisation=ORGANISATION)
 
 
 def test_no_count_is_lost_while_the_counters_are_swept() -> None:

@@ -9,6 +9,7 @@ from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.call import Principal
 from anyrouter.web.api.reach import Reach
+from support.tenants import ORGANISATION
 
 LIVE = Environment(id="env_live", organisation_id="org_a", slug="live", name="Live", kind=EnvironmentKind.LIVE)
 TEST = Environment(id="env_test", organisation_id="org_a", slug="test", name="Test", kind=EnvironmentKind.SANDBOX)
@@ -54,7 +55,7 @@ def reach(**fields: Any) -> Reach:
 
 
 def ids(environment: Environment = LIVE, **restrictions: Any) -> list[str]:
-    principal = Principal(key=replace(KEY, **restrictions), environment=environment)
+    principal = Principal(key=replace(KEY, **restrictions), environment=environment, organisation=ORGANISATION)
     return [row.model.id for row in reach().list(principal)]
 
 
@@ -73,17 +74,17 @@ def test_a_key_reaches_what_it_is_restricted_to() -> None:
 
 
 def test_upstreams_are_in_the_order_in_which_they_are_tried() -> None:
-    found = reach().find(Principal(key=KEY, environment=LIVE), "openai/gpt-4o")
+    found = reach().find(Principal(key=KEY, environment=LIVE, organisation=ORGANISATION), "openai/gpt-4o")
     assert found is not None
     assert [upstream.id for upstream in found.upstreams] == ["first", "second"]
 
 
 def test_one_model_is_found_as_it_is_listed() -> None:
-    principal = Principal(key=replace(KEY, models=("openai/*",)), environment=LIVE)
+    principal = Principal(key=replace(KEY, models=("openai/*",)), environment=LIVE, organisation=ORGANISATION)
     assert reach().find(principal, "openai/gpt-4o") is not None
     for name in ("own/llama", "anthropic/claude-x", "mistral/m", "openai/unheard-of", "own/*", "", "\x00"):
         assert reach().find(principal, name) is None, name
-    assert reach().find(Principal(key=KEY, environment=LIVE), "own/llama") is not None
+    assert reach().find(Principal(key=KEY, environment=LIVE, organisation=ORGANISATION), "own/llama") is not None
 
 
 def test_the_public_sees_its_environment_or_nothing() -> None:
@@ -95,11 +96,11 @@ def test_the_public_sees_its_environment_or_nothing() -> None:
 def test_answers_are_kept_until_snapshot_catalogue_or_environment_change() -> None:
     held = {"snapshot": SNAPSHOT, "catalogue": MODELS}
     kept = reach(snapshot=lambda: held["snapshot"], catalogue=lambda: held["catalogue"])
-    principal = Principal(key=KEY, environment=LIVE)
+    principal = Principal(key=KEY, environment=LIVE, organisation=ORGANISATION)
     first = kept.list(principal)
     assert kept.list(principal) is first
     held["snapshot"] = replace(SNAPSHOT, upstreams=SNAPSHOT.upstreams[:1])
     assert [row.upstreams[0].id for row in kept.list(principal)] == ["second", "second"]
     held["catalogue"] = {}
     assert [row.model.id for row in kept.list(principal)] == ["openai/gpt-4o", "own/llama"]
-    assert kept.list(Principal(key=KEY, environment=TEST)) == ()
+    assert kept.list(Principal(key=KEY, environment=TEST, organisation=ORGANISATION)) == ()

@@ -1,0 +1,30 @@
+"""The tenants of the moment: read from the store at the start, and again whenever something has changed."""
+
+from anyrouter.core.preset import PresetTable
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.core.tenants import Tenants
+from anyrouter.storage.opening import Storage
+
+
+class TenantReader:
+    """`current` is replaced as a whole by `read`."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.current = Tenants()
+
+    async def read(self) -> None:
+        """Read everything. StorageUnavailable."""
+        storage = self._storage
+        organisations = await storage.organisations.list_organisations()
+        environments = [row for owner in organisations for row in await storage.environments.list_environments(owner.id)]
+        presets = [row for owner in organisations for row in await storage.presets.list_presets(owner.id)]
+        self.current = Tenants(
+            organisations={row.id: row for row in organisations},
+            environments={row.id: row for row in environments},
+            presets=PresetTable(presets),
+        )
+
+    def find_public(self) -> Environment | None:
+        """The environment whose models the public sees."""
+        return self.current.find_environment(DEFAULT_ORGANISATION_ID, "live")
