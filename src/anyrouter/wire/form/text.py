@@ -4,12 +4,16 @@ A `JsonText` is a JSON string with its quotation marks, escaped however its writ
 compare what `unquote` gives.
 """
 
+import re
+from functools import lru_cache
+
 import msgspec
 
 JsonText = msgspec.Raw
 EMPTY = msgspec.Raw(b'""')
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(str).decode
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)")
 
 
 def quote(text: str) -> JsonText:
@@ -56,3 +60,22 @@ def starts_with(text: JsonText, start: bytes) -> bool:
     if raw.startswith(start):
         return True
     return b"\\" in raw and _decode(text).startswith(start.decode("ascii"))
+
+
+def spell_out(value: bytes) -> bytes:
+    r"""The text of a JSON value with printable characters in place of their `\uXXXX`: the same value, to be read by a model as text.
+
+    Who is shown escapes answers in escapes: github.com/langchain-ai/langchain pull 32222, microsoft/autogen pull 7730 (read 2026-11-24).
+    """
+    return _ESCAPE.sub(lambda found: _spell_out(found[0]), value) if b"\\u" in value else value
+
+
+@lru_cache(maxsize=1024)
+def _spell_out(escape: bytes) -> bytes:
+    if not escape.startswith(b"\\u"):
+        return escape
+    try:
+        character = _decode(b'"%s"' % escape)
+    except msgspec.DecodeError:  # half of a pair
+        return escape
+    return character.encode() if character.isprintable() and character not in {'"', "\\"} else escape

@@ -1,9 +1,13 @@
 """Literals: JSON strings that are carried."""
 
+import json
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from anyrouter.wire.form.text import EMPTY, is_empty, is_text, join, quote, quote_ascii, size_of, starts_with, unquote
+from anyrouter.wire.form.text import EMPTY, is_empty, is_text, join, quote, quote_ascii, size_of, spell_out, starts_with, unquote
 
 TEXTS = ["", "plain", 'quotes " and \\ and \n', "Größe 👋", "\u2028\x00\x1f"]
 
@@ -54,3 +58,25 @@ def test_base64_is_quoted_as_it_is() -> None:
 def test_half_of_a_character_is_no_text() -> None:
     with pytest.raises(UnicodeEncodeError):
         quote("\ud800")
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_a_value_that_is_spelt_out_is_the_same_value(value: object) -> None:
+    written = json.dumps(value)
+    spelt = spell_out(written.encode()).decode()
+    assert json.loads(spelt) == value
+    assert spelt.count("\\u") <= written.count("\\u")
+
+
+@pytest.mark.parametrize(
+    ("written", "spelt"),
+    [
+        (rb'"M\u00fcnchen \uD83D\ude00"', '"München 😀"'),
+        (rb'"\\u00fc"', r'"\\u00fc"'),
+        (rb'"\\\u00fc"', r'"\\ü"'),
+        (rb'"\u0022\u005C\u000a\u200b\u0020"', r'"\u0022\u005C\u000a\u200b "'),
+        (rb'"\ud83d \ude00"', r'"\ud83d \ude00"'),
+    ],
+)
+def test_what_can_be_read_is_spelt_out_and_nothing_else(written: bytes, spelt: str) -> None:
+    assert spell_out(written).decode() == spelt

@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw
 from anyrouter.wire.anthropic import NAME
 from anyrouter.wire.form.parts import CacheControl, Document, Image, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 from anyrouter.wire.form.request import ASSISTANT, SYSTEM, TOOL, USER, Message
-from anyrouter.wire.form.text import EMPTY
+from anyrouter.wire.form.text import EMPTY, spell_out
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.anthropic.citations import decode_citations
@@ -205,7 +205,8 @@ def _decode_call(shape: BlockShape, where: str, cache: CacheControl | None, warn
         warnings.unsupported(f"{where}.caller")
     if shape.toolset_name is not None:
         warnings.unsupported(f"{where}.toolset_name")
-    return ToolCall(shape.id, shape.name, bytes(shape.input).decode() if is_told(shape.input) else "{}", cache=cache)
+    arguments = spell_out(bytes(shape.input)).decode() if is_told(shape.input) else "{}"
+    return ToolCall(shape.id, shape.name, arguments, cache=cache)
 
 
 def _decode_result(shape: BlockShape, where: str, cache: CacheControl | None, warnings: Warnings) -> ToolResult:

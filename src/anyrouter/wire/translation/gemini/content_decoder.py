@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from anyrouter.wire.form.parts import Image, Opaque, Part, Reasoning, Text, ToolCall, ToolResult
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT, OPENAI_FORMAT
 from anyrouter.wire.form.request import ASSISTANT, SYSTEM, TOOL, USER, Message
-from anyrouter.wire.form.text import EMPTY, is_text, join, quote
+from anyrouter.wire.form.text import EMPTY, is_text, join, quote, spell_out
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.request import refused
 from anyrouter.wire.translation.carried import Carried, is_string, is_told
@@ -46,8 +46,8 @@ _SAID_MEMBERS = {
 
 
 def compact(raw: Raw) -> str:
-    """A JSON value's text without the space around its parts: Google indents what it sends."""
-    return msgspec.json.format(bytes(raw), indent=-1).decode()
+    r"""A JSON value's text without the space around its parts, and in letters: Google indents what it sends, and has `\u003c` for `<`."""
+    return spell_out(msgspec.json.format(bytes(raw), indent=-1)).decode()
 
 
 def decode_contents(raw: Raw, warnings: Warnings) -> list[Message]:

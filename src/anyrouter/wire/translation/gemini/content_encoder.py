@@ -8,11 +8,12 @@ from msgspec import Raw
 from anyrouter.wire.form.parts import Audio, Document, Image, Opaque, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Video
 from anyrouter.wire.form.reasoning import GEMINI_FORMAT
 from anyrouter.wire.form.request import ASSISTANT, TOOL, USER, Message, Request, split_leading_system
-from anyrouter.wire.form.text import EMPTY, JsonText, join, quote, unquote
+from anyrouter.wire.form.text import EMPTY, JsonText, quote
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.translation.gemini.content_decoder import NAME
 from anyrouter.wire.translation.gemini.media import encode_media
 from anyrouter.wire.translation.gemini.signatures import is_signature
+from anyrouter.wire.translation.gemini.tool_answer import response_of
 
 Wire = dict[str, Any]
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -142,7 +143,7 @@ class ContentEncoder:
                     media.append(wire)
         name = result.name or self._names.get(result.call_id) or "tool"
         inner: Wire = {"id": result.call_id, "name": name} if result.call_id else {"name": name}
-        inner["response"] = _response_of(join(texts, rb"\n\n") if texts else EMPTY, is_error=result.is_error)
+        inner["response"] = response_of(texts, is_error=result.is_error)
         if media:
             inner["parts"] = media
         return {"functionResponse": inner}
@@ -197,16 +198,3 @@ class ContentEncoder:
 
 def _text_source(part: Document) -> JsonText | None:
     return None if part.source is None else part.source.text
-
-
-def _response_of(text: JsonText, *, is_error: bool) -> Raw | Wire:
-    """`response`, which is an object: the answer itself when it is one, else Google's own members for an answer and an error."""
-    name = "error" if is_error else "output"
-    if bytes(memoryview(text)[1:2]) in {b"{", b" ", b"\\"}:
-        answer = unquote(text).strip()
-        try:
-            members = _OBJECT.decode(answer)
-        except (ValueError, msgspec.DecodeError, RecursionError):
-            return {name: text}
-        return Raw(answer.encode()) if is_error is ("error" in members) else {name: Raw(answer.encode())}
-    return {name: text}

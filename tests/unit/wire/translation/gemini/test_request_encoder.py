@@ -83,11 +83,30 @@ def test_all_answers_to_one_turn_and_what_follows_are_one_turn() -> None:
         ('{"a": 1}', True, {"error": {"a": 1}}),
         ("[1]", False, {"output": "[1]"}),
         ("", False, {"output": ""}),
+        (r'{"city": "M\u00fcnchen \ud83d\ude00"}', False, {"city": "München 😀"}),
+        (r'["M\u00fcnchen", "\ud83d\ude00", 1.50]', False, {"output": '["München", "😀", 1.50]'}),
+        (r'"M\u00fcnchen"', True, {"error": '"München"'}),
+        (r'{"id": 9007199254740993, "city": "M\u00fcnchen"}', False, {"output": '{"id": 9007199254740993, "city": "München"}'}),
+        ('{"id": 9007199254740992}', False, {"id": 9007199254740992}),
+        ('{"card": "9007199254740993"}', False, {"card": "9007199254740993"}),
+        ('{"pi": 3.14159265358979323846}', False, {"pi": 3.141592653589793}),
+        (r'print("M\u00fcnchen")', False, {"output": r'print("M\u00fcnchen")'}),
+        (r'{"half": "\ud83d"}', False, {"output": r'{"half": "\ud83d"}'}),
     ],
 )
 def test_a_tools_answer_is_an_object(told: str, is_error: bool, expected: Any) -> None:
     found = contents(Message("tool", [ToolResult("a", (text(told),), is_error=is_error)]))
     assert found[0]["parts"][0]["functionResponse"] == {"id": "a", "name": "tool", "response": expected}
+
+
+def test_each_text_of_an_answer_is_told_in_letters() -> None:
+    told = (Text(quote(r'["M\u00fcnchen"]')), Text(quote("")), Text(quote(r"M\u00fcnchen")), Text(quote(r'"\u0022\u005c\u000a\u200b"')))
+    found = contents(Message("tool", [ToolResult("a", told, name="f")]))
+    assert found[0]["parts"][0]["functionResponse"]["response"] == {
+        "output": '["München"]\n\nM\\u00fcnchen\n\n"\\u0022\\u005c\\u000a\\u200b"'
+    }
+    alone = contents(Message("tool", [ToolResult("a", (Text(quote("")), Text(quote('{"a": 1}'))), name="f")]))
+    assert alone[0]["parts"][0]["functionResponse"]["response"] == {"a": 1}
 
 
 def test_pictures_of_a_tool_go_with_its_answer() -> None:
