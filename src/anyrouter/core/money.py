@@ -1,13 +1,32 @@
 """Money: integers in nano-dollars (10^-9 USD). No float takes part in any sum; floats appear only where a reply's JSON wants a number."""
 
 from decimal import Decimal
+from typing import Final
 
 NANO = 1_000_000_000
+MAX_USD: Final = 1_000_000_000  # in nano-dollars well inside of 64 bits
 
 
 def divide_half_up(numerator: int, denominator: int) -> int:
     """The quotient of two non-negative integers, rounded half up."""
     return (2 * numerator + denominator) // (2 * denominator)
+
+
+def parse_usd(value: Decimal | int | str, *, is_negative_allowed: bool = False) -> int:
+    """An amount in USD as nano-dollars, exactly. ValueError says why it is none: not a number, out of bounds, finer than a nano-dollar."""
+    try:
+        amount = Decimal(value)
+    except ArithmeticError:
+        raise ValueError("an amount in USD is needed, such as 12.50") from None
+    if not amount.is_finite():
+        raise ValueError("an amount in USD is needed, such as 12.50")
+    if abs(amount) > MAX_USD or (amount < 0 and not is_negative_allowed):
+        raise ValueError(f"an amount from {-MAX_USD if is_negative_allowed else 0} to {MAX_USD} USD is needed")
+    numerator, denominator = amount.as_integer_ratio()
+    nanousd, rest = divmod(numerator * NANO, denominator)
+    if rest:
+        raise ValueError("an amount is not divided finer than a nano-dollar: at most nine digits after the point")
+    return nanousd
 
 
 def to_usd(nanousd: int) -> float:

@@ -14,6 +14,7 @@ from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.fields import Section
+from anyrouter.settings.money import BillingSettings
 from anyrouter.settings.problems import Origins, Problem, SettingsError, UnusableUpstreamError, describe, explain, unknown_name
 from anyrouter.settings.sections import (
     ARRAYS,
@@ -59,6 +60,7 @@ class Settings:
     catalogue: CatalogueSettings
     routing: RoutingSettings
     cache: CacheSettings
+    billing: BillingSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -121,6 +123,7 @@ def load_settings(
         catalogue=reader.section("catalogue", CatalogueSettings),
         routing=reader.section("routing", RoutingSettings),
         cache=reader.section("cache", CacheSettings),
+        billing=reader.section("billing", BillingSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )

@@ -29,6 +29,7 @@ from anyrouter.settings.fields import (
     VariableName,
     WholeSecondsOrOff,
 )
+from anyrouter.settings.money import BillingSettings
 
 
 class ServerSettings(Section):
@@ -352,5 +353,6 @@ SECTIONS: dict[str, type[Section]] = {
     "catalogue": CatalogueSettings,
     "routing": RoutingSettings,
     "cache": CacheSettings,
+    "billing": BillingSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}
