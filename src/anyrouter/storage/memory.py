@@ -13,6 +13,7 @@ from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
 from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
+from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
 from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
@@ -282,6 +283,8 @@ class MemoryStorage:
 
 
 _COLUMN_OF = {"date": "day", "key": "api_key_id"}
+        self.audit_log = MemoryAuditLog()
+        self.audit = MemoryAuditStore(self.audit_log)
 
 
 def _place(row: Row) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from anyrouter.storage.recovery import PriceInterrupted, Recovered, recover
 from anyrouter.storage.rejected import RejectedEntries
 from anyrouter.storage.retention import Retention
 from anyrouter.storage.schema_version import prepare
+from anyrouter.storage.sql_audit import SqlAuditStore
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
@@ -36,6 +37,7 @@ class Storage:
         self.organisations = SqlOrganisationStore(database, on_change=self.watch.announce)
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
+        self.audit = SqlAuditStore(database)
         self.reader = SqlLedgerReader(database)
         self.health = self.reader
 
