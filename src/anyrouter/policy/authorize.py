@@ -11,17 +11,16 @@ Every caller comes through here: inference and reading alike.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied
 from anyrouter.core.scopes import grants
 from anyrouter.core.tenants import Owner
 from anyrouter.policy.endpoints import Endpoint
+from anyrouter.policy.network import is_inside
+from anyrouter.policy.rights import is_role_enough
 
 EXPIRY_NOTICE_S = 14 * 24 * 3600
-_MAPPED_PREFIX = 96  # bits of ::ffff:0:0, before the IPv4 address
 
 _MISSING = Denied(
     code="missing_api_key",
@@ -96,7 +95,7 @@ def judge_key(  # noqa: PLR0911 -- one a step of the order
     denied = _judge_owner(key, owner)
     if denied is not None:
         return denied
-    if key.allowed_ips is not None and not _is_inside(address, key.allowed_ips):
+    if key.allowed_ips is not None and not is_inside(address, key.allowed_ips):
         return Denied(code="ip_not_allowed", message=f"The API key {key.label}… may not be used from {address}.")
     if key.endpoints is not None and endpoint.path not in key.endpoints:
         return Denied(code="endpoint_not_allowed", message=f"The API key {key.label}… may not use /{endpoint.path}.")
@@ -106,7 +105,20 @@ def judge_key(  # noqa: PLR0911 -- one a step of the order
             scope=endpoint.scope,
             message=f"The API key {key.label}… lacks the scope {endpoint.scope}, which /{endpoint.path} needs.",
         )
-    return None
+    return _judge_role(key, owner, endpoint)
+
+
+def _judge_role(key: ApiKey, owner: Owner, endpoint: Endpoint) -> Denied | None:
+    """A personal key does no more than its person may do now, whatever that was when the key was made."""
+    if endpoint.scope is None or owner.member is None or owner.environment is None:
+        return None
+    if is_role_enough(owner.member.role, endpoint.scope, owner.environment.kind):
+        return None
+    return Denied(
+        code="insufficient_scope",
+        scope=endpoint.scope,
+        message=f"The API key {key.label}… is a person's whose role, {owner.member.role.value}, does not allow this.",
+    )
 
 
 def _judge_owner(key: ApiKey, owner: Owner) -> Denied | None:
@@ -141,28 +153,6 @@ def expiry_notice(key: ApiKey, now_ms: int) -> str | None:
     if key.expires_at is None or key.expires_at.timestamp() - now_ms / 1000 > EXPIRY_NOTICE_S:
         return None
     return _rfc3339(key.expires_at)
-
-
-def _is_inside(address: str, networks: tuple[str, ...]) -> bool:
-    try:
-        judged = ip_address(address)
-    except ValueError:
-        return False
-    judged = getattr(judged, "ipv4_mapped", None) or judged
-    return any(network is not None and judged in network for network in map(_read_network, networks))
-
-
-@lru_cache(maxsize=4096)
-def _read_network(text: str) -> IPv4Network | IPv6Network | None:
-    """A network as it is compared: one of mapped addresses is that of their IPv4 addresses. None for a text that is none."""
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        return None
-    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
-    if mapped is None or network.prefixlen < _MAPPED_PREFIX:
-        return network
-    return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
 
 
 def _rfc3339(moment: datetime) -> str:
