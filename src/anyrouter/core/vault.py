@@ -60,8 +60,8 @@ class KeyEncryption(Protocol):
     async def read_current_id(self) -> str:
         """The id of the current KEK. KekUnavailable."""
 
-    async def make_current(self) -> str:
-        """Make a new KEK the current one, and keep the others. ClientError when that is done elsewhere, KekUnavailable."""
+    async def make_current(self) -> str | None:
+        """Make a new KEK the current one, and keep the others: its id. None when that is done elsewhere. KekUnavailable."""
 
     async def wrap(self, data_key: bytes, aad: bytes) -> Wrapped:
         """The data key under the current KEK. KekUnavailable."""

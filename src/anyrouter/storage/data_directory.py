@@ -2,6 +2,7 @@
 
 anyrouter.db   SQLite, unless a database_url says otherwise
 pepper         the secret under which keys are digested
+kek            the keys under which provider credentials are sealed, once there is one
 journal/       the ledger's journal
 server.lock    locked by the serving process for as long as it lives
 """
@@ -23,6 +24,7 @@ class DataDirectory:
         self.path = path.absolute()
         self.database = self.path / "anyrouter.db"
         self.pepper = self.path / "pepper"
+        self.kek = self.path / "kek"
         self.journal = self.path / "journal"
         self.lock = self.path / "server.lock"
         try:
