@@ -45,6 +45,16 @@ async def test_a_key_is_found_under_any_of_its_digests_the_first_ones_first(stor
     assert await storage.keys.find_by_digest([secrets.token_bytes(32), other.digest]) == other
 
 
+async def test_keys_are_found_by_their_ids_deleted_ones_too(storage: AnyStorage, make_key: MakeKey):
+    keys = [await make_key() for _ in range(3)]
+    deleted = replace(keys[2], deleted_at=keys[2].created_at)
+    await storage.keys.update_key(deleted)
+    found = await storage.keys.find_by_ids([keys[0].id, "key_none", deleted.id])
+    assert {key.id: key for key in found} == {keys[0].id: keys[0], deleted.id: deleted}
+    assert await storage.keys.find_by_ids([]) == []
+    assert len(await storage.keys.find_by_ids([f"key_{number}" for number in range(12_000)] + [keys[1].id])) == 1
+
+
 async def test_another_organisation_does_not_see_a_key(storage: AnyStorage, make_key: MakeKey):
     key = await make_key()
     assert await storage.keys.find_key("org_other", key.id) is None

@@ -114,6 +114,12 @@ class MemoryKeys:
             raise StorageUnavailable("the database does not answer")
         return next((self.keys[digest] for digest in digests if digest in self.keys), None)
 
+    async def find_by_ids(self, ids: Sequence[str]) -> list[ApiKey]:
+        """The keys of these ids."""
+        if self.is_broken:
+            raise StorageUnavailable("the database does not answer")
+        return [key for key in self.keys.values() if key.id in ids]
+
 
 class MemoryKeyUse:
     """The last use of each key."""

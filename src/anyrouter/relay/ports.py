@@ -151,10 +151,13 @@ class UpstreamClient(Protocol):
 
 
 class KeyLookup(Protocol):
-    """Finds keys by digest."""
+    """Finds keys by digest and, for requests that are under way, again by id."""
 
     async def find_by_digest(self, digests: Sequence[bytes]) -> ApiKey | None:
         """The key stored under one of the digests (current pepper first), deleted ones too; StorageUnavailable when nobody can say."""
+
+    async def find_by_ids(self, ids: Sequence[str]) -> list[ApiKey]:
+        """The keys of these ids that there are, deleted ones too, in no order; StorageUnavailable when nobody can say."""
 
 
 class Ledger(Protocol):

@@ -105,6 +105,16 @@ class SqlKeyStore:
                     return key
         return None
 
+    async def find_by_ids(self, ids: Sequence[str]) -> list[ApiKey]:
+        """The keys of these ids that there are, deleted ones too."""
+        parts = [ids[start : start + _MAX_IDS] for start in range(0, len(ids), _MAX_IDS)]
+
+        def work(connection: Connection) -> list[ApiKey]:
+            queries = (select(api_keys).where(api_keys.c.id.in_(part)) for part in parts)
+            return [row_to_key(row) for query in queries for row in connection.execute(query).mappings()]
+
+        return await self._database.read(work) if parts else []
+
     async def aclose(self) -> None:
         """Wait for the re-hashing that is under way."""
         await asyncio.gather(*self._rehashing)
@@ -142,6 +152,7 @@ class SqlKeyStore:
 
 
 _MAX_REHASHING = 100
+_MAX_IDS = 5000  # of one statement: both databases bound its parameters
 
 
 class SqlEnvironmentStore:
