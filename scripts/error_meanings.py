@@ -47,7 +47,7 @@ MEANINGS = {
     "upstream_invalid_response": "The upstream's answer was cut, malformed or too large.",
     "byok_credential_rejected": "The provider refuses the tenant's own credential.",
     "no_healthy_upstream": "Every upstream that could answer is ill.",
-    "overloaded": "The gateway has more to do than it can.",
+    "overloaded": "The gateway has more to do than it can; in the middle of a stream: the upstream says so of itself.",
     "storage_unavailable": "The database or the journal cannot be used now. Never told as 401.",
     "upstream_timeout": "The upstream did not answer in time.",
 }

@@ -153,6 +153,10 @@ def _first_event(kind: str) -> Callable[[str, str], Answer]:
     return lambda dialect, _how: stream_answer(error_event(dialect, kind))
 
 
+def _later_event(kind: str) -> Callable[[str, str], Answer]:
+    return lambda dialect, _how: stream_answer(*begun(dialect), error_event(dialect, kind))
+
+
 _BROKEN = {"status": None, "error": "upstream_invalid_response", "alone": (502, "upstream_invalid_response")}
 _LATE = {"status": None, "error": "upstream_timeout", "alone": (504, "upstream_timeout")}
 _UNREACHED = {"status": None, "error": "upstream_error", "alone": (502, "upstream_error")}
@@ -226,6 +230,17 @@ FAULTS: dict[str, Fault] = {
         retry_after_s=(1, 1),
     ),
     "a mistake as a later event": Fault(
-        answer=lambda dialect, _how: stream_answer(*begun(dialect), error_event(dialect)), how=(STREAMED,), begins=True, **_BROKEN
+        answer=_later_event("server_error"), how=(STREAMED,), begins=True, status=502, error="upstream_error", alone=(502, "upstream_error")
+    ),
+    "an overload as a later event": Fault(
+        answer=_later_event("overloaded_error"), how=(STREAMED,), begins=True, status=529, error="overloaded", alone=(503, "overloaded")
+    ),
+    "a limit as a later event": Fault(
+        answer=_later_event("rate_limit_error"),
+        how=(STREAMED,),
+        begins=True,
+        status=429,
+        error="upstream_rate_limited",
+        alone=(429, "upstream_rate_limited"),
     ),
 }

@@ -7,6 +7,7 @@
     │   ├── UpstreamTimeout    connect, first byte, idle or total
     │   ├── UpstreamBroken     cut or malformed on the way
     │   └── UpstreamStatus     an HTTP status that is not a success
+    │       └── StreamFailed   an error sent inside of a stream that had begun
     └── InternalError          ours
         └── StorageUnavailable database, cache or journal: 503, never 401
 
@@ -162,6 +163,10 @@ class UpstreamStatus(UpstreamError):
     def __init__(self, public: str, *, status: int, body: bytes, retry_after_s: float | None = None) -> None:
         super().__init__(public)
         self.status, self.body, self.retry_after_s = status, body, retry_after_s
+
+
+class StreamFailed(UpstreamStatus):
+    """The upstream sent an error inside of a stream of which the client has had a part. `status` is what the error stands for."""
 
 
 class InternalError(GatewayError):

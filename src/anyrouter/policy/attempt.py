@@ -1,13 +1,14 @@
 """What a failed attempt means, for the client and for those that follow: the contract's section 4."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from anyrouter.core.errors import (
     ConnectFailed,
     Denied,
+    StreamFailed,
     UpstreamError,
     UpstreamStatus,
     UpstreamTimeout,
@@ -79,17 +80,16 @@ class Attempts:
             return self._skipped[0]
         last = self._failures[-1].denied
         statuses = [record.status for record in self.records]
-        tried = [{"upstream": record.upstream, "status": record.status or None, "latency_ms": record.latency_ms} for record in self.records]
         code, message = last.code, last.message
         if code == "upstream_error" and all(status in _OVERLOADED_STATUSES for status in statuses):
             code = "no_healthy_upstream"
-        return Denied(
-            code=code,
-            message=message,
-            param=last.param,
-            retry_after_s=last.retry_after_s if last.retry_after_s is not None else (1.0 if code == "no_healthy_upstream" else None),
-            metadata={**last.metadata, "attempts": tried},
-        )
+        retry_after_s = last.retry_after_s if last.retry_after_s is not None else (1.0 if code == "no_healthy_upstream" else None)
+        return self.tell(Denied(code=code, message=message, param=last.param, retry_after_s=retry_after_s, metadata=last.metadata))
+
+    def tell(self, denied: Denied) -> Denied:
+        """The refusal with all attempts in its metadata."""
+        tried = [{"upstream": record.upstream, "status": record.status or None, "latency_ms": record.latency_ms} for record in self.records]
+        return replace(denied, metadata={**denied.metadata, "attempts": tried})
 
 
 def judge(target: Target, error: UpstreamError) -> Failure:
@@ -153,6 +153,8 @@ def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any
         )
         return Failure(denied=denied, is_fallback_allowed=True)
     code = "upstream_timeout" if status in (_REQUEST_TIMEOUT, 504) else "upstream_error"
+    if isinstance(error, StreamFailed) and status in _OVERLOADED_STATUSES:  # there is no next target that could make it a 502
+        code = "overloaded"
     denied = Denied(code=code, message=f"{name} failed{reason}", metadata=metadata, retry_after_s=error.retry_after_s)
     return Failure(denied=denied, is_fallback_allowed=status >= _SERVER_ERROR or status == _REQUEST_TIMEOUT)
 

@@ -44,7 +44,7 @@ class Ending:
 
     def break_off(self, generation: Generation, error: UpstreamError) -> None:
         """A stream that cannot go on: what was delivered is billed, and the client is told before the stream ends."""
-        denied = judge(generation.target, error).denied
+        denied = generation.attempts.tell(judge(generation.target, error).denied)
         if not generation.is_settled:
             self.settle(generation, EntryState.FAILED, 200, generation.partial, denied.code)
         if generation.request.is_streamed:

@@ -6,10 +6,10 @@ tried. The entry is settled before the bytes that end the stream are written.
 
 from collections.abc import Callable
 
-from anyrouter.core.errors import Denied, UpstreamBroken, UpstreamError, UpstreamStatus
+from anyrouter.core.errors import Denied, StreamFailed, UpstreamBroken, UpstreamError, UpstreamStatus
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.ports import Exchange
-from anyrouter.wire.failure import read_failure, render_stream_failure, scrub
+from anyrouter.wire.failure import read_status, render_stream_failure, scrub
 from anyrouter.wire.gemini_array import ARRAY_KEEP_ALIVE, ArrayStream
 from anyrouter.wire.gemini_stream import GeminiStream
 from anyrouter.wire.reply import InvalidReply, StreamRewriter
@@ -111,10 +111,5 @@ class StreamPump:
 
 def _reported(failure: bytes, generation: Generation) -> UpstreamError:
     """An error that the upstream sent as an event."""
-    message, code, _ = read_failure(failure)
-    text = scrub(message or "it reported an error inside of the stream", generation.target.upstream.secrets)
-    if not generation.is_begun:
-        is_limit = code is not None and "rate_limit" in code
-        is_overload = code is not None and "overloaded" in code
-        return UpstreamStatus(text, status=429 if is_limit else 529 if is_overload else 502, body=failure)
-    return UpstreamBroken(text)
+    kind = StreamFailed if generation.is_begun else UpstreamStatus
+    return kind("an error inside of the stream", status=read_status(failure), body=failure)

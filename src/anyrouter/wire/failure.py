@@ -136,6 +136,27 @@ _CODES = {
     "ServiceUnavailableException": "overloaded_error",
     "ModelNotReadyException": "overloaded_error",
 }
+_KEPT_STATUSES = frozenset({401, 402, 403, 408, 429})
+_STATUS = re.compile(r"[1-5][0-9]{2}", re.ASCII)
+_SERVER_STATUSES, _BAD_GATEWAY = range(500, 600), 502
+_STATUSES_OF_WORDS = (
+    ("rate_limit", 429),
+    ("too_many_requests", 429),
+    ("toomanyrequests", 429),
+    ("throttl", 429),
+    ("quota", 429),
+    ("exhausted", 429),
+    ("overloaded", 529),
+    ("unavailable", 503),
+    ("timeout", 504),
+    ("deadline_exceeded", 504),
+    ("unauthenticated", 401),
+    ("authentication", 401),
+    ("api_key", 401),
+    ("billing", 402),
+    ("permission", 403),
+    ("accessdenied", 403),
+)
 _TOO_LONG = re.compile(r"(?i)exceeds the maximum number of tokens|input is too long for requested model|prompt is too long")
 
 
@@ -145,6 +166,7 @@ class _ErrorMember(msgspec.Struct):
     type: Any = None
     param: Any = None
     status: Any = None
+    status_code: Any = None
     details: Any = None
 
 
@@ -168,6 +190,42 @@ def read_failure(body: bytes) -> tuple[str | None, str | None, str | None]:
     None for what it does not say. A limit, an overload and a prompt that is too long have one code, whoever tells of them.
     Source: OpenAI's and Anthropic's API references; google.aip.dev/193; the model of bedrock-runtime in botocore (read 2026-11-24).
     """
+    decoded, member = _decode(body)
+    message = _text(member.message or decoded.message or decoded.amazon_message or decoded.detail)
+    code = _text(member.code) or _text(member.status) or _text(member.type) or _amazon_code(decoded.amazon_type) or _text(decoded.code)
+    if message is not None and _TOO_LONG.search(message):
+        code = "context_length_exceeded"
+    return message, _CODES.get(code or "", code), _text(member.param) or _field_of(member.details) or _text(decoded.param)
+
+
+def read_status(event: bytes) -> int:
+    """The HTTP status that an error inside of a stream stands for: the one that it names, else what its words mean; else 502.
+
+    Only what is not the request's fault is told apart: a stream that was begun was a request that was accepted.
+    """
+    decoded, member = _decode(event)
+    status = _number_of(decoded, member)
+    if status in _KEPT_STATUSES or status in _SERVER_STATUSES:
+        return status
+    words = " ".join(word for word in (member.code, member.status, member.type, decoded.code) if isinstance(word, str)).lower()
+    return next((status for word, status in _STATUSES_OF_WORDS if word in words), _BAD_GATEWAY)
+
+
+def read_status_told(event: bytes) -> int | None:
+    """The HTTP status that an error names itself."""
+    return _number_of(*_decode(event)) or None
+
+
+def _number_of(decoded: _ErrorBody, member: _ErrorMember) -> int:
+    for told in (member.status_code, member.code, member.status, decoded.code):
+        number = int(told) if isinstance(told, str) and _STATUS.fullmatch(told) else told
+        if isinstance(number, int) and 100 <= number < 600:  # noqa: PLR2004 -- RFC 9110, section 15
+            return number
+    return 0
+
+
+def _decode(body: bytes) -> tuple[_ErrorBody, _ErrorMember]:
+    """A body, and the error in it; both empty when it cannot be read."""
     try:
         decoded = _decode_body(body)
         if isinstance(decoded, list):  # Google's, where a stream was asked for as an array
@@ -175,14 +233,9 @@ def read_failure(body: bytes) -> tuple[str | None, str | None, str | None]:
         told = decoded.error
         if told is None and isinstance(decoded.response, dict):  # of Responses' `response.failed`
             told = decoded.response.get("error")
-        member = msgspec.convert(told, _ErrorMember) if isinstance(told, dict) else _ErrorMember(message=told)
+        return decoded, msgspec.convert(told, _ErrorMember) if isinstance(told, dict) else _ErrorMember(message=told)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None, None, None
-    message = _text(member.message or decoded.message or decoded.amazon_message or decoded.detail)
-    code = _text(member.code) or _text(member.status) or _text(member.type) or _amazon_code(decoded.amazon_type) or _text(decoded.code)
-    if message is not None and _TOO_LONG.search(message):
-        code = "context_length_exceeded"
-    return message, _CODES.get(code or "", code), _text(member.param) or _field_of(member.details) or _text(decoded.param)
+        return _ErrorBody(), _ErrorMember()
 
 
 def _amazon_code(kind: Any) -> str | None:

@@ -24,6 +24,7 @@ ENVELOPES = {
     (502, "upstream_error"): {"openai": "upstream_error", "anthropic": "api_error"},
     (502, "upstream_invalid_response"): {"openai": "upstream_error", "anthropic": "api_error"},
     (503, "no_healthy_upstream"): {"openai": "service_unavailable", "anthropic": "overloaded_error"},
+    (503, "overloaded"): {"openai": "service_unavailable", "anthropic": "overloaded_error"},
     (504, "upstream_timeout"): {"openai": "upstream_timeout", "anthropic": "timeout_error"},
 }
 
@@ -151,12 +152,19 @@ def test_a_fault_after_the_first_event_ends_the_stream_with_one_error(case: Case
     assert TEXT.startswith("".join(text for event in before for text in _texts(event)).strip() or "-")
     assert isinstance(last, dict)
     assert last["error"]["code"] == fault.error
+    assert last["error"]["type"] == ENVELOPES[fault.alone][case.client]
     if case.client == "anthropic":
         assert asked.reply.content.split(b"\n\n")[-2].startswith(b"event: error\n")
         assert last["type"] == "error"
     else:
         assert last["choices"] == [{"index": 0, "delta": {}, "finish_reason": "error"}]
-        assert last["error"]["type"] == ENVELOPES[fault.alone]["openai"]
+    metadata = last["error"]["metadata"]
+    told = [(attempt["upstream"], attempt["status"]) for attempt in metadata["attempts"]]
+    assert told == [(f"{fault.at}-{case.upstream}", fault.status)]
+    if name.endswith("as a later event"):
+        assert last["error"]["message"].endswith(": It broke")
+        assert "It broke" in metadata["raw"]
+        assert metadata["provider_status"] == fault.status
     assert_in_time(asked, fault)
     entry = case.read_entry(asked)
     [attempt] = entry["attempts"]

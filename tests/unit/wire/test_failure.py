@@ -4,12 +4,21 @@ import json
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
 from anyrouter.core.errors import CODES, Denied
-from anyrouter.wire.failure import error_object, read_failure, render_failure, render_stream_failure, scrub
+from anyrouter.wire.failure import (
+    error_object,
+    read_failure,
+    read_status,
+    read_status_told,
+    render_failure,
+    render_stream_failure,
+    scrub,
+)
 
 ANTHROPIC_TYPES = {
     "authentication_error",
@@ -281,3 +290,42 @@ def test_a_secret_that_ends_as_an_escape_begins_is_gone_to_its_last_letter() -> 
     secret = "MARKER-menu"
     for spelt in ("".join(f"\\u{ord(letter):04x}" for letter in secret), secret, "".join(f"%{ord(letter):02x}" for letter in secret)):
         assert scrub(f"it said {spelt}.", (secret,)) == "it said [redacted]."
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        ({"error": {"message": "m", "type": "server_error"}}, 502),
+        ({"error": {"message": "m", "type": "rate_limit_error"}}, 429),
+        ({"error": {"message": "m", "code": 429}}, 429),
+        ({"error": {"message": "m", "code": "503", "type": "server_error"}}, 503),
+        ({"error": {"message": "m", "type": "invalid_request_error", "status_code": 400}}, 502),
+        ({"error": {"message": "m", "type": "tokens", "code": "rate_limit_exceeded"}}, 429),
+        ({"error": {"message": "m", "code": "insufficient_quota"}}, 429),
+        ({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}, 503),
+        ([{"error": {"message": "m", "status": "RESOURCE_EXHAUSTED"}}], 429),
+        ({"error": {"message": "m", "status": "DEADLINE_EXCEEDED"}}, 504),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "m"}}, 529),
+        ({"type": "error", "error": {"type": "timeout_error", "message": "m"}}, 504),
+        ({"type": "error", "error": {"type": "authentication_error", "message": "m"}}, 401),
+        ({"type": "error", "error": {"type": "billing_error", "message": "m"}}, 402),
+        ({"type": "error", "error": {"type": "permission_error", "message": "m"}}, 403),
+        ({"type": "error", "code": "rate_limit_exceeded", "message": "m"}, 429),
+        ({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "m"}}}, 502),
+        ({"error": {"message": "m", "code": "throttlingException", "status_code": 429}}, 429),
+        ({"error": {"message": "m", "code": "modelTimeoutException"}}, 504),
+        ({"error": {"message": "m", "code": 1e400}}, 502),
+        ({"error": {"message": "m", "code": True}}, 502),
+        ({"error": "text"}, 502),
+        ({}, 502),
+        (None, 502),
+    ],
+)
+def test_an_error_in_a_stream_stands_for_a_status(event: Any, status: int) -> None:
+    assert read_status(json.dumps(event).encode()) == status
+
+
+def test_a_status_is_told_or_not() -> None:
+    assert read_status_told(b'{"error":{"code":400}}') == 400
+    assert read_status_told(b'{"error":{"code":"server_error"}}') is None
+    assert read_status_told(b"nothing") is None

@@ -113,4 +113,5 @@ class TranslatedStream:
 
 def _render(failure: Failure) -> bytes:
     """The failure as an event's data of the OpenAI dialect, which the relay reads."""
-    return msgspec.json.encode({"error": {"message": failure.message, "code": failure.code}})
+    told = {"message": failure.message, "code": failure.code, "status_code": failure.status}
+    return msgspec.json.encode({"error": {name: value for name, value in told.items() if value is not None}})

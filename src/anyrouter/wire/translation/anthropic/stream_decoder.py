@@ -12,7 +12,7 @@ import re
 import msgspec
 from msgspec import Raw
 
-from anyrouter.wire.failure import read_failure
+from anyrouter.wire.failure import read_failure, read_status_told
 from anyrouter.wire.form.events import (
     End,
     Event,
@@ -119,7 +119,8 @@ class AnthropicStreamDecoder:
             return True
         if kind == "error":
             message, code, _ = read_failure(data)
-            events.append(Failure(message=message or "it reported an error inside of the stream", code=code))
+            message = message or "it reported an error inside of the stream"
+            events.append(Failure(message=message, code=code, status=read_status_told(data)))
             return False
         return self._read_message(told, events)
 

@@ -9,7 +9,7 @@ import re
 import msgspec
 from msgspec import UNSET, Raw
 
-from anyrouter.wire.failure import read_failure
+from anyrouter.wire.failure import read_failure, read_status_told
 from anyrouter.wire.form.events import (
     AudioDelta,
     CitationAdded,
@@ -113,7 +113,8 @@ class OpenAIStreamDecoder:
         chunk = _decode_chunk(data)
         if is_told(chunk.error):
             message, code, _ = read_failure(data)
-            events.append(Failure(message=message or "it reported an error inside of the stream", code=code))
+            message = message or "it reported an error inside of the stream"
+            events.append(Failure(message=message, code=code, status=read_status_told(data)))
             return False
         choices = chunk.choices
         if choices is None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
+from anyrouter.wire.failure import read_status_told
 from anyrouter.wire.form.events import (
     ArgumentsDelta,
     CitationAdded,
@@ -107,7 +108,7 @@ class ResponsesStreamDecoder:
         shape = _decode_event(data)
         kind = shape.type
         if kind in _FAILURES or (not kind and is_told(shape.error)):
-            self._parts.events.append(_failure_of(shape))
+            self._parts.events.append(_failure_of(shape, data))
             return False
         if kind in _ENDS:
             self._end(shape)
@@ -365,7 +366,7 @@ class _OpenItem:
         self.index, self.id, self.is_filled = index, item_id, False
 
 
-def _failure_of(shape: EventShape) -> Failure:
+def _failure_of(shape: EventShape, data: bytes) -> Failure:
     """What a failure's event says: an error stands in it, in its response, or it is the error itself."""
     error = FaultShape(message=shape.message, code=shape.code) if shape.message is not None else None
     if is_string(shape.error):
@@ -375,4 +376,4 @@ def _failure_of(shape: EventShape) -> Failure:
     elif error is None and is_told(shape.response):
         error = _decode_reply(shape.response).error
     message, code = fault_of(error)
-    return Failure(message=message, code=code)
+    return Failure(message=message, code=code, status=read_status_told(data))

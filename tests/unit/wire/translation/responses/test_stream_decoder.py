@@ -309,7 +309,7 @@ def test_a_failure_ends_the_stream(event: tuple[str, dict[str, Any]], message: s
 
 def test_an_error_without_a_type_is_a_failure_too() -> None:
     decoder = ResponsesStreamDecoder()
-    assert decoder.feed(b'data: {"error":{"message":"No.","code":500}}\n\n') == [Failure(message="No.", code=None)]
+    assert decoder.feed(b'data: {"error":{"message":"No.","code":500}}\n\n') == [Failure(message="No.", code=None, status=500)]
 
 
 def test_comments_unknown_events_and_done_mean_nothing() -> None:
