@@ -8,7 +8,7 @@ One contract suite runs over every implementation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from anyrouter.core.apikey import ApiKey
@@ -26,7 +26,7 @@ class OrganisationStore(Protocol):
     async def list_organisations(self) -> list[Organisation]:
         """All, active or not, oldest first."""
 
-    async def add_organisation(self, organisation: Organisation, environments: Sequence[Environment], event: AuditEvent) -> None:
+    async def add_organisation(self, organisation: Organisation, first: Sequence[Environment], event: AuditEvent) -> None:
         """Store a new one with its first environments."""
 
     async def update_organisation(self, organisation: Organisation, event: AuditEvent) -> None:
@@ -102,10 +102,24 @@ class BudgetStore(Protocol):
         """Forget it."""
 
 
+_Day = date  # the name `date` is a field's below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageDifference:
+    """A day (UTC) whose ledger entries do not add up to the sums by day."""
+
+    date: _Day
+    ledger_nanousd: int
+    sums_nanousd: int
+    ledger_requests: int
+    sums_requests: int
+
+
 class CreditStore(Protocol):
     """Credits. Transactions are only ever added."""
 
-    async def add_transaction(self, transaction: CreditTransaction, event: AuditEvent | None) -> bool:
+    async def add_transaction(self, transaction: CreditTransaction, event: AuditEvent) -> bool:
         """Store it; False when one with that id is there already: then nothing changes."""
 
     async def list_transactions(self, organisation_id: str, *, limit: int = 100, before_id: str | None = None) -> list[CreditTransaction]:
@@ -113,6 +127,12 @@ class CreditStore(Protocol):
 
     async def sum_transactions(self, organisation_id: str) -> int:
         """All that was given less what was taken back, in nano-USD."""
+
+    async def sum_usage(self, organisation_id: str, *, date_from: date | None = None, date_to: date | None = None) -> int:
+        """What the organisation was charged in these days (UTC, both included), in nano-USD."""
+
+    async def compare_usage(self, organisation_id: str) -> list[UsageDifference]:
+        """The days on which the entries of the ledger and the sums by day do not say the same, as far as entries are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,13 +236,3 @@ class NoticeStore(Protocol):
 
     async def take_notice(self, organisation_id: str, subject_id: str, kind: str, now: datetime) -> bool:
         """Whether this is the first time; it is noted then."""
-
-
-class RotationStore(Protocol):
-    """Rotation, in one transaction."""
-
-    async def rotate_key(self, old: ApiKey, new: ApiKey, event: AuditEvent) -> None:
-        """Store the new key and the old one's end; ClientError `rotation_in_progress` when the old one was changed meanwhile."""
-
-    async def list_group(self, organisation_id: str, rotation_group: str) -> list[ApiKey]:
-        """Every key of a rotation group, deleted ones too, oldest first."""

@@ -14,6 +14,8 @@ from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
+from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
+from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
 from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
@@ -134,8 +136,12 @@ class MemoryEnvironmentStore:
         known = self._environments.get(place)
         if known is not None:
             environment = replace(environment, id=known.id)
-        self._environments[place] = environment
+        self.keep(environment)
         self._on_change(environment.organisation_id)
+
+    def keep(self, environment: Environment) -> None:
+        """Keep it, and tell nobody: whoever does that tells."""
+        self._environments[environment.organisation_id, environment.slug] = environment
 
 
 class MemoryPresetStore:
@@ -274,12 +280,17 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.watch = MemoryWatch()
+        self.audit_log = MemoryAuditLog()
+        self.audit = MemoryAuditStore(self.audit_log)
         self.keys = MemoryKeyStore(on_change=self.watch.announce)
         self.key_use = self.keys
         self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
+        self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
         self.presets = MemoryPresetStore(on_change=self.watch.announce)
         self.ledger = MemoryLedger()
         self.reader = self.ledger
+        self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
+        self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:
@@ -287,8 +298,6 @@ class MemoryStorage:
 
 
 _COLUMN_OF = {"date": "day", "key": "api_key_id"}
-        self.audit_log = MemoryAuditLog()
-        self.audit = MemoryAuditStore(self.audit_log)
 
 
 def _place(row: Row) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_audit import SqlAuditStore
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
 
@@ -38,6 +39,8 @@ class Storage:
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
         self.audit = SqlAuditStore(database)
+        self.budgets = SqlBudgetStore(database, on_change=self.watch.announce)
+        self.credits = SqlCreditStore(database, on_change=self.watch.announce)
         self.reader = SqlLedgerReader(database)
         self.health = self.reader
 

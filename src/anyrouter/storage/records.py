@@ -7,6 +7,7 @@ from typing import Any
 
 from anyrouter.core.apikey import ApiKey, KeyKind
 from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
+from anyrouter.core.errors import Denied
 from anyrouter.core.tenancy import CreditMode, Environment, EnvironmentKind, Organisation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +26,12 @@ FIXED_KEY_COLUMNS = frozenset(
         "last_used_ip",
         "last_used_user_agent",
     }
+)
+
+FIXED_ORGANISATION_COLUMNS = frozenset({"id", "created_at_ms"})
+NO_ORGANISATION = Denied(code="not_found", message="There is no such organisation.")
+CHANGED_ORGANISATION = Denied(
+    code="etag_mismatch", message="The organisation was changed meanwhile. Read it again, then repeat the change."
 )
 
 
