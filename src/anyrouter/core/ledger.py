@@ -12,18 +12,25 @@ from msgspec.structs import astuple
 
 from anyrouter.core.usage import NO_USAGE, Usage
 
+# The error code of an entry beside the generation's own: a second target was asked at the same time, and this attempt lost. It is
+# billed and is no request: sums of requests leave it out, and who looks for the generation is shown the other entry.
+HEDGE_LOST = "hedge_lost"
+
 
 class EntryState(StrEnum):
     """How a generation ended."""
 
     SETTLED = "settled"  # the upstream's reply was delivered whole
     FAILED = "failed"  # the client got an error (nothing, or a part, was delivered)
-    CANCELLED = "cancelled"  # the client went away
+    CANCELLED = "cancelled"  # the client went away, or the attempt lost a race
     INTERRUPTED = "interrupted"  # this process died: what was used is an estimate
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One try at one target. `status` is the upstream's, 0 when it never answered; `error` a stable code."""
+    """One try at one target. `status` is the upstream's, 0 when it never answered; `error` a stable code.
+
+    The costs are those of a try that lost a race (`HEDGE_LOST`): it has an entry of its own, and they are not in the other's.
+    """
 
     upstream: str
     provider: str
@@ -31,6 +38,8 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     status: int = 0
     latency_ms: int = 0
     error: str | None = None
+    cost_nanousd: int = 0
+    shadow_cost_nanousd: int = 0
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,6 +1,7 @@
 """What a failed attempt means, for the client and for those that follow: the contract's section 4."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -70,9 +71,15 @@ class Attempts:
         """Be told that an attempt's reply is good."""
         self.records.append(_record(target, status, latency_ms, None))
 
-    def abandon(self, target: Target, code: str) -> None:
+    def abandon(self, target: Target, code: str, latency_ms: int = 0) -> None:
         """Be told that an attempt ended for a reason that is not the target's."""
-        self.records.append(_record(target, 0, 0, code))
+        self.records.append(_record(target, 0, latency_ms, code))
+
+    def join(self, others: "Sequence[Attempts]", records: Sequence[AttemptRecord]) -> None:
+        """Be told of attempts that ran side by side, in their order, and of what became of them."""
+        self.records += records
+        self._failures += [failure for other in others for failure in other._failures]  # noqa: SLF001 -- of its own kind
+        self._skipped += [denied for other in others for denied in other._skipped]  # noqa: SLF001 -- of its own kind
 
     def refusal(self) -> Denied:
         """What the client hears after the last failure, with all attempts in its metadata; after none, why nothing could be asked."""

@@ -82,10 +82,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class RoutingRules(msgspec.Struct, frozen=True, kw_only=True):
-    """The operator's part: what is known of a target beside its price, and how the targets of a public model id are put in order."""
+    """The operator's part: what is known of a target beside its price, how the targets of a public model id are put in order.
+
+    `is_hedged`: whether a second one is asked beside a first one that is silent for too long.
+    """
 
     facts_of: Callable[[Target], TargetFacts] = lambda _target: NO_FACTS
     strategy_of: Callable[[str], Strategy] = lambda _model: Strategy.PRIORITY
+    is_hedged: Callable[[str], bool] = lambda _model: False
 
 
 NO_RULES = RoutingRules()

@@ -25,18 +25,22 @@ class HedgePolicy(msgspec.Struct, frozen=True, kw_only=True):
     budget: RetrySettings = RetrySettings(share=0.05, burst=5)
 
 
-def find_delay_s(candidates: Sequence[Candidate], policy: HedgePolicy, now_s: float) -> float | None:
+def find_delay_s(candidates: Sequence[Candidate], policy: HedgePolicy, now_s: float, *, is_streamed: bool) -> float | None:
     """After how many seconds of silence of the first candidate the second is asked too; None for never.
 
-    Never: there is no second one of the same model, it is not well, or too little is known of the first.
+    Never: there is no second one of the same model, it is not well, or too little is known of the first. Silence is slow for a
+    stream when its first byte was mostly there by then, for any other request when the whole answer was.
     """
     first, *others = candidates
     if not others or not others[0].health.is_well or others[0].target.model != first.target.model:
         return None
     performance = first.health.window.read_performance(now_s)
-    if performance.ttft_samples < policy.least_samples:
+    samples, times_ms = performance.ttft_samples, performance.ttft_ms
+    if not is_streamed:
+        samples, times_ms = performance.requests - performance.failures, performance.latency_ms
+    if samples < policy.least_samples or _PERCENTILE not in times_ms:
         return None
-    return min(max(performance.ttft_ms[_PERCENTILE] / 1000, policy.floor_s), policy.ceiling_s)
+    return min(max(times_ms[_PERCENTILE] / 1000, policy.floor_s), policy.ceiling_s)
 
 
 class HedgeBudget:
@@ -74,6 +78,11 @@ class HedgeRace:
         self._started: list[int] = [0]
         self._failed: set[int] = set()
         self.winner: int | None = None
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether two are under way, and neither has answered or failed."""
+        return self.winner is None and len(self._started) - len(self._failed) > 1
 
     def can_start(self) -> bool:
         """Whether a second attempt makes sense: one is under way, and it has not answered or failed."""

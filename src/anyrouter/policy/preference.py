@@ -1,6 +1,6 @@
 """What a request says about its own routing: the `provider` object, judged.
 
-Members and their meaning are OpenRouter's (openrouter.ai/docs/guides/routing/provider-selection, read 2026-11), plus `byok`.
+Members and their meaning are OpenRouter's (openrouter.ai/docs/guides/routing/provider-selection, read 2026-11), plus `byok` and `hedge`.
 An unknown member is ignored, as there. A known one of a wrong type or with a value that cannot be honoured is a 400 that names
 it: a preference about price or privacy that is dropped in silence is a broken promise. What is not an object at all is ignored.
 """
@@ -86,6 +86,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[Cutoff, ...] = ()
     throughput: tuple[Cutoff, ...] = ()
     byok: Byok | None = None
+    is_hedged: bool | None = None
 
 
 NO_PREFERENCES = Preferences()
@@ -232,4 +233,5 @@ _READERS: dict[str, Callable[[str, object], dict[str, Any]]] = {
     "preferred_max_latency": _one("latency", _read_cutoffs),
     "preferred_min_throughput": _one("throughput", _read_cutoffs),
     "byok": _choice("byok", tuple(Byok), Byok),
+    "hedge": _one("is_hedged", _read_flag),
 }

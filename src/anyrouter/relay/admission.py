@@ -213,8 +213,11 @@ class Admission:
             return selection
         order = selection.candidates
         is_strict = preferences is not None and preferences.is_requiring_parameters
+        first = lanes[order[0].target.model]
+        if preferences is not None and preferences.is_hedged is not None:
+            first = msgspec.structs.replace(first, is_hedged=preferences.is_hedged)
         return _Choice(
-            lanes[order[0].target.model],
+            first,
             order,
             lanes if len(lanes) > 1 else None,
             is_requiring_parameters=is_strict,
@@ -244,7 +247,8 @@ class Admission:
             return allowed
         strategy, facts_of = self._rules.strategy_of(targets[0].model), self._rules.facts_of
         candidates = make_candidates(allowed, self.health, time.monotonic(), strategy=strategy, facts_of=facts_of)
-        lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats)
+        is_hedged = self._rules.is_hedged(targets[0].model)
+        lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats, is_hedged=is_hedged)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:
                 self._lanes.clear()

@@ -72,13 +72,13 @@ class Generation(msgspec.Struct, kw_only=True):
         return Naming(f'"{self.id}"'.encode(), target.model_json, target.provider_json)
 
     def turn_to_first(self) -> bool:
-        """The first candidate is about to be asked, at once; False when its health gives no permit."""
+        """The first candidate is about to be asked, at once; False when its health gives no permit, or a second one may be asked too."""
         candidate, now_s = self.order[0], time.monotonic()
         health = candidate.health
         if len(self.order) == 1:
             permit = health.admit_alone(now_s)
         else:
-            permit = health.admit(now_s)
+            permit = REFUSED if self.lane.is_hedged else health.admit(now_s)
             if permit == REFUSED:
                 return False
             health.spend(now_s, self.request.estimated_input_tokens)  # it decides between targets only
@@ -94,6 +94,15 @@ class Generation(msgspec.Struct, kw_only=True):
         """It is a candidate's reply that the client gets."""
         lane = self.lane if self.lanes is None else self.lanes[candidate.target.model]
         self.stop, self.target = lane.stops[candidate.position], candidate.target
+
+    def hear(self, now_s: float) -> None:
+        """The target's first byte has come."""
+        self.first_byte_s = now_s
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether another attempt may yet be the one that replies: nothing is to be sent that is not the target's."""
+        return False
 
     def release(self) -> None:
         """The attempt under way has ended for a reason that says nothing about its target."""

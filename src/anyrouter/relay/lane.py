@@ -37,6 +37,7 @@ class Lane(msgspec.Struct, frozen=True):
     candidates: Candidates
     stops: tuple[Stop, ...]
     variant: str | None  # of the name that was asked for
+    is_hedged: bool = False  # whether a second target is asked beside a first one that is silent for too long
 
     def is_of(self, principal: Principal, snapshot: Snapshot) -> bool:
         """Whether it was made of the very records that hold now: a changed key or environment is another object."""
@@ -44,12 +45,14 @@ class Lane(msgspec.Struct, frozen=True):
         return self.snapshot is snapshot and made_for.key is principal.key and made_for.environment is principal.environment
 
 
-def make_lane(principal: Principal, snapshot: Snapshot, endpoint: str, candidates: Candidates, stats: RelayStats) -> Lane:
+def make_lane(
+    principal: Principal, snapshot: Snapshot, endpoint: str, candidates: Candidates, stats: RelayStats, *, is_hedged: bool = False
+) -> Lane:
     """The lane of these candidates, counted in `stats`."""
     dialect = DIALECTS[ENDPOINTS[endpoint].dialect]
     stops = tuple(_make_stop(principal, endpoint, candidate.target, stats) for candidate in candidates.all)
     known = candidates.all[0].target.known
-    return Lane(principal, snapshot, dialect, candidates, stops, None if known is None else known.variant)
+    return Lane(principal, snapshot, dialect, candidates, stops, None if known is None else known.variant, is_hedged)
 
 
 def _make_stop(principal: Principal, endpoint: str, target: Target, stats: RelayStats) -> Stop:

@@ -88,6 +88,17 @@ class MemoryLedger:
         """Keep an entry."""
         self.entries.append(join(intent, outcome))
 
+    def intend_beside(self, intent: Intent) -> None:
+        """Keep an intent."""
+        self.intend(intent)
+
+    def lose(self, intent: Intent, outcome: Outcome) -> None:
+        """Keep an entry."""
+        self.settle(intent, outcome)
+
+    def go_on(self, intent: Intent) -> None:
+        """Nothing is forgotten anyway."""
+
     def has_room(self) -> bool:
         """There is always room."""
         return True

@@ -169,6 +169,15 @@ class Ledger(Protocol):
     def settle(self, intent: Intent, outcome: Outcome) -> None:
         """Put on record what became of the last attempt's intent. Called before the last byte is delivered. Once for each generation."""
 
+    def intend_beside(self, intent: Intent) -> None:
+        """As `intend`, of a second attempt while the generation's last one is still under way."""
+
+    def lose(self, intent: Intent, outcome: Outcome) -> None:
+        """Settle one of the two: the other one goes on, and the generation's own entry will be its."""
+
+    def go_on(self, intent: Intent) -> None:
+        """Of the two only this one is still under way, and nothing is to be settled for the other. Raises nothing."""
+
     def has_room(self) -> bool:
         """Whether the queue to the database takes more; if not, `wait_for_room` first. Nothing is ever dropped."""
 

@@ -22,14 +22,16 @@ from anyrouter.core.ledger import EntryState
 from anyrouter.core.preset import PresetTable
 from anyrouter.policy.candidate import NO_RULES, RoutingRules
 from anyrouter.policy.health import HealthBook
+from anyrouter.policy.hedge import HedgePolicy
 from anyrouter.policy.route import Snapshot
-from anyrouter.policy.succession import RetryPolicy
+from anyrouter.policy.succession import Attempt, RetryPolicy
 from anyrouter.relay.admission import Admission
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.encoding import encode, encode_head
 from anyrouter.relay.ending import Ending
 from anyrouter.relay.generation import Generation
+from anyrouter.relay.hedge import HedgedGeneration, Hedger
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
@@ -62,6 +64,7 @@ class Relay:
         presets: Callable[[], PresetTable] = PresetTable,
         replay: Callable[[Generation], bool] = lambda _: False,
         rules: RoutingRules = NO_RULES,
+        hedging: HedgePolicy | None = None,
     ) -> None:
         self.stats, self._retries, self._replay = stats, retries or RetryPolicy(), replay
         self.authorize, self.find = authenticator.authorize, authenticator.find
@@ -69,6 +72,7 @@ class Relay:
         self._client, self._ledger = client, ledger
         self._ending = ending = Ending(ledger=ledger, limiter=limiter, stats=stats, on_internal_error=on_internal_error)
         self._record, self._settle, self._keep_alive_s = ending.record, ending.settle, keep_alive_s
+        self._hedger = Hedger(hedging or HedgePolicy(), ask=self._try, ending=ending, ledger=ledger, stats=stats)
         self._pumps: set[StreamPump] = set()
 
     @property
@@ -98,7 +102,10 @@ class Relay:
                 self._ending.refuse(head, admitted, downstream, principal)
                 return None
             generation = admitted
-            return None if generation is None or self._replay(generation) or self._send_at_once(generation) else self._run(generation)
+            if generation is None or self._replay(generation) or self._send_at_once(generation):
+                return None
+            hedged = self._hedger.enter(generation) if generation.lane.is_hedged else None
+            return self._run(hedged or generation, None, hedged)
         except Exception as error:  # noqa: BLE001 -- the last resort: reported, settled and answered
             self._ending.mend(head, principal, downstream, generation, error)
             return None
@@ -110,7 +117,8 @@ class Relay:
     def tick(self) -> None:
         """Called once a second: keep silent streams alive."""
         for pump in list(self._pumps):
-            pump.keep_alive(self._keep_alive_s)
+            if not pump.generation.is_contested:
+                pump.keep_alive(self._keep_alive_s)
 
     # Without a task.
     def _send_at_once(self, generation: Generation) -> bool:
@@ -166,8 +174,11 @@ class Relay:
 
     # In a task.
 
-    async def _run(self, generation: Generation, error: UpstreamError | None = None) -> None:
-        """Serve to the end what could not be served at once. `error` is why the reply that came is of no use."""
+    async def _run(self, generation: Generation, error: UpstreamError | None = None, hedged: HedgedGeneration | None = None) -> None:
+        """Serve to the end what could not be served at once. `error` is why the reply that came is of no use.
+
+        `hedged` is the generation itself, where a second target may be asked beside the first.
+        """
         head, principal, downstream = generation.head, generation.principal, generation.downstream
         self.stats.running += 1
         try:
@@ -180,7 +191,10 @@ class Relay:
                 return
             if not self._ledger.has_room():
                 await self._ledger.wait_for_room()
-            await self._attempt(generation, error)
+            succession = Successors(generation, self._retries)
+            attempt = succession.begin() if hedged is None else await self._hedger.race(hedged, succession)
+            if hedged is None or not hedged.is_over:
+                await self._attempt(generation, error, succession, attempt)
         except asyncio.CancelledError:
             self._ending.abandon(generation)
             if not downstream.is_closed:
@@ -190,10 +204,9 @@ class Relay:
         finally:
             self.stats.running -= 1
 
-    async def _attempt(self, generation: Generation, error: UpstreamError | None) -> None:
+    async def _attempt(self, generation: Generation, error: UpstreamError | None, succession: Successors, attempt: Attempt | None) -> None:
         """Ask one target after the other until one answers or none is left. The first may have been asked already."""
-        attempts, succession = generation.attempts, Successors(generation, self._retries)
-        attempt = succession.begin()
+        attempts = generation.attempts
         while attempt is not None:
             generation.turn_to(attempt)
             try:
@@ -244,7 +257,8 @@ class Relay:
         if generation.request.is_streamed:
             await self._stream(generation, exchange)
         else:
-            generation.first_byte_s = waited_s = time.monotonic()
+            waited_s = time.monotonic()
+            generation.hear(waited_s)
             body = await exchange.read(MAX_REPLY_BYTES)
             generation.upstream_s += time.monotonic() - waited_s
             self._deliver(generation, exchange, body)
@@ -280,7 +294,7 @@ class Relay:
         rewriter = open_rewriter(generation)
 
         def begin() -> None:
-            generation.first_byte_s = time.monotonic()
+            generation.hear(time.monotonic())
             generation.is_begun = True
             generation.downstream.start(200, reply_head(generation, ARRAY_HEAD if generation.head.is_array else STREAM_HEAD))
 

@@ -157,6 +157,10 @@ class Recording:
         """Pass it on."""
         self._inner.follow(work)
 
+    def turn_to(self, generation: Generation) -> None:
+        """Another attempt at the request is the one that replies."""
+        self._generation = generation
+
     def _add(self, data: bytes) -> None:
         if self._parts is not None:
             self._size += len(data)

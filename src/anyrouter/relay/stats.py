@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
-from anyrouter.core.ledger import Outcome
+from anyrouter.core.ledger import HEDGE_LOST, Outcome
 from anyrouter.core.usage import UsageSource
 
 DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -80,6 +80,18 @@ class Tally:
         self._durations.observe(outcome.latency_ms / 1000)
         self._overheads.observe(outcome.overhead_us / 1e6)
 
+    def lose(self, outcome: Outcome) -> None:
+        """An attempt was settled that lost a race: charged, and no request."""
+        self.errors[HEDGE_LOST] = self.errors.get(HEDGE_LOST, 0) + 1
+        self.input_tokens += outcome.usage.input_tokens
+        self.output_tokens += outcome.usage.output_tokens
+        self.cost_nanousd += outcome.cost_nanousd
+
+    @property
+    def is_charging(self) -> bool:
+        """Whether anything was settled."""
+        return bool(self.statuses) or HEDGE_LOST in self.errors
+
 
 Totals = dict[tuple[str, ...], int]
 
@@ -95,6 +107,8 @@ class RelayStats:
     running: int = 0
     cache_hits: int = 0  # requests answered with a kept reply
     cache_misses: int = 0  # requests that might have been
+    hedges: int = 0  # second attempts beside a slow first one
+    hedges_won: int = 0  # those that served
     unbilled: int = 0  # generations that an upstream completed and nobody could count: stays 0
     _tallies: dict[tuple[str, str, str, str], Tally] = field(default_factory=dict)
 
@@ -137,7 +151,7 @@ class RelayStats:
         """Tokens by provider and direction."""
         totals: Totals = {}
         for tally in self._tallies.values():
-            if tally.statuses:
+            if tally.is_charging:
                 provider = tally.labels[-1]
                 totals[provider, "input"] = totals.get((provider, "input"), 0) + tally.input_tokens
                 totals[provider, "output"] = totals.get((provider, "output"), 0) + tally.output_tokens
@@ -148,6 +162,6 @@ class RelayStats:
         """What was charged, by provider."""
         totals: dict[str, int] = {}
         for tally in self._tallies.values():
-            if tally.statuses:
+            if tally.is_charging:
                 totals[tally.labels[-1]] = totals.get(tally.labels[-1], 0) + tally.cost_nanousd
         return totals

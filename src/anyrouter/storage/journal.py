@@ -10,6 +10,7 @@ CRC32 of the payload, little-endian unsigned 32 bits each, and the payload, at l
 
     I   an Intent as a msgpack map by field name
     R   what became of an intent: msgpack, an array of the generation's id, the attempt's number and an Outcome as an array
+    B   an Intent as a msgpack map by field name, of a second attempt beside the one that is on record
     S   a LedgerEntry as a msgpack map by field name, where no intent is on record
     C   two little-endian unsigned 64 bit numbers: settlements up to this segment and offset are in the database
 
@@ -32,8 +33,8 @@ from anyrouter.core.errors import InternalError
 
 MAGIC = b"arjrnl1\n"
 SUFFIX = ".journal"
-INTENT, RESULT, SETTLEMENT, CHECKPOINT = b"I", b"R", b"S", b"C"
-_SEEDS = {kind: zlib.crc32(kind) for kind in (INTENT, RESULT, SETTLEMENT, CHECKPOINT)}
+INTENT, BESIDE, RESULT, SETTLEMENT, CHECKPOINT = b"I", b"B", b"R", b"S", b"C"
+_SEEDS = {kind: zlib.crc32(kind) for kind in (INTENT, BESIDE, RESULT, SETTLEMENT, CHECKPOINT)}
 POSITION = struct.Struct("<QQ")
 
 SEGMENT_BYTES = 8 * 1024 * 1024

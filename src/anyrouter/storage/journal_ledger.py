@@ -21,7 +21,7 @@ import structlog
 from anyrouter.core.errors import InternalError, StorageUnavailable
 from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
 from anyrouter.storage.database import Database
-from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal, Position, Segment
+from anyrouter.storage.journal import BESIDE, CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal, Position, Segment
 from anyrouter.storage.ledger_rows import Told, record_missing, record_new
 
 _log = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ class JournalLedger:
         self._database, self._journal, self._reject = database, journal, reject
         self._encode = msgspec.msgpack.Encoder().encode
         self._open: dict[str, tuple[Intent, Segment]] = {}
+        self._beside: dict[str, tuple[Intent, Segment]] = {}  # second attempts while the first is under way
         self._queue: deque[_Settled] = deque()
         self._pending: dict[str, _Settled] = {}
         self._something = asyncio.Event()
@@ -109,6 +110,41 @@ class JournalLedger:
             self._something.set()
         if len(queue) >= QUEUE_BOUND:
             self._room.clear()
+
+    def intend_beside(self, intent: Intent) -> None:
+        """As `intend`, of a second attempt while the generation's last one is still under way."""
+        try:
+            self._journal.append(BESIDE, self._encode(intent))
+        except _UNWRITABLE as error:
+            self.journal_failures += 1
+            raise StorageUnavailable("Usage cannot be recorded now.", internal=f"journal: {error}") from error
+        self._journal.current.held += 1
+        self._beside[intent.generation_id] = (intent, self._journal.current)
+
+    def lose(self, intent: Intent, outcome: Outcome) -> None:
+        """Settle one of the two: the other one goes on, and the generation's own entry will be its."""
+        generation_id = intent.generation_id
+        other = self._turn_to(intent)
+        self.settle(intent, outcome)
+        del self._pending[generation_id]  # who looks for the generation wants the other's entry
+        if other is not None:
+            self._open[generation_id] = other
+
+    def go_on(self, intent: Intent) -> None:
+        """Of the two only this one is still under way, and nothing is to be settled for the other. Raises nothing."""
+        other = self._turn_to(intent)
+        if other is not None:
+            other[1].held -= 1
+            with suppress(StorageUnavailable):  # then a recovery takes both for asked
+                self.intend(intent)
+
+    def _turn_to(self, intent: Intent) -> tuple[Intent, Segment] | None:
+        """Make it the one that is open; returns the other one."""
+        first, second = self._open.get(intent.generation_id), self._beside.pop(intent.generation_id, None)
+        if second is None or second[0].attempt != intent.attempt:
+            return second
+        self._open[intent.generation_id] = second
+        return first
 
     def has_room(self) -> bool:
         """Whether the queue to the database takes more; if not, `wait_for_room` first. Nothing is ever dropped."""
@@ -228,7 +264,7 @@ class JournalLedger:
 
     def _copy_intents_of(self, oldest: Segment) -> None:
         mine = [intent for intent, segment in self._open.values() if segment is oldest]
-        if len(mine) != oldest.held:
+        if len(mine) != oldest.held or self._beside:
             return  # settled ones are on their way to the database: it goes with them
         for intent in mine:
             try:

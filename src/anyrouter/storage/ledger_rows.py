@@ -1,6 +1,7 @@
 """Ledger entries as rows and back, and the sums by day that are written with them.
 
-An entry's key is (`generation_id`, `attempt`): recording it twice changes nothing, and it is counted once.
+An entry's key is (`generation_id`, `attempt`): recording it twice changes nothing, and it is counted once. The entry of an attempt that
+lost a race is no request of its own: its tokens and cost are summed, and it is not counted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,7 @@ import msgspec
 from msgspec.structs import astuple
 from sqlalchemy import Connection, Table
 
-from anyrouter.core.ledger import AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
+from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.schema import ledger, usage_daily
 
@@ -145,7 +146,7 @@ def sum_by_day(entries: Iterable[Told]) -> dict[tuple[Any, ...], dict[str, Any]]
         if row is None:
             row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS)]
         usage = outcome.usage
-        row[1] += 1
+        row[1] += outcome.error_code != HEDGE_LOST
         row[2] += outcome.state in _ERROR_STATES
         row[3] += usage.input_tokens
         row[4] += usage.output_tokens

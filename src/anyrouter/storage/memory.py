@@ -9,13 +9,11 @@ from typing import Any
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
+from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
 from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
-from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
-from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
 from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
@@ -136,12 +134,8 @@ class MemoryEnvironmentStore:
         known = self._environments.get(place)
         if known is not None:
             environment = replace(environment, id=known.id)
-        self.keep(environment)
+        self._environments[place] = environment
         self._on_change(environment.organisation_id)
-
-    def keep(self, environment: Environment) -> None:
-        """Keep it, and tell nobody: whoever does that tells."""
-        self._environments[environment.organisation_id, environment.slug] = environment
 
 
 class MemoryPresetStore:
@@ -205,6 +199,17 @@ class MemoryLedger:
         entry = join(intent, outcome)
         self._entries.setdefault((entry.generation_id, entry.attempt), entry)
 
+    def intend_beside(self, intent: Intent) -> None:
+        """Keep the intent."""
+        self.intents.append(intent)
+
+    def lose(self, intent: Intent, outcome: Outcome) -> None:
+        """Keep the entry."""
+        self.settle(intent, outcome)
+
+    def go_on(self, intent: Intent) -> None:
+        """Intents are only looked at."""
+
     def has_room(self) -> bool:
         """Always."""
         return True
@@ -223,7 +228,9 @@ class MemoryLedger:
 
     async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
         """A generation by our id or by the upstream's own; the last attempt, the newest generation."""
-        newest = [entry for entry in self._newest(organisation_id) if entry.environment_id == environment_id]
+        newest = [
+            entry for entry in self._newest(organisation_id) if entry.environment_id == environment_id and entry.error_code != HEDGE_LOST
+        ]
         for entry in newest:
             if entry.generation_id == generation_id:
                 return entry
@@ -280,17 +287,12 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.watch = MemoryWatch()
-        self.audit_log = MemoryAuditLog()
-        self.audit = MemoryAuditStore(self.audit_log)
         self.keys = MemoryKeyStore(on_change=self.watch.announce)
         self.key_use = self.keys
         self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
-        self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
         self.presets = MemoryPresetStore(on_change=self.watch.announce)
         self.ledger = MemoryLedger()
         self.reader = self.ledger
-        self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
-        self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:
@@ -298,6 +300,8 @@ class MemoryStorage:
 
 
 _COLUMN_OF = {"date": "day", "key": "api_key_id"}
+        self.audit_log = MemoryAuditLog()
+        self.audit = MemoryAuditStore(self.audit_log)
 
 
 def _place(row: Row) -> tuple[int, str]:

@@ -1,8 +1,9 @@
 """After a start: what the journal still holds goes to the ledger, exactly once however often this is interrupted and repeated.
 
 Settlements are recorded as they are. An intent without a settlement belonged to a request that died with the process: its last
-attempt becomes an entry marked interrupted. Nobody knows what the client saw; the entry says 500 `internal_error`, the fault
-being ours. Its usage is the intent's estimate of the input, no output, source "estimated".
+attempt becomes an entry marked interrupted, and of two attempts that were under way at once the second one's entry says that it
+lost. Nobody knows what the client saw; the interrupted entry says 500 `internal_error`, the fault being ours. The usage is the
+intent's estimate of the input, no output, source "estimated".
 """
 
 from collections.abc import Callable
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
-from anyrouter.core.ledger import EntryState, Intent, LedgerEntry, Outcome, join
+from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, Intent, LedgerEntry, Outcome, join
 from anyrouter.core.usage import Usage, UsageSource
-from anyrouter.storage.journal import CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Position, list_segments, read_segment
+from anyrouter.storage.journal import BESIDE, CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Position, list_segments, read_segment
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +45,8 @@ class Recovered:
 class _Contents:
     settlements: list[tuple[Position, LedgerEntry]]
     open_intents: dict[str, Intent]
+    beside: dict[str, Intent]  # second attempts at what is open
+    lost: dict[str, LedgerEntry]  # what lost, of generations that are open
     committed: Position
     lone_results: list[Position]  # their intents are not there: deleted with an older file, once the database had them, or damaged
     damaged: list[Path]
@@ -57,8 +61,13 @@ def recover(directory: Path, *, record: Record, price_interrupted: PriceInterrup
     contents = _read(segments)
     # What the journal calls committed is not offered again: retention may have deleted it meanwhile.
     settled = [entry for position, entry in contents.settlements if position > contents.committed]
-    interrupted = [interrupted_entry(intent, price_interrupted(intent)) for intent in contents.open_intents.values()]
-    entries = settled + interrupted
+    lost = [_lost_entry(intent, price_interrupted(intent)) for intent in contents.beside.values()]
+    contents.lost |= {entry.generation_id: entry for entry in lost}
+    interrupted = [
+        interrupted_entry(intent, price_interrupted(intent), contents.lost.get(intent.generation_id))
+        for intent in contents.open_intents.values()
+    ]
+    entries = settled + lost + interrupted
     for first in range(0, len(entries), _AT_ONCE):
         record(entries[first : first + _AT_ONCE])
     for _, path in segments:  # the oldest first: an intent is never left without the settlement that follows it
@@ -72,8 +81,8 @@ def recover(directory: Path, *, record: Record, price_interrupted: PriceInterrup
     return result
 
 
-def interrupted_entry(intent: Intent, cost_nanousd: int) -> LedgerEntry:
-    """The entry of a generation whose process died."""
+def interrupted_entry(intent: Intent, cost_nanousd: int, lost: LedgerEntry | None = None) -> LedgerEntry:
+    """The entry of a generation whose process died. `lost` is that of an attempt beside it."""
     return LedgerEntry(
         **{name: getattr(intent, name) for name in Intent.__struct_fields__},
         state=EntryState.INTERRUPTED,
@@ -81,11 +90,28 @@ def interrupted_entry(intent: Intent, cost_nanousd: int) -> LedgerEntry:
         error_code=INTERRUPTED_CODE,
         usage=Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED),
         cost_nanousd=cost_nanousd,
+        attempts=() if lost is None else (_lost_attempt(lost),),
+    )
+
+
+def _lost_entry(intent: Intent, cost_nanousd: int) -> LedgerEntry:
+    return replace(interrupted_entry(intent, cost_nanousd), state=EntryState.CANCELLED, error_code=HEDGE_LOST)
+
+
+def _lost_attempt(entry: LedgerEntry) -> AttemptRecord:
+    return AttemptRecord(
+        upstream=entry.upstream,
+        provider=entry.provider,
+        model=entry.upstream_model,
+        latency_ms=entry.latency_ms,
+        error=HEDGE_LOST,
+        cost_nanousd=entry.cost_nanousd,
+        shadow_cost_nanousd=entry.shadow_cost_nanousd,
     )
 
 
 def _read(segments: list[tuple[int, Path]]) -> _Contents:
-    contents = _Contents([], {}, (0, 0), [], [])
+    contents = _Contents([], {}, {}, {}, (0, 0), [], [])
     damaged: set[int] = set()
     for number, path in segments:
         found = read_segment(path)
@@ -107,20 +133,36 @@ def _take(contents: _Contents, kind: bytes, content: bytes, position: Position) 
         known = contents.open_intents.get(intent.generation_id)
         if known is None or intent.attempt >= known.attempt:
             contents.open_intents[intent.generation_id] = intent
+            contents.beside.pop(intent.generation_id, None)
+    elif kind == BESIDE:
+        intent = _intents.decode(content)
+        contents.beside[intent.generation_id] = intent
     elif kind == RESULT:
         generation_id, attempt, outcome = _results.decode(content)
         opened = contents.open_intents.get(generation_id)
         if opened is None or opened.attempt != attempt:
+            opened = contents.beside.get(generation_id)
+        if opened is None or opened.attempt != attempt:
             contents.lone_results.append(position)
             return
-        del contents.open_intents[generation_id]
-        contents.settlements.append((position, join(opened, outcome)))
+        _settle(contents, join(opened, outcome), position)
     elif kind == SETTLEMENT:
-        entry = _entries.decode(content)
-        contents.open_intents.pop(entry.generation_id, None)
-        contents.settlements.append((position, entry))
+        _settle(contents, _entries.decode(content), position)
     elif kind == CHECKPOINT:
         if len(content) != POSITION.size:
             raise ValueError("a checkpoint has two numbers")
         segment, offset = POSITION.unpack(content)
         contents.committed = max(contents.committed, (segment, offset))
+
+
+def _settle(contents: _Contents, entry: LedgerEntry, position: Position) -> None:
+    contents.settlements.append((position, entry))
+    generation_id = entry.generation_id
+    second = contents.beside.pop(generation_id, None)
+    if entry.error_code != HEDGE_LOST:
+        contents.open_intents.pop(generation_id, None)
+        contents.lost.pop(generation_id, None)
+        return
+    contents.lost[generation_id] = entry
+    if second is not None and second.attempt != entry.attempt:
+        contents.open_intents[generation_id] = second

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, func, or_, select
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
-from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
 from anyrouter.storage.database import Database
 from anyrouter.storage.ledger_rows import USAGE_SUMS, row_to_entry
 from anyrouter.storage.schema import latest_epoch, ledger, usage_daily
@@ -38,10 +38,11 @@ class SqlLedgerReader:
 
     async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
         """A generation by our id or by the upstream's own; the last attempt, the newest generation."""
-        is_mine = and_(ledger.c.organisation_id == organisation_id, ledger.c.environment_id == environment_id)
+        is_own = func.coalesce(ledger.c.error_code, "") != HEDGE_LOST  # a generation has one entry that is its own
+        is_mine = and_(ledger.c.organisation_id == organisation_id, ledger.c.environment_id == environment_id, is_own)
         by_id = select(ledger).where(is_mine, ledger.c.generation_id == generation_id).order_by(ledger.c.attempt.desc())
         # Without statistics SQLite prefers any index that starts with the organisation, and walks all of its entries.
-        is_mine = and_(func.coalesce(ledger.c.organisation_id, "") == organisation_id, ledger.c.environment_id == environment_id)
+        is_mine = and_(func.coalesce(ledger.c.organisation_id, "") == organisation_id, ledger.c.environment_id == environment_id, is_own)
         newest = (ledger.c.created_at_ms.desc(), ledger.c.generation_id.desc(), ledger.c.attempt.desc())
         by_upstream = select(ledger).where(is_mine, ledger.c.upstream_id == generation_id).order_by(*newest)
 

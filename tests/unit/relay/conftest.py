@@ -17,6 +17,8 @@ from anyrouter.core.ids import new_request_id
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.scopes import DEFAULT_SCOPES
 from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.policy.candidate import NO_RULES, RoutingRules
+from anyrouter.policy.hedge import HedgePolicy
 from anyrouter.policy.reply_cache import ReplyStore
 from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.policy.succession import RetryPolicy
@@ -223,6 +225,10 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
         retries: int = 0,
         caches: dict[str, float] | None = None,
         cache_bytes: int = 1 << 20,
+        *,
+        client: ScriptedClient | None = None,
+        hedging: HedgePolicy | None = None,
+        rules: RoutingRules = NO_RULES,
         **key_changes: object,
     ) -> World:
         text = keys.generate("live")
@@ -260,7 +266,9 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
             resolve=lambda name: models.get(name) or bare.get(name),
             nearest=lambda name: [identity for identity in models if name[:8] in identity],
         )
-        store, ledger, client, stats = MemoryKeys([key]), MemoryLedger(), ScriptedClient(has_idle=request.param), RelayStats()
+        store, ledger, stats = MemoryKeys([key]), MemoryLedger(), RelayStats()
+        client = client or ScriptedClient()
+        client.has_idle = request.param
         errors: list[BaseException] = []
         presets = [PresetTable()]
         confirmed = [float("inf")]
@@ -281,6 +289,8 @@ def make_world(request: pytest.FixtureRequest) -> MakeWorld:
             presets=lambda: presets[-1],
             replay=replay.answer,
             retries=RetryPolicy(retries=retries, first_pause_s=0.001),
+            hedging=hedging,
+            rules=rules,
         )
         return World(relay, client, ledger, store, stats, key, text, errors, confirmed, authenticator, presets)
 

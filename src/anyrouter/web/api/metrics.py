@@ -55,6 +55,8 @@ class RelayCollector(Collector):
         yield _count("unbilled", "Generations that an upstream completed and nobody could count: 0.", (), [((), stats.unbilled)])
         cached = [(("hit",), stats.cache_hits), (("miss",), stats.cache_misses)]
         yield _count("cache_requests", "Requests that looked into the response cache.", ("result",), cached)
+        yield _count("hedges", "Second attempts that were begun beside a slow first one.", (), [((), stats.hedges)])
+        yield _count("hedges_won", "Second attempts that answered before the first.", (), [((), stats.hedges_won)])
         yield GaugeMetricFamily(PREFIX + "running_requests", "Requests under way.", value=stats.running)
         failures = GaugeMetricFamily(PREFIX + "upstream_failures", "Failed tries since the last success.", labels=("upstream",))
         for upstream, record in stats.upstreams.items():

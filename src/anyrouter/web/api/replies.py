@@ -130,7 +130,10 @@ class Credits(msgspec.Struct, kw_only=True):
 
 
 class AttemptReply(msgspec.Struct, kw_only=True):
-    """One try at one upstream. `status` is the upstream's, null when it never answered."""
+    """One try at one upstream. `status` is the upstream's, null when it never answered.
+
+    `cost`: of a try that lost against another at the same time; a part of the generation's `total_cost`.
+    """
 
     upstream: str
     provider_name: str
@@ -138,6 +141,7 @@ class AttemptReply(msgspec.Struct, kw_only=True):
     status: int | None
     latency: Count
     error: str | None
+    cost: Usd | None
 
 
 class ProviderResponse(msgspec.Struct, kw_only=True):

@@ -12,7 +12,7 @@ from anyrouter.control.generations import GenerationService
 from anyrouter.control.ports import ActivityRow
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
+from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, LedgerEntry
 from anyrouter.core.money import to_usd
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.web.api import usage_documents as documents
@@ -128,8 +128,13 @@ class UsageRoutes:
 
 
 def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
-    """One entry of the ledger as its reader sees it. What this gateway does not count is null."""
+    """One entry of the ledger as its reader sees it. What this gateway does not count is null.
+
+    Its costs are with those of an attempt that lost against it, as its client was told; the tokens are its own.
+    """
     usage = entry.usage
+    cost_nanousd = entry.cost_nanousd + sum(attempt.cost_nanousd for attempt in entry.attempts)
+    shadow_cost_nanousd = entry.shadow_cost_nanousd + sum(attempt.shadow_cost_nanousd for attempt in entry.attempts)
     return Generation(
         **_NOT_COUNTED,
         id=entry.generation_id,
@@ -162,11 +167,11 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
         native_tokens_cached=usage.cache_read_tokens,
         native_tokens_cache_write=usage.cache_write_tokens,
         usage_source=usage.source.value,
-        total_cost=to_usd(entry.cost_nanousd),
-        usage=to_usd(entry.cost_nanousd),
+        total_cost=to_usd(cost_nanousd),
+        usage=to_usd(cost_nanousd),
         routing_fee=to_usd(entry.routing_fee_nanousd),
         upstream_inference_cost=to_usd(entry.upstream_cost_nanousd),
-        shadow_cost=to_usd(entry.shadow_cost_nanousd),
+        shadow_cost=to_usd(shadow_cost_nanousd),
         is_byok=entry.is_byok,
         price_unknown=entry.is_price_unknown,
         trace_id=entry.trace_id,
@@ -216,6 +221,7 @@ def _describe_attempt(attempt: AttemptRecord) -> AttemptReply:
         status=attempt.status or None,
         latency=attempt.latency_ms,
         error=attempt.error,
+        cost=to_usd(attempt.cost_nanousd) if attempt.error == HEDGE_LOST else None,
     )
 
 

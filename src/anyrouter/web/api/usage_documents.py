@@ -57,7 +57,15 @@ GENERATION = Documented(
             "price_unknown": False,
             "trace_id": None,
             "attempts": [
-                {"upstream": "openai", "provider_name": "OpenAI", "model": "openai/gpt-4o", "status": 200, "latency": 1238, "error": None}
+                {
+                    "upstream": "openai",
+                    "provider_name": "OpenAI",
+                    "model": "openai/gpt-4o",
+                    "status": 200,
+                    "latency": 1238,
+                    "error": None,
+                    "cost": None,
+                }
             ],
             "provider_responses": [
                 {
