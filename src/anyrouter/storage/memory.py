@@ -7,15 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
-from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
 from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
+from anyrouter.storage.memory_keys import MemoryKeyStore
+from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
+from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
-from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
 
 Row = dict[str, Any]
@@ -42,77 +43,6 @@ class MemoryWatch:
             subscriber(frozenset({organisation_id}))
 
 
-class MemoryKeyStore:
-    """`KeyStore`, `KeyLookup` and `KeyUse`. Keeps rows, not keys: what a database would round or reorder is so here too."""
-
-    def __init__(self, *, on_change: Callable[[str], None]) -> None:
-        self._rows: dict[str, Row] = {}
-        self._on_change = on_change
-
-    async def add_key(self, key: ApiKey) -> None:
-        """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted."""
-        self._check_name(key)
-        self._rows[key.id] = key_to_row(key)
-        self._on_change(key.organisation_id)
-
-    async def update_key(self, key: ApiKey) -> None:
-        """Replace the changeable fields of a key; ClientError `not_found` when it was never added or is deleted."""
-        row = self._find(key.organisation_id, key.id)
-        if row is None:
-            raise ClientError(Denied(code="not_found", message="no such key"))
-        self._check_name(key)
-        row.update((name, value) for name, value in key_to_row(key).items() if name not in FIXED_KEY_COLUMNS)
-        self._on_change(key.organisation_id)
-
-    async def find_key(self, organisation_id: str, key_id: str) -> ApiKey | None:
-        """One key by its public id, deleted ones excluded."""
-        row = self._find(organisation_id, key_id)
-        return None if row is None else row_to_key(row)
-
-    async def list_keys(
-        self, organisation_id: str, *, environment: str | None = None, limit: int = 100, after_id: str | None = None
-    ) -> list[ApiKey]:
-        """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id` (deleted or not; none if unknown)."""
-        mine = [row for row in self._rows.values() if row["organisation_id"] == organisation_id]
-        if after_id is not None:
-            places = [_place(row) for row in mine if row["id"] == after_id]
-            mine = [row for row in mine if places and _place(row) > places[0]]
-        wanted = [row for row in mine if row["deleted_at_ms"] is None and environment in {None, row["environment"]}]
-        return [row_to_key(row) for row in sorted(wanted, key=_place)[:limit]]
-
-    async def find_by_digest(self, digests: Sequence[bytes]) -> ApiKey | None:
-        """The key stored under one of the digests, the first one's first, deleted ones too."""
-        for digest in digests:
-            for row in self._rows.values():
-                if row["digest"] == digest:
-                    return row_to_key(row)
-        return None
-
-    async def find_by_ids(self, ids: Sequence[str]) -> list[ApiKey]:
-        """The keys of these ids that there are, deleted ones too."""
-        return [row_to_key(self._rows[key_id]) for key_id in dict.fromkeys(ids) if key_id in self._rows]
-
-    def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
-        """Remember the latest use of a key."""
-        row = self._rows.get(key_id)
-        if row is not None and (row["last_used_at_ms"] is None or row["last_used_at_ms"] < at_ms):
-            row.update(last_used_at_ms=at_ms, last_used_ip=address, last_used_user_agent=user_agent)
-
-    async def flush(self) -> None:
-        """Nothing waits here."""
-
-    def _find(self, organisation_id: str, key_id: str) -> Row | None:
-        row = self._rows.get(key_id)
-        return row if row is not None and row["organisation_id"] == organisation_id and row["deleted_at_ms"] is None else None
-
-    def _check_name(self, key: ApiKey) -> None:
-        for row in self._rows.values():
-            is_same = (row["environment_id"], row["name"]) == (key.environment_id, key.name)
-            if is_same and row["deleted_at_ms"] is None and row["id"] != key.id and key.deleted_at is None:
-                message = f"a key named {key.name!r} exists in the environment {key.environment}"
-                raise ClientError(Denied(code="duplicate_name", message=message, param="name"))
-
-
 class MemoryEnvironmentStore:
     """`EnvironmentStore`."""
 
@@ -134,8 +64,12 @@ class MemoryEnvironmentStore:
         known = self._environments.get(place)
         if known is not None:
             environment = replace(environment, id=known.id)
-        self._environments[place] = environment
+        self.keep(environment)
         self._on_change(environment.organisation_id)
+
+    def keep(self, environment: Environment) -> None:
+        """Keep it, and tell nobody: whoever does that tells."""
+        self._environments[environment.organisation_id, environment.slug] = environment
 
 
 class MemoryPresetStore:
@@ -287,12 +221,17 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self.watch = MemoryWatch()
-        self.keys = MemoryKeyStore(on_change=self.watch.announce)
+        self.audit_log = MemoryAuditLog()
+        self.audit = MemoryAuditStore(self.audit_log)
+        self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
         self.key_use = self.keys
         self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
+        self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
         self.presets = MemoryPresetStore(on_change=self.watch.announce)
         self.ledger = MemoryLedger()
         self.reader = self.ledger
+        self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
+        self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:
@@ -300,12 +239,6 @@ class MemoryStorage:
 
 
 _COLUMN_OF = {"date": "day", "key": "api_key_id"}
-        self.audit_log = MemoryAuditLog()
-        self.audit = MemoryAuditStore(self.audit_log)
-
-
-def _place(row: Row) -> tuple[int, str]:
-    return (row["created_at_ms"], row["id"])
 
 
 def _matches(query: ActivityFilter, row: Row) -> bool:
