@@ -128,12 +128,19 @@ def _pattern(value: str) -> str:
 
 
 class ModelRouting(Section):
-    """How the upstreams of one model are put in order, or those of each of a vendor's models."""
+    """How the upstreams of one model are asked, or those of each of a vendor's models."""
 
     model: Annotated[Text, AfterValidator(_pattern)] = Field(
-        description="The public id `vendor/name`, or `vendor/*`. The more exact of two that fit holds."
+        description="The public id `vendor/name`, or `vendor/*`. The more exact of two that fit and say something holds."
     )
-    strategy: Strategy = Field(description="As `strategy` of the section.")
+    strategy: Strategy | None = Field(default=None, description="As `strategy` of the section.")
+    hedge: bool | None = Field(default=None, description="As `hedge` of the section.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ModelRouting":
+        if self.strategy is None and self.hedge is None:
+            raise ValueError("says nothing: give it a strategy, hedge or both")
+        return self
 
 
 class RoutingSettings(Section):
@@ -147,14 +154,22 @@ class RoutingSettings(Section):
     )
     models: Annotated[tuple[ModelRouting, ...], WithJsonSchema({"type": "list of tables"})] = Field(
         default=(),
-        description="Other strategies for some models, `[[routing.models]]`: `model` (`vendor/name` or `vendor/*`) and `strategy`.",
+        description="Other rules for some models, `[[routing.models]]`: `model` (`vendor/name` or `vendor/*`), `strategy` and `hedge`.",
     )
     retries: Annotated[int, Field(ge=0, le=5)] = Field(
         default=1,
         description="How often an upstream is asked again for one request, after all others were asked: when it could not be reached, or "
         "failed before it generated anything. At most a tenth of its requests are such repetitions.",
     )
-
+    hedge: bool = Field(
+        default=False,
+        description="Whether a second upstream is asked too when the first one has been silent for longer than nearly all of its answers "
+        "took to begin. The first to answer serves, the other is cancelled, and both are billed. A request's own `provider.hedge` goes "
+        "before it. At most one in twenty of the requests that may be hedged is.",
+    )
+    hedge_floor_s: Annotated[float, Field(ge=0.01, le=60)] = Field(
+        default=0.5, description="The shortest silence, in seconds, after which a second upstream is asked."
+    )
     probe_s: SecondsOrOff = Field(
         default=0.0,
         description="Seconds between two looks at upstreams that are left alone after failures: their lists of models are asked for, which "
@@ -163,11 +178,16 @@ class RoutingSettings(Section):
 
     def find_strategy(self, model: str) -> Strategy:
         """The strategy of a public model id."""
-        named = {row.model: row.strategy for row in self.models}
-        for pattern in (model, f"{model.partition('/')[0]}/*", "*"):
-            if pattern in named:
-                return named[pattern]
-        return self.strategy
+        return next((row.strategy for row in self._find_rules(model) if row.strategy is not None), self.strategy)
+
+    def is_hedged(self, model: str) -> bool:
+        """Whether requests for a public model id are hedged that do not say so themselves."""
+        return next((row.hedge for row in self._find_rules(model) if row.hedge is not None), self.hedge)
+
+    def _find_rules(self, model: str) -> list[ModelRouting]:
+        """Those that fit, the most exact one first."""
+        named = {row.model: row for row in self.models}
+        return [named[pattern] for pattern in (model, f"{model.partition('/')[0]}/*", "*") if pattern in named]
 
     @model_validator(mode="after")
     def _has_one_strategy_for_a_model(self) -> "RoutingSettings":

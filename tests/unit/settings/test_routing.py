@@ -35,11 +35,33 @@ def test_the_more_exact_of_the_tables_that_fit_a_model_holds(load: Load) -> None
     assert load(environ={"ANYROUTER_ROUTING__MODELS": everything}).routing.find_strategy("any/model") is Strategy.THROUGHPUT
 
 
+def test_nothing_is_hedged_unless_the_operator_says_so_for_all_or_for_some_models(load: Load) -> None:
+    assert not load().routing.is_hedged("openai/gpt-4o")
+    assert load("[routing]\nhedge = true").routing.is_hedged("openai/gpt-4o")
+    text = """
+        [routing]
+        hedge = true
+        [[routing.models]]
+        model = "openai/*"
+        hedge = false
+        [[routing.models]]
+        model = "openai/gpt-4o"
+        strategy = "price"
+        [[routing.models]]
+        model = "openai/o3"
+        hedge = true
+    """
+    routing = load(text).routing
+    assert [routing.is_hedged(name) for name in ("openai/gpt-4o", "openai/o3", "anthropic/claude")] == [False, True, True]
+    assert [routing.find_strategy(name) for name in ("openai/gpt-4o", "openai/o3")] == ["price", "priority"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ('[routing]\nstrategy = "fast"', "routing.strategy: must be 'priority', 'weighted', 'price', 'latency' or 'throughput'"),
-        ('[[routing.models]]\nmodel = "openai/*"', "routing.models[0].strategy: is missing"),
+        ('[[routing.models]]\nmodel = "openai/*"', "routing.models[0]: says nothing: give it a strategy, hedge or both"),
+        ("[routing]\nhedge_floor_s = 0", "routing.hedge_floor_s: must be greater than or equal to 0.01"),
         ('[[routing.models]]\nmodel = "gpt"\nstrategy = "price"', 'routing.models[0].model: must be "vendor/name", "vendor/*" or "*"'),
         ('[[routing.models]]\nmodel = "*/x"\nstrategy = "price"', 'routing.models[0].model: holds a pattern; the only one is "vendor/*"'),
         ('[[routing.models]]\nmodel = "*"\nstrategy = "price"\nweight = 1', "routing.models[0].weight: is not known"),
