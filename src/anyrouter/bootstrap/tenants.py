@@ -1,5 +1,6 @@
 """The tenants of the moment: read from the store at the start, and again whenever something has changed."""
 
+from anyrouter.core.byok import ProviderCredential
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
 from anyrouter.core.tenants import Tenants
@@ -19,9 +20,14 @@ class TenantReader:
         organisations = await storage.organisations.list_organisations()
         environments = [row for owner in organisations for row in await storage.environments.list_environments(owner.id)]
         presets = [row for owner in organisations for row in await storage.presets.list_presets(owner.id)]
+        credentials: dict[str, list[ProviderCredential]] = {}
+        for owner in organisations:
+            for credential in await storage.credentials.list_credentials(owner.id):
+                credentials.setdefault(credential.environment_id, []).append(credential)
         self.current = Tenants(
             organisations={row.id: row for row in organisations},
             environments={row.id: row for row in environments},
+            credentials={environment_id: tuple(rows) for environment_id, rows in credentials.items()},
             presets=PresetTable(presets),
         )
 

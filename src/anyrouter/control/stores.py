@@ -6,7 +6,7 @@ refused (ClientError `etag_mismatch`) when another was stored meanwhile. All met
 One contract suite runs over every implementation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -71,19 +71,39 @@ class CredentialStore(Protocol):
         """Store a new one; ClientError `duplicate_name` when its environment has one of that provider and name."""
 
     async def update_credential(self, credential: ProviderCredential, event: AuditEvent) -> None:
-        """Replace everything but id, organisation, environment, provider and created_at."""
+        """Replace everything but id, organisation, environment, provider, created_at and what the gateway itself observes.
+
+        Only where the stored version is the one before; ClientError `etag_mismatch`, `not_found` or `duplicate_name`. The seal is replaced
+        by one of this very version alone: what a change of key-encryption keys has written meanwhile stays.
+        """
 
     async def delete_credential(self, credential: ProviderCredential, event: AuditEvent) -> None:
-        """Forget it."""
+        """Forget it; ClientError `not_found`."""
 
-    async def note_quarantine(self, credential_id: str, until: datetime | None, reason: str | None) -> None:
+    async def note_quarantine(self, organisation_id: str, credential_id: str, until: datetime | None, reason: str | None) -> None:
         """Keep that it is not used for a while; no version, no event: the gateway's own observation."""
 
-    async def list_sealed_under_other(self, kek_id: str, *, limit: int) -> list[tuple[str, Sealed]]:
-        """Ids and seals (of credentials and webhooks) whose data key is not under that key-encryption key."""
 
-    async def replace_seal(self, row_id: str, old: Sealed, new: Sealed) -> bool:
-        """Replace a seal by one of the same secret, if it is still the old one; says whether it was. No version, no event, no epoch."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRow:
+    """Whose secret is under which key-encryption key."""
+
+    id: str
+    organisation_id: str
+    sealed: Sealed
+
+
+class SealStore(Protocol):
+    """The seals of all rows that have one, credentials and webhooks, of all organisations."""
+
+    async def list_seals(self, *, not_under: str, after_id: str = "", limit: int = 100) -> list[SealedRow]:
+        """Those whose data key is not under that key-encryption key, by id, those behind `after_id`."""
+
+    async def count_seals(self) -> Mapping[str, int]:
+        """How many there are under each key-encryption key."""
+
+    async def replace_seal(self, row: SealedRow, new: Sealed) -> bool:
+        """Replace a seal by one of the same secret, if it is still the old one; says whether it was. No version and no event."""
 
 
 class BudgetStore(Protocol):

@@ -21,6 +21,11 @@ class Sealed:
     format: int = SEAL_FORMAT
 
 
+# What is kept of a secret that was dropped: nothing. No KEK has an empty id.
+NOTHING_SEALED = Sealed(kek_id="", wrapped_key=b"", nonce=b"", ciphertext=b"")
+KEY_FIELD = "key"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealPlace:
     """What a sealed secret belongs to: the associated data. In any other place it does not open."""
@@ -42,6 +47,8 @@ class ProviderCredential:
     Credentials of one provider are tried by `sort_order`, the lowest first; those of equal order take turns by `weight`.
     `is_fallback`: the operator's own credential may be used when this one fails. `always_use`: the operator's is never used where this
     one applies. `seal_version` is the row version that the secret was sealed under; `secret_label` shows at most the secret's ends.
+    `host` is where the secret may go, and nowhere else: the upstream's host, with its port unless that is https's own, and with `http://`
+    before it where the operator allows that. When it changes the secret is dropped (`NOTHING_SEALED`) and must be entered again.
     `quarantined_until` (aware UTC): it is not used until then, for `quarantine_reason`.
     """
 
@@ -72,3 +79,21 @@ class ProviderCredential:
     quarantine_reason: str | None = None
     creator_id: str | None = None
     version: int = 1
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether its secret must be entered again before it can be used."""
+        return not self.sealed.ciphertext
+
+    @property
+    def place(self) -> SealPlace:
+        """Where its secret was sealed."""
+        return SealPlace(
+            organisation_id=self.organisation_id,
+            environment_id=self.environment_id,
+            provider=self.provider,
+            row_id=self.id,
+            field=KEY_FIELD,
+            row_version=self.seal_version,
+            host=self.host,
+        )

@@ -14,6 +14,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, Environ
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
 from anyrouter.storage.memory_keys import MemoryKeyStore
+from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
@@ -232,6 +233,8 @@ class MemoryStorage:
         self.reader = self.ledger
         self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
         self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
+        self.credentials = MemoryCredentialStore(self.audit_log, on_change=self.watch.announce)
+        self.seals = MemorySealStore(self.credentials.rows, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:

@@ -18,6 +18,7 @@ from anyrouter.storage.rejected import RejectedEntries
 from anyrouter.storage.retention import Retention
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_audit import SqlAuditStore
+from anyrouter.storage.sql_credentials import SqlCredentialStore, SqlSealStore
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
@@ -41,6 +42,8 @@ class Storage:
         self.audit = SqlAuditStore(database)
         self.budgets = SqlBudgetStore(database, on_change=self.watch.announce)
         self.credits = SqlCreditStore(database, on_change=self.watch.announce)
+        self.credentials = SqlCredentialStore(database, on_change=self.watch.announce)
+        self.seals = SqlSealStore(database, on_change=self.watch.announce)
         self.reader = SqlLedgerReader(database)
         self.health = self.reader
 
