@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import generation_id_of
@@ -34,6 +35,7 @@ from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, KeyUse
 from anyrouter.relay.reply_head import JSON_HEAD, common_lines, limit_lines
 from anyrouter.relay.stats import RelayStats
+from anyrouter.relay.token_count import COUNT_TOKENS, COUNTED_FOR, reply_with_estimate
 from anyrouter.wire.dialect import DIALECTS
 from anyrouter.wire.preset import apply_preset, no_such_preset, read_preset
 from anyrouter.wire.request import InferenceRequest
@@ -66,7 +68,7 @@ class Admission:
     def admit(
         self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, on_leave: Callable[[Generation], None]
     ) -> Generation | Denied | None:
-        """The generation that the request makes, counted against the limits; or why there is none. None after a dry run."""
+        """The generation that the request makes, counted against the limits; or why there is none. None when it is answered already."""
         key, said = principal.key, head.read_facts()
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
         if said.denied is not None:
@@ -80,7 +82,7 @@ class Admission:
             return error.denied
         choice = self._plan(head, principal, request, now_s)
         if isinstance(choice, Denied):
-            return choice
+            return self._estimate(head, principal, request, downstream, now_s) if head.endpoint == COUNT_TOKENS else choice
         limit = self._limiter.admit(principal, now_s)
         if isinstance(limit, Denied):
             return limit
@@ -120,6 +122,19 @@ class Admission:
             assert isinstance(lane, Lane)  # noqa: S101 -- only a lane has a shortcut
             return _Choice(lane, shortcut.candidates)
         return self._choose(head, principal, request, lane, now_s)
+
+    def _estimate(
+        self, head: RequestHead, principal: Principal, request: InferenceRequest, downstream: Downstream, now_s: float
+    ) -> Denied | None:
+        """Tell how long a request is whose tokens nobody counts; or why it would not be served."""
+        choice = self._plan(replace(head, endpoint=COUNTED_FOR), principal, request, now_s)
+        if isinstance(choice, Denied):
+            return choice
+        limit = self._limiter.admit(principal, now_s)
+        if isinstance(limit, Denied):
+            return limit
+        reply_with_estimate(head, principal, request.estimated_input_tokens, limit, downstream)
+        return None
 
     def _explain(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, now_s: float) -> Denied | None:
         """Reply with what would become of a request; its refusal is a part of that, unless nobody can read it."""

@@ -10,7 +10,7 @@ import anthropic
 import pytest
 from pydantic import BaseModel
 
-from support.served import ANTHROPIC_MODEL, MESSAGE, UPSTREAM_KEY, Served, message_events, named_event
+from support.served import ANTHROPIC_MODEL, MESSAGE, OPENAI_MODEL, UPSTREAM_KEY, Served, message_events, named_event
 from support.upstream import Answer, Received, ScriptedUpstream, json_answer, stream_answer
 
 MESSAGES: Any = [{"role": "user", "content": "Hello there"}]
@@ -313,6 +313,13 @@ def test_a_test_key_reaches_the_sandbox_and_nothing_else(anthropic_sandbox: anth
     assert final.content[0].input == {"city": ""}
     with pytest.raises(anthropic.RateLimitError):
         ask(anthropic_sandbox, model="sandbox/rate-limited")
+    assert served.upstream.received == []
+
+
+def test_what_no_upstream_counts_is_estimated_and_not_charged(anthropic_sdk: anthropic.Anthropic, served: Served) -> None:
+    raw = anthropic_sdk.messages.with_raw_response.count_tokens(model=OPENAI_MODEL, messages=MESSAGES, system="Be kind.")
+    assert raw.parse().input_tokens > 0
+    assert raw.headers["x-anyrouter-estimated"] == "true"
     assert served.upstream.received == []
 
 

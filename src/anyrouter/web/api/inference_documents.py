@@ -126,7 +126,8 @@ INFERENCE: dict[str, DocumentedInference] = {
     ),
     "messages/count_tokens": DocumentedInference(
         summary="Count a message's tokens",
-        text="What the upstream counts; nothing is generated or charged.",
+        text="What the upstream counts, else the gateway's estimate, marked by the header `X-AnyRouter-Estimated: true`; nothing is "
+        "generated or charged.",
         request=CountRequest,
         reply=CountReply,
         request_example={"model": "anthropic/claude-sonnet-4-5", "messages": _CHAT_TURNS},
