@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -19,11 +18,10 @@ from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
+from anyrouter.bootstrap.services import Services, make_services
 from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
-from anyrouter.control.keys import KeyService
-from anyrouter.control.presets import PresetService
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
@@ -89,7 +87,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         tenants = TenantReader(storage)
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
         await tenants.read()
-        first_key = await _make_first_key(storage)
+        services = make_services(storage, settings)
+        first_key = await _make_first_key(storage, services)
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
         authenticator = Authenticator(
@@ -119,6 +118,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
                 settings=settings,
                 prices=prices,
                 storage=storage,
+                services=services,
                 tenants=tenants,
                 authenticator=authenticator,
                 limiter=limiter,
@@ -155,6 +155,7 @@ def _api_ports(
     settings: Settings,
     prices: Prices,
     storage: ServingStorage,
+    services: Services,
     tenants: TenantReader,
     authenticator: Authenticator,
     limiter: RateLimiter,
@@ -176,7 +177,8 @@ def _api_ports(
         authenticator=authenticator,
         keys=storage.keys,
         ledger=storage.reader,
-        presets=PresetService(store=storage.presets, environments=storage.environments, clock=lambda: datetime.now(UTC)),
+        presets=services.presets,
+        audit=services.audit,
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,
         snapshot=lambda: relay.snapshot,
@@ -286,18 +288,11 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
         await authorizations.aclose()
 
 
-async def _make_first_key(storage: ServingStorage) -> str | None:
+async def _make_first_key(storage: ServingStorage, services: Services) -> str | None:
     """On the very first start: a key that works at once and costs nothing. Its text is shown once and not kept."""
     if await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, limit=1):
         return None
-    service = KeyService(
-        store=storage.keys,
-        environments=storage.environments,
-        pepper=storage.peppers.current.secret,
-        pepper_version=storage.peppers.current.version,
-        clock=lambda: datetime.now(UTC),
-    )
-    _, text = await service.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT)
+    _, text = await services.keys.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT)
     return text
 
 

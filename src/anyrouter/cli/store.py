@@ -1,4 +1,4 @@
-"""Keys and presets of a data directory for one command: open, work, close. Whether a server runs beside it makes no difference."""
+"""The services of a data directory for one command: open, work, close. Whether a server runs beside it makes no difference."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ from anyrouter.core import keys
 from anyrouter.core.apikey import ApiKey
 
 if TYPE_CHECKING:
+    from anyrouter.bootstrap.services import Services
     from anyrouter.settings import Settings
     from anyrouter.storage.opening import Storage
 
@@ -75,26 +76,21 @@ class KeyDesk:
 
 def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> T:
     """What `work` returns. StorageUnavailable, InternalError."""
-
-    async def use(storage: "Storage") -> T:
-        pepper = storage.peppers.current
-        service = KeyService(
-            store=storage.keys,
-            environments=storage.environments,
-            pepper=pepper.secret,
-            pepper_version=pepper.version,
-            clock=lambda: datetime.now(UTC),
-        )
-        return await work(KeyDesk(service))
-
-    return with_storage(settings, use)
+    return with_services(settings, lambda services: work(KeyDesk(services.keys)))
 
 
 def with_presets(settings: "Settings", work: Callable[[PresetService], Awaitable[T]]) -> T:
     """What `work` returns. StorageUnavailable, InternalError."""
+    return with_services(settings, lambda services: work(services.presets))
+
+
+def with_services(settings: "Settings", work: Callable[["Services"], Awaitable[T]]) -> T:
+    """What `work` returns. StorageUnavailable, InternalError."""
 
     async def use(storage: "Storage") -> T:
-        return await work(PresetService(store=storage.presets, environments=storage.environments, clock=lambda: datetime.now(UTC)))
+        from anyrouter.bootstrap.services import make_services  # noqa: PLC0415 -- as below
+
+        return await work(make_services(storage, settings))
 
     return with_storage(settings, use)
 

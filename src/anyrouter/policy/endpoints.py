@@ -39,6 +39,11 @@ class Endpoint:
         return self.path if self.root_path is None or self.is_inference else self.root_path[1:]
 
     @property
+    def is_control(self) -> bool:
+        """Whether the row manages something: it changes what is an organisation's, or only administrators may read it."""
+        return self.changes_by is not None or (self.scope is not None and self.scope.startswith("admin:"))
+
+    @property
     def public_path(self) -> str:
         """The path as clients know it, with its placeholders."""
         return self.root_path or f"/api/v1/{self.path}"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from anyrouter.bootstrap.services import Services, make_services
 from anyrouter.control.catalogue import load_catalogue
 from anyrouter.control.keys import KeyService
-from anyrouter.control.presets import PresetService
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.ids import new_generation_id
@@ -26,18 +26,15 @@ from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.stats import RelayStats
-from anyrouter.storage.database import Database, locate
+from anyrouter.settings import load_settings
+from anyrouter.storage.database import Database
 from anyrouter.storage.ledger_rows import record_missing
-from anyrouter.storage.pepper import Pepper
-from anyrouter.storage.schema_version import prepare
-from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
-from anyrouter.storage.sql_ledger import SqlLedgerReader
-from anyrouter.storage.sql_presets import SqlPresetStore
+from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 from support.tenants import tenants_of
 
-PEPPER = Pepper(version=1, secret=b"MARKER-pepper-of-thirty-two-byte")
+PEPPER = b"MARKER-pepper-of-thirty-two-byte".hex()
 CATALOGUE = load_catalogue(datetime(2026, 11, 24, tzinfo=UTC))
 
 
@@ -98,6 +95,8 @@ class World:
     client: httpx.AsyncClient
     ports: ApiPorts
     keys: KeyService
+    services: Services
+    storage: Storage
     database: Database
     environments: dict[str, Environment]
     pending: dict[str, LedgerEntry]
@@ -162,44 +161,44 @@ def make_entry(key: ApiKey, **fields: Any) -> LedgerEntry:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    database = Database(locate(tmp_path / "anyrouter.db", None))
-    await database.write(lambda connection: prepare(connection, pepper=PEPPER, now_ms=1))
+    storage = await open_storage(tmp_path / "data", environment={"ANYROUTER_PEPPER": PEPPER})
     clock, stats, pending, journal = Moment(), RelayStats(), {}, Switch()
-    store = SqlKeyStore(database, pepper_version=1, on_change=lambda _: authenticator.forget())
-    environment_store = SqlEnvironmentStore(database, on_change=lambda _: None)
-    environments = {row.slug: row for row in await environment_store.list_environments(DEFAULT_ORGANISATION_ID)}
+    storage.watch.subscribe(lambda _: authenticator.forget())
+    environments = {row.slug: row for row in await storage.environments.list_environments(DEFAULT_ORGANISATION_ID)}
     authenticator = Authenticator(
-        lookup=store,
-        peppers=(PEPPER.secret,),
+        lookup=storage.keys,
+        peppers=(storage.peppers.current.secret,),
         tenants=lambda: tenants_of(*environments.values()),
         confirmed_at_s=time.monotonic,
     )
-    reader = SqlLedgerReader(database)
+    services = make_services(storage, load_settings(data_dir=tmp_path / "data", environ={}), clock=clock)
     ports = ApiPorts(
         authenticator=authenticator,
-        keys=store,
-        ledger=reader,
+        keys=storage.keys,
+        ledger=storage.reader,
         find_pending=pending.get,
         snapshot=lambda: SNAPSHOT,
         catalogue=lambda: CATALOGUE.models,
-        presets=PresetService(store=SqlPresetStore(database, on_change=lambda _: None), environments=environment_store, clock=clock),
+        presets=services.presets,
+        audit=services.audit,
         stats=stats,
         limit_state=RateLimiter().peek,
-        store=reader,
+        store=storage.health,
         journal=journal,
         version="1.2.3",
         public_environment=lambda: environments["live"],
         clock=clock,
     )
     app = create_api(ports)
-    service = KeyService(store=store, environments=environment_store, pepper=PEPPER.secret, pepper_version=1, clock=clock)
     async with client_of(app) as client:
         yield World(
             app=app,
             client=client,
             ports=ports,
-            keys=service,
-            database=database,
+            keys=services.keys,
+            services=services,
+            storage=storage,
+            database=storage.database,
             environments=environments,
             pending=pending,
             authenticator=authenticator,
@@ -207,5 +206,4 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             clock=clock,
             stats=stats,
         )
-    await store.aclose()
-    await asyncio.shield(database.aclose())
+    await asyncio.shield(storage.aclose())

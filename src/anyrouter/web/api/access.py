@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.keys import hide
 from anyrouter.policy.endpoints import Endpoint
 from anyrouter.relay.call import RequestHead
 from anyrouter.web.api.ports import ApiPorts
@@ -14,8 +13,8 @@ CREDENTIAL_HEADERS = (b"authorization", b"x-api-key")
 GEMINI_CREDENTIAL_HEADERS = (*CREDENTIAL_HEADERS, b"x-goog-api-key")
 
 
-def read_head(scope: Scope, row: Endpoint, visit: Visit, ports: ApiPorts) -> RequestHead:
-    """The head of a request as the decision wants it. Values of a repeated header are joined, and its name is kept."""
+def join_headers(scope: Scope) -> tuple[dict[bytes, bytes], set[bytes]]:
+    """The request's headers by name, those of a repeated one joined; and the names of repeated ones."""
     headers: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
     for name, value in scope["headers"]:
@@ -24,10 +23,16 @@ def read_head(scope: Scope, row: Endpoint, visit: Visit, ports: ApiPorts) -> Req
             repeated.add(name)
         else:
             headers[name] = value
+    return headers, repeated
+
+
+def read_head(scope: Scope, row: Endpoint, visit: Visit) -> RequestHead:
+    """The head of a request as the decision wants it."""
+    headers, repeated = join_headers(scope)
     return RequestHead(
         endpoint=row.name,
         headers=headers,
-        client_host=ports.client_address(scope.get("client"), headers),
+        client_host=visit.address,
         started_s=visit.started_s,
         now_ms=visit.now_ms,
         request_id=visit.request_id,
@@ -50,7 +55,7 @@ class Guard:
     async def __call__(self, request: Request) -> None:
         """Set the visit's principal, or raise ClientError or StorageUnavailable."""
         visit = visit_of(request.scope)
-        head = read_head(request.scope, self._row, visit, self._ports)
+        head = read_head(request.scope, self._row, visit)
         if self._is_optional and not any(name in head.headers for name in self._credential_headers):
             return
         outcome = self._ports.authenticator.authorize(head)
@@ -61,6 +66,4 @@ class Guard:
                 raise ClientError(outcome)
             return
         visit.principal = outcome
-        user_agent = head.headers.get(b"user-agent")
-        shown = hide(user_agent.decode("latin-1"))[:200] if user_agent else None
-        self._ports.note_use(outcome.key.id, head.now_ms, head.client_host, shown)
+        self._ports.note_use(outcome.key.id, head.now_ms, visit.address, visit.user_agent)

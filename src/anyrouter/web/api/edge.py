@@ -14,7 +14,9 @@ from anyrouter.core.errors import Denied
 from anyrouter.core.ids import new_request_id
 from anyrouter.policy.authorize import expiry_notice
 from anyrouter.policy.endpoints import GEMINI_VERSIONS
+from anyrouter.relay.call import read_facts
 from anyrouter.relay.reply_head import limit_lines
+from anyrouter.web.api.access import join_headers
 from anyrouter.web.api.errors import header_list, no_path, reply_denied
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.visit import Visit, begin
@@ -74,13 +76,7 @@ class Edge:
         if path is None:
             path = plain_path(scope["path"])
             dialect = "anthropic" if f"{path}/".startswith(f"{ROOT}/messages/") else "openai"
-        now_ms = int(self._ports.clock().timestamp() * 1000)
-        visit = Visit(
-            request_id=new_request_id(now_ms),
-            now_ms=now_ms,
-            started_s=self._ports.monotonic(),
-            dialect=dialect,
-        )
+        visit = self._receive(scope, dialect)
         is_head, is_started = scope["method"] == "HEAD", False
         inner = {**scope, "path": path, "method": "GET" if is_head else scope["method"]}
         begin(inner, visit)
@@ -104,6 +100,20 @@ class Edge:
             if is_started:
                 raise
             await reply_denied(_internal_error(), visit.dialect, visit.request_id)(inner, receive, send_out)
+
+    def _receive(self, scope: Scope, dialect: str) -> Visit:
+        now_ms = int(self._ports.clock().timestamp() * 1000)
+        headers, _ = join_headers(scope)
+        facts = read_facts("", headers)
+        return Visit(
+            request_id=new_request_id(now_ms),
+            now_ms=now_ms,
+            started_s=self._ports.monotonic(),
+            dialect=dialect,
+            address=self._ports.client_address(scope.get("client"), headers),
+            user_agent=facts.user_agent,
+            trace_id=facts.trace_text,
+        )
 
     def _complete(self, headers: list[tuple[bytes, bytes]], scope: Scope, visit: Visit) -> list[tuple[bytes, bytes]]:
         complete = [*headers, (b"x-request-id", visit.request_id.encode()), (b"x-content-type-options", b"nosniff")]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+from anyrouter.control.audit import AuditService
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
@@ -79,6 +80,7 @@ class ApiPorts:
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Mapping[str, Model]]
     presets: PresetService
+    audit: AuditService
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]
     store: StoreHealth

@@ -11,12 +11,18 @@ _SCOPE_KEY = "anyrouter.visit"
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """`dialect` is that of the path's errors. `principal` is set by the route's guard, and None on what is public."""
+    """`dialect` is that of the path's errors. `principal` is set by the route's guard, and None on what is public.
+
+    `address` is the client's, behind trusted proxies; `user_agent` and `trace_id` are what it says, without keys and bounded.
+    """
 
     request_id: str
     now_ms: int
     started_s: float
     dialect: str
+    address: str = ""
+    user_agent: str | None = None
+    trace_id: str | None = None
     principal: Principal | None = None
 
 

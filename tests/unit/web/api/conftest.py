@@ -21,6 +21,7 @@ def ports() -> ApiPorts:
         snapshot=lambda: Snapshot(upstreams=(), resolve=lambda _: None, nearest=lambda _: []),
         catalogue=dict,
         presets=nothing,
+        audit=nothing,
         stats=RelayStats(),
         limit_state=RateLimiter().peek,
         store=nothing,

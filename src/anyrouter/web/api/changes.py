@@ -1,0 +1,51 @@
+"""What a route that changes something takes from its request: who acts, what that may give, and which version is meant."""
+
+import re
+
+from starlette.requests import Request
+
+from anyrouter.core.audit import Actor, ActorKind
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.policy.rights import Rights, rights_of_key
+from anyrouter.web.api.visit import principal_of, visit_of
+
+_ETAG = re.compile(r'"(0|[1-9][0-9]{0,8})"', re.ASCII)
+_FOREIGN_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
+
+
+def actor_of(request: Request) -> Actor:
+    """Who acts: the key, from where; on a public route without a key somebody without credentials."""
+    visit = visit_of(request.scope)
+    known = {"address": visit.address, "user_agent": visit.user_agent, "request_id": visit.request_id, "trace_id": visit.trace_id}
+    if visit.principal is None:
+        return Actor(kind=ActorKind.ANONYMOUS, label="anonymous", **known)
+    key = visit.principal.key
+    return Actor(kind=ActorKind.KEY, id=key.id, label=key.label, **known)
+
+
+def rights_of(request: Request) -> Rights:
+    """What the caller's key may give. Only for routes that need a key."""
+    return rights_of_key(principal_of(request.scope).key)
+
+
+def etag(version: int) -> str:
+    """The ETag of an object's version."""
+    return f'"{version}"'
+
+
+def if_match(request: Request) -> int | None:
+    """The version that If-Match names; None without one, and for `*`.
+
+    An ETag that no object here can have is never the right one: `etag_mismatch`. What is no ETag, or are several, is a mistake.
+    """
+    lines = request.headers.getlist("if-match")
+    if not lines or (len(lines) == 1 and lines[0].strip() == "*"):
+        return None
+    wanted = lines[0].strip()
+    if len(lines) == 1 and (match := _ETAG.fullmatch(wanted)):
+        return int(match[1])
+    if len(lines) == 1 and _FOREIGN_ETAG.fullmatch(wanted):
+        message = "If-Match: no version of this object has that ETag. Read the object again and send the ETag of that reply."
+        raise ClientError(Denied(code="etag_mismatch", param="If-Match", message=message))
+    message = 'If-Match: one ETag is needed, as a reply said it, such as "3"; or *.'
+    raise ClientError(Denied(code="invalid_parameter", param="If-Match", message=message))
