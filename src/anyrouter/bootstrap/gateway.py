@@ -26,6 +26,7 @@ from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.candidate import RoutingRules
+from anyrouter.policy.hedge import HedgePolicy
 from anyrouter.policy.reply_cache import ReplyStore
 from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
@@ -111,7 +112,12 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             retries=RetryPolicy(retries=settings.routing.retries),
             presets=lambda: tenants.current.presets,
             replay=replay.answer,
-            rules=RoutingRules(facts_of=KnownTargets(settings.upstreams).facts_of, strategy_of=settings.routing.find_strategy),
+            rules=RoutingRules(
+                facts_of=KnownTargets(settings.upstreams).facts_of,
+                strategy_of=settings.routing.find_strategy,
+                is_hedged=settings.routing.is_hedged,
+            ),
+            hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
         )
         api = create_api(
             _api_ports(
@@ -178,6 +184,8 @@ def _api_ports(
         keys=storage.keys,
         ledger=storage.reader,
         presets=services.presets,
+        budgets=services.budgets,
+        credits=services.credits,
         audit=services.audit,
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from anyrouter.control.audit import AuditService
+from anyrouter.control.budgets import BudgetService
+from anyrouter.control.credits import CreditService
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
 
@@ -21,6 +23,8 @@ class Services:
     keys: KeyService
     presets: PresetService
     audit: AuditService
+    budgets: BudgetService
+    credits: CreditService
 
 
 def wall_clock() -> datetime:
@@ -41,4 +45,6 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         audit=AuditService(store=storage.audit),
+        budgets=BudgetService(store=storage.budgets, keys=storage.keys, environments=storage.environments, clock=clock),
+        credits=CreditService(store=storage.credits, organisations=storage.organisations, clock=clock),
     )

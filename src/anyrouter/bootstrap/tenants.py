@@ -1,5 +1,6 @@
 """The tenants of the moment: read from the store at the start, and again whenever something has changed."""
 
+from anyrouter.core.budget import Budget
 from anyrouter.core.byok import ProviderCredential
 from anyrouter.core.preset import PresetTable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
@@ -19,6 +20,10 @@ class TenantReader:
         storage = self._storage
         organisations = await storage.organisations.list_organisations()
         environments = [row for owner in organisations for row in await storage.environments.list_environments(owner.id)]
+        budgets: dict[str, tuple[Budget, ...]] = {}
+        for owner in organisations:
+            for budget in await storage.budgets.list_budgets(owner.id):
+                budgets[budget.owner_id] = (*budgets.get(budget.owner_id, ()), budget)
         presets = [row for owner in organisations for row in await storage.presets.list_presets(owner.id)]
         credentials: dict[str, list[ProviderCredential]] = {}
         for owner in organisations:
@@ -27,6 +32,7 @@ class TenantReader:
         self.current = Tenants(
             organisations={row.id: row for row in organisations},
             environments={row.id: row for row in environments},
+            budgets=budgets,
             credentials={environment_id: tuple(rows) for environment_id, rows in credentials.items()},
             presets=PresetTable(presets),
         )

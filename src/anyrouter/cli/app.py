@@ -11,7 +11,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import anyrouter
-from anyrouter.cli import doctor, keys, models, presets, sandbox, serve
+from anyrouter.cli import budgets, doctor, keys, models, presets, sandbox, serve
+from anyrouter.cli.credits import commands as credit_commands
 from anyrouter.cli.failure import CommandFailed, ExitCode, explain_failure, wants_traceback
 from anyrouter.cli.options import DATA_DIR, DataDir, Json
 from anyrouter.cli.output import print_failure, print_json, print_lines
@@ -28,6 +29,8 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.commands, name="keys")
 app.command("models")(models.list_models)
 app.add_typer(presets.commands, name="presets")
+app.add_typer(budgets.commands, name="budgets")
+app.add_typer(credit_commands, name="credits")
 app.command("doctor")(doctor.check)
 app.command("sandbox")(sandbox.run)
 

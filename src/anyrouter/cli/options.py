@@ -27,4 +27,5 @@ Config = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; errors become one on standard error.")]
+Org = Annotated[str, typer.Option("--org", metavar="ID", help="The organisation that it is about.")]
 DATA_DIR = Path("data")

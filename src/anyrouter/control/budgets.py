@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anyrouter.control.audit import find_differences, make_event
-from anyrouter.control.keys import check_models, check_name
+from anyrouter.control.key_checks import check_models, check_name
 from anyrouter.control.ports import EnvironmentStore, KeyStore
 from anyrouter.control.stores import BudgetStore
 from anyrouter.core.audit import Actor, AuditEvent

@@ -181,6 +181,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         catalogue=lambda: CATALOGUE.models,
         presets=services.presets,
         audit=services.audit,
+        budgets=services.budgets,
+        credits=services.credits,
         stats=stats,
         limit_state=RateLimiter().peek,
         store=storage.health,

@@ -7,6 +7,7 @@ from anyrouter.control.ports import KeyTotals
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.money import to_usd
 from anyrouter.core.scopes import ALL_SCOPES, is_admin
+from anyrouter.core.tenancy import CreditMode
 from anyrouter.web.api import account_documents as documents
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.replies import Credits, CreditTotals, DailyRequests, KeyInfo, KeyReply, RateLimit
@@ -36,28 +37,30 @@ class AccountRoutes:
         return json_reply(KeyReply(data=describe_key(key, spent, self._ports.limit_state(principal, self._ports.monotonic()).limit)))
 
     async def show_credits(self, request: Request) -> Response:
-        """GET /credits: nothing can be prepaid yet, so the credits are 0 and the balance is what was used, below zero.
+        """GET /credits: an admin key sees its organisation's, any other what of them its rotation group used.
 
-        A key sees its own rotation group's usage, an admin key its organisation's.
+        Without prepayment the balance is what was used, below zero.
         """
-        used = to_usd(await self._read_used(principal_of(request.scope).key))
+        principal = principal_of(request.scope)
+        granted, used = await self._read_credits(principal.key)
         return json_reply(
             Credits(
-                balance=0.0 - used,
+                balance=to_usd(granted - used),
                 currency="usd",
-                total_credits=0.0,
-                total_usage=used,
-                enforced=False,
-                data=CreditTotals(total_credits=0.0, total_usage=used),
+                total_credits=to_usd(granted),
+                total_usage=to_usd(used),
+                enforced=principal.organisation.credit_mode is CreditMode.PREPAID,
+                data=CreditTotals(total_credits=to_usd(granted), total_usage=to_usd(used)),
             )
         )
 
-    async def _read_used(self, key: ApiKey) -> int:
-        ledger = self._ports.ledger
+    async def _read_credits(self, key: ApiKey) -> tuple[int, int]:
+        """What was granted and used, in nano-USD. Another key's usage is not told by way of the organisation's balance."""
         if is_admin(key.scopes):
-            return await ledger.read_organisation_cost(key.organisation_id)
-        totals = await ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
-        return totals.get(key.rotation_group, KeyTotals()).total
+            balance = await self._ports.credits.read_balance(key.organisation_id)
+            return balance.granted_nanousd, balance.used_nanousd
+        totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
+        return 0, totals.get(key.rotation_group, KeyTotals()).total
 
 
 def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:

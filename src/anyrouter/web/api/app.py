@@ -15,6 +15,7 @@ from anyrouter.web.api.errors import add_handlers
 from anyrouter.web.api.gemini_models import GeminiModelRoutes
 from anyrouter.web.api.health import HealthRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
+from anyrouter.web.api.money import MoneyRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.presets import PresetRoutes
@@ -43,6 +44,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         PresetRoutes(ports),
         UsageRoutes(ports),
         AccountRoutes(ports),
+        MoneyRoutes(ports),
         HealthRoutes(ports, reach),
         MetricsRoutes(ports),
         OpenApiRoutes(ports, routes),

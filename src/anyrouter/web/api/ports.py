@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from anyrouter.control.audit import AuditService
+from anyrouter.control.budgets import BudgetService
 from anyrouter.control.catalogue_state import CatalogueState
+from anyrouter.control.credits import CreditService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
 from anyrouter.core.catalogue import Model
@@ -80,6 +82,8 @@ class ApiPorts:
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Mapping[str, Model]]
     presets: PresetService
+    budgets: BudgetService
+    credits: CreditService
     audit: AuditService
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]

@@ -22,6 +22,8 @@ def ports() -> ApiPorts:
         catalogue=dict,
         presets=nothing,
         audit=nothing,
+        budgets=nothing,
+        credits=nothing,
         stats=RelayStats(),
         limit_state=RateLimiter().peek,
         store=nothing,
