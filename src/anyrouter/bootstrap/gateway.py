@@ -14,6 +14,7 @@ import uvloop
 
 from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
+from anyrouter.bootstrap.chores import Chore, keep_doing
 from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
@@ -22,12 +23,14 @@ from anyrouter.bootstrap.services import Services, make_services
 from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
+from anyrouter.core.audit import SYSTEM
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.candidate import RoutingRules
 from anyrouter.policy.hedge import HedgePolicy
 from anyrouter.policy.reply_cache import ReplyStore
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
@@ -49,6 +52,7 @@ from anyrouter.web.front.heap import keep_freed_memory
 FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
 _TICK_S = 1.0
+_GRANTS_EVERY_S = 300.0
 _log = structlog.get_logger(__name__)
 
 
@@ -136,7 +140,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        probing = _probe(settings, relay, client)
+        probing = [*_probe(settings, relay, client), *map(keep_doing, _list_chores(services))]
         async with _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
@@ -240,6 +244,10 @@ async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
         await client.aclose()
 
 
+def _list_chores(services: Services) -> list[Chore]:
+    return [Chore(name="monthly grants", interval_s=_GRANTS_EVERY_S, work=services.credits.settle_all_months)]
+
+
 def _probe(settings: Settings, relay: Relay, client: HttpUpstreamClient) -> list[Coroutine[Any, Any, None]]:
     """The active probes of upstreams whose credential is a key, where the operator wants them."""
     asked = [upstream for upstream in settings.upstreams if upstream.credential_kind in {AuthKind.HEADER, AuthKind.NONE}]
@@ -300,7 +308,7 @@ async def _make_first_key(storage: ServingStorage, services: Services) -> str | 
     """On the very first start: a key that works at once and costs nothing. Its text is shown once and not kept."""
     if await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, limit=1):
         return None
-    _, text = await services.keys.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT)
+    _, text = await services.keys.create(name=FIRST_KEY_NAME, environment=FIRST_KEY_ENVIRONMENT, actor=SYSTEM, rights=OPERATOR_RIGHTS)
     return text
 
 
