@@ -1,6 +1,6 @@
 """How a generation ends when it does not end well, and how every end is put on record.
 
-Whatever happens, the client gets one reply and the ledger one entry.
+Whatever happens, the client gets one reply and the ledger one entry of the generation's own. What lost a race has another.
 """
 
 import time
@@ -69,7 +69,7 @@ class Ending:
         if isinstance(error, StorageUnavailable):
             denied = Denied(code=error.code, message="The gateway cannot record the request now. Try again shortly.", retry_after_s=1.0)
         else:
-            self._on_internal_error(head.request_id, error)
+            self.report(head, error)
             message = f"The gateway made a mistake. Its operator finds it in the log by the request id {head.request_id}."
             denied = Denied(code="internal_error", message=message)
         self.fail(head, principal, downstream, generation, denied)
@@ -89,6 +89,10 @@ class Ending:
         else:
             downstream.abort()
 
+    def report(self, head: RequestHead, error: Exception) -> None:
+        """Something that should not have happened, and that the client need not hear of."""
+        self._on_internal_error(head.request_id, error)
+
     def settle(self, generation: Generation, state: EntryState, status: int, usage: Usage, error_code: str | None = None) -> None:
         """Put the outcome on record, priced by the target's tariff."""
         self.record(generation, generation.outcome(state, status, usage, generation.price(usage), error_code))
@@ -100,6 +104,14 @@ class Ending:
         generation.is_settled, generation.settled = True, outcome
         self._ledger.settle(intent, outcome)
         generation.stop.tally.count(outcome)
+
+    def lose(self, generation: Generation, outcome: Outcome) -> None:
+        """Put on record that an attempt lost a race (relay.race). The generation's own entry is another attempt's."""
+        intent = generation.intent
+        assert intent is not None  # noqa: S101 -- it was asked
+        generation.is_settled, generation.settled = True, outcome
+        self._ledger.lose(intent, outcome)
+        generation.stop.tally.lose(outcome)
 
     def refuse(
         self, head: RequestHead, denied: Denied, downstream: Downstream, principal: Principal | None, generation: Generation | None = None

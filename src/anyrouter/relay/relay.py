@@ -31,9 +31,10 @@ from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.encoding import encode, encode_head
 from anyrouter.relay.ending import Ending
 from anyrouter.relay.generation import Generation
-from anyrouter.relay.hedge import HedgedGeneration, Hedger
+from anyrouter.relay.hedge import Hedger
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
+from anyrouter.relay.race import HedgedGeneration
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
 from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, reply_head
 from anyrouter.relay.stats import RelayStats
