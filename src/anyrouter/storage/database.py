@@ -129,6 +129,7 @@ def _prepare_writer(connection: SqliteConnection, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: index pages that change all the time are copied less often
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute("PRAGMA temp_store = MEMORY")  # where an insert of many rows keeps what would undo it; not in a file
 
 
 def _prepare_reader(connection: SqliteConnection, _record: object) -> None:
