@@ -45,12 +45,6 @@ def select(groups: Sequence[Candidates], preferences: Preferences | None, demand
     return Selection(candidates=tuple(chosen), excluded=tuple(excluded), is_settled=is_settled)
 
 
-def gather(found: Sequence[Candidates | Denied]) -> tuple[Candidates, ...] | Denied:
-    """Those of a request's models that can be tried; the first refusal when none can. `found` is not empty."""
-    usable = tuple(group for group in found if isinstance(group, Candidates))
-    return usable or next(denied for denied in found if isinstance(denied, Denied))
-
-
 def _filter(group: Candidates, preferences: Preferences | None, demand: Demand, excluded: list[Exclusion]) -> list[Candidate]:
     if preferences is None:
         return list(group.all)

@@ -10,7 +10,7 @@ from anyrouter.policy.circuit import ADMITTED
 from anyrouter.policy.outcome import Outcome
 from anyrouter.policy.preference import Strategy, read_preferences
 from anyrouter.policy.rate_budget import Allowance, Quantity
-from anyrouter.policy.selection import gather, list_exclusions, select
+from anyrouter.policy.selection import list_exclusions, select
 from anyrouter.policy.strategy import Demand
 from support.routing import CHEAP, DEAR, MODEL, health_of, make_group, make_sick, make_target
 
@@ -223,11 +223,3 @@ def test_a_model_of_which_nothing_is_left_gives_way_to_the_next() -> None:
     selection = choose(*two_models(), provider={"max_price": {"prompt": 1}})
     assert pairs(selection) == [("vendor/second", "b"), ("vendor/second", "a")]
     assert [(row.model, row.reason) for row in selection.excluded] == [(MODEL, "max_price.prompt")] * 2
-
-
-def test_a_refused_model_gives_way_to_those_that_are_not() -> None:
-    first, second = two_models()
-    unknown = Denied(code="model_not_found", message="There is no such model.")
-    forbidden = Denied(code="model_not_allowed", message="The key may not use it.")
-    assert gather([unknown, first, forbidden, second]) == (first, second)
-    assert gather([forbidden, unknown]) is forbidden
