@@ -1,8 +1,10 @@
 """Asks a second target beside a first one that is silent for too long: `policy.hedge` decides, this carries it out.
 
-first       is asked as ever
-second      is asked too, when its time has come and the budget allows it
-end         one has replied, or the next candidate's turn has come: a race in which both failed is two failed attempts
+    first       is asked as ever
+    second      is asked too, when its time has come and the budget allows it
+    end         one has replied, or it is the next candidate's turn: a race in which both failed is two failed attempts
+
+At most one second attempt is made for a request, and only beside its first.
 """
 
 import asyncio
