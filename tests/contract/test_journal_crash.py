@@ -120,6 +120,7 @@ import asyncio, secrets, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.audit import SYSTEM, AuditEvent
 from anyrouter.core.ids import new_id
 from anyrouter.storage.opening import open_storage
 
@@ -129,10 +130,12 @@ async def main():
     now = datetime.now(UTC)
     for index in range(100):
         key_id = new_id("key", index)
-        await storage.keys.add_key(ApiKey(
+        key = ApiKey(
             id=key_id, organisation_id="org_default", environment_id=live.id, environment="live", name=key_id, label="ar-live-abc",
             digest=secrets.token_bytes(32), pepper_version=1, rotation_group=key_id, scopes=frozenset(), created_at=now, updated_at=now,
-        ))
+        )
+        event = AuditEvent(id=key_id, organisation_id="org_default", at=now, actor=SYSTEM, action="key.create")
+        await storage.keys.add_key(key, event)
     await storage.aclose()
 
 asyncio.run(main())

@@ -13,9 +13,18 @@ from anyrouter.core.errors import ClientError
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage
+from support.events import event_of
 
 AnyStorage = ServingStorage | MemoryStorage
 MakeKey = Callable[..., Awaitable[ApiKey]]
+
+
+async def update(storage: AnyStorage, key: ApiKey, **options: bool) -> ApiKey:
+    """Store the key as the version after the one that it says."""
+    stored = replace(key, version=key.version + 1)
+    await storage.keys.update_key(stored, event_of(stored), **options)
+    return stored
+
 
 FULL = {
     "name": "déploiement 'x\"; DROP TABLE api_keys; -- %s ?",
@@ -48,7 +57,7 @@ async def test_a_key_is_found_under_any_of_its_digests_the_first_ones_first(stor
 async def test_keys_are_found_by_their_ids_deleted_ones_too(storage: AnyStorage, make_key: MakeKey):
     keys = [await make_key() for _ in range(3)]
     deleted = replace(keys[2], deleted_at=keys[2].created_at)
-    await storage.keys.update_key(deleted)
+    deleted = await update(storage, deleted)
     found = await storage.keys.find_by_ids([keys[0].id, "key_none", deleted.id])
     assert {key.id: key for key in found} == {keys[0].id: keys[0], deleted.id: deleted}
     assert await storage.keys.find_by_ids([]) == []
@@ -61,7 +70,7 @@ async def test_another_organisation_does_not_see_a_key(storage: AnyStorage, make
     assert await storage.keys.list_keys("org_other") == []
     assert await storage.keys.list_keys("org_other", after_id=key.id) == []
     with pytest.raises(ClientError) as caught:
-        await storage.keys.update_key(replace(key, organisation_id="org_other", is_disabled=True))
+        await update(storage, replace(key, organisation_id="org_other", is_disabled=True))
     assert caught.value.code == "not_found"
     assert await storage.keys.find_key(DEFAULT_ORGANISATION_ID, key.id) == key
 
@@ -69,18 +78,17 @@ async def test_another_organisation_does_not_see_a_key(storage: AnyStorage, make
 async def test_an_update_changes_what_may_change_and_nothing_else(storage: AnyStorage, make_key: MakeKey):
     key = await make_key()
     later = key.updated_at + timedelta(minutes=1)
-    await storage.keys.update_key(replace(key, **FULL, updated_at=later, label="ar-live-new", rotation_group="group", pepper_version=2))
     changed = replace(key, **FULL, updated_at=later, label="ar-live-new", rotation_group="group", pepper_version=2)
+    changed = await update(storage, changed)
     assert await storage.keys.find_key(DEFAULT_ORGANISATION_ID, key.id) == changed
     stolen = replace(changed, digest=bytes(32), environment="test", created_at=later, last_used_at=later, last_used_ip="192.0.2.1")
-    await storage.keys.update_key(stolen)
-    assert await storage.keys.find_key(DEFAULT_ORGANISATION_ID, key.id) == changed
+    await update(storage, stolen)
+    assert await storage.keys.find_key(DEFAULT_ORGANISATION_ID, key.id) == replace(changed, version=3)
 
 
 async def test_a_deleted_key_is_known_to_the_lookup_only(storage: AnyStorage, make_key: MakeKey):
     key = await make_key()
-    deleted = replace(key, deleted_at=key.created_at + timedelta(days=1))
-    await storage.keys.update_key(deleted)
+    deleted = await update(storage, replace(key, deleted_at=key.created_at + timedelta(days=1)))
     assert await storage.keys.find_key(DEFAULT_ORGANISATION_ID, key.id) is None
     assert await storage.keys.list_keys(DEFAULT_ORGANISATION_ID) == []
     assert await storage.keys.find_by_digest([key.digest]) == deleted
@@ -88,9 +96,9 @@ async def test_a_deleted_key_is_known_to_the_lookup_only(storage: AnyStorage, ma
 
 async def test_a_deleted_key_cannot_be_brought_back(storage: AnyStorage, make_key: MakeKey):
     key = await make_key()
-    await storage.keys.update_key(replace(key, deleted_at=key.created_at))
+    await update(storage, replace(key, deleted_at=key.created_at))
     with pytest.raises(ClientError) as caught:
-        await storage.keys.update_key(key)
+        await update(storage, key)
     assert caught.value.code == "not_found"
     found = await storage.keys.find_by_digest([key.digest])
     assert found is not None
@@ -104,13 +112,13 @@ async def test_a_name_is_unique_in_its_environment_among_keys_that_are_not_delet
     with pytest.raises(ClientError) as caught:
         await make_key(name="deploy")
     assert (caught.value.code, caught.value.denied.http_status, caught.value.denied.param) == ("duplicate_name", 409, "name")
-    await storage.keys.update_key(replace(first, deleted_at=first.created_at))
+    await update(storage, replace(first, deleted_at=first.created_at))
     second = await make_key(name="deploy")
     other = await make_key(name="other")
     with pytest.raises(ClientError) as caught:
-        await storage.keys.update_key(replace(other, name="deploy"))
+        await update(storage, replace(other, name="deploy"))
     assert caught.value.code == "duplicate_name"
-    await storage.keys.update_key(replace(second, is_disabled=True))
+    await update(storage, replace(second, is_disabled=True))
 
 
 async def test_of_many_at_once_one_gets_the_name(storage: AnyStorage, make_key: MakeKey):
@@ -128,7 +136,7 @@ async def test_keys_are_listed_oldest_first_in_pages(storage: AnyStorage, make_k
     assert await storage.keys.list_keys(DEFAULT_ORGANISATION_ID) == expected
     assert await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, environment="test") == [keys[5]]
     assert await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, environment="nowhere") == []
-    await storage.keys.update_key(replace(expected[2], deleted_at=start))
+    await update(storage, replace(expected[2], deleted_at=start))
     pages: list[ApiKey] = []
     cursor = None
     while page := await storage.keys.list_keys(DEFAULT_ORGANISATION_ID, limit=2, after_id=cursor):
@@ -158,7 +166,7 @@ async def test_changes_are_announced_when_they_are_made(storage: AnyStorage, mak
     storage.watch.subscribe(heard.append)
     key = await make_key()
     assert heard == [frozenset({DEFAULT_ORGANISATION_ID})]
-    await storage.keys.update_key(replace(key, is_disabled=True))
+    await update(storage, replace(key, is_disabled=True))
     await storage.environments.put_environment((await storage.environments.list_environments(DEFAULT_ORGANISATION_ID))[0])
     assert len(heard) >= 3
 

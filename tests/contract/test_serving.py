@@ -19,6 +19,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.opening import ServingStorage, open_serving_storage, open_storage
 from anyrouter.storage.retention import BATCH, DAY_MS, Retention
+from support.events import event_of
 
 ORG = DEFAULT_ORGANISATION_ID
 MakeEntry = Callable[..., LedgerEntry]
@@ -66,7 +67,7 @@ async def test_another_process_notices_a_change_within_a_second(serving: Serving
     await asyncio.sleep(0.3)
     while not heard.empty():
         heard.get_nowait()
-    await command.keys.update_key(replace(key, is_disabled=True))
+    await command.keys.update_key(replace(key, is_disabled=True, version=2), event_of(key))
     started = time.monotonic()
     assert await asyncio.wait_for(heard.get(), 5) == frozenset({ORG})
     assert time.monotonic() - started < 1

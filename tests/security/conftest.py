@@ -17,6 +17,7 @@ from anyrouter.core.keys import digest, generate, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.storage.opening import Storage, open_storage
+from support.events import event_of
 from support.gateway import GatewayProcess
 from support.raw_client import RawClient, Reply, raw_request
 from support.served import Served, answer_in_its_dialect, run_command
@@ -83,8 +84,9 @@ class Exposed(Served):
 
     def edit_key(self, key_id: str, **changes: Any) -> None:
         """Change what no command changes yet, by the store that a command would use."""
-        changed = replace(self.find_key(key_id), **changes)
-        asyncio.run(self._with_storage(lambda storage: storage.keys.update_key(changed)))
+        key = self.find_key(key_id)
+        changed = replace(key, **changes, version=key.version + 1)
+        asyncio.run(self._with_storage(lambda storage: storage.keys.update_key(changed, event_of(changed))))
 
     def address_key(self, address: str) -> str:
         """A key that may be used from one address; the same address gives the same key."""
@@ -100,7 +102,8 @@ class Exposed(Served):
 
         async def add(storage: Storage) -> None:
             identity = {"id": new_id("key", 0), "name": text[-6:], "label": label_of(text)}
-            await storage.keys.add_key(replace(pattern, **identity, **changes, digest=digest(storage.peppers.current.secret, text)))
+            key = replace(pattern, **identity, **changes, digest=digest(storage.peppers.current.secret, text), version=1)
+            await storage.keys.add_key(key, event_of(key, "key.create"))
 
         asyncio.run(self._with_storage(add))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
 from anyrouter.control.credits import CreditService
+from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
 
@@ -23,6 +24,7 @@ class Services:
     keys: KeyService
     presets: PresetService
     audit: AuditService
+    idempotency: IdempotencyService
     budgets: BudgetService
     credits: CreditService
 
@@ -34,17 +36,20 @@ def wall_clock() -> datetime:
 
 def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[], datetime] = wall_clock) -> Services:  # noqa: ARG001 -- for those that have some
     """The services over a store that is open."""
-    pepper = storage.peppers.current
+    pepper, previous = storage.peppers.current, storage.peppers.previous
     return Services(
         keys=KeyService(
             store=storage.keys,
             environments=storage.environments,
+            organisations=storage.organisations,
             pepper=pepper.secret,
             pepper_version=pepper.version,
+            previous_pepper=None if previous is None else previous.secret,
             clock=clock,
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         audit=AuditService(store=storage.audit),
+        idempotency=IdempotencyService(store=storage.idempotency, clock=clock),
         budgets=BudgetService(store=storage.budgets, keys=storage.keys, environments=storage.environments, clock=clock),
         credits=CreditService(store=storage.credits, organisations=storage.organisations, clock=clock),
     )

@@ -81,7 +81,7 @@ def create(
 
     async def work(desk: KeyDesk) -> tuple[ApiKey, str]:
         return await desk.create(
-            name=name, environment=environment, scopes=scope or (), models=model or None, expires=expires, rate_limit_rpm=rpm
+            name=name, environment=environment, scopes=scope or None, models=model or None, expires_at=expires, rate_limit_rpm=rpm
         )
 
     key, text = with_keys(settings, work)

@@ -4,16 +4,18 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.control.environments import declare_environments
-from anyrouter.control.expiry import parse_expiry
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
+from anyrouter.control.rotation import GraceStart
 from anyrouter.core import keys
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.audit import OPERATOR
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 
 if TYPE_CHECKING:
     from anyrouter.bootstrap.services import Services
@@ -26,23 +28,26 @@ _SHOWN_MATCHES = 5
 
 
 class KeyDesk:
-    """The key service, with keys named as people name them: by id, by label, or by name. ClientError and CommandFailed say no."""
+    """The key service, with keys named as people name them: by id, by label, or by name. ClientError and CommandFailed say no.
 
-    def __init__(self, service: KeyService) -> None:
+    Whoever has the data directory is the operator.
+    """
+
+    def __init__(self, service: KeyService, organisation_id: str = DEFAULT_ORGANISATION_ID) -> None:
         self._service = service
+        self._who: dict[str, Any] = {"actor": OPERATOR, "rights": OPERATOR_RIGHTS, "organisation_id": organisation_id}
+        self._where: dict[str, Any] = {"rights": OPERATOR_RIGHTS, "organisation_id": organisation_id}
 
-    async def create(
-        self, *, expires: str | None, scopes: Sequence[str], models: Sequence[str] | None, **fields: Any
-    ) -> tuple[ApiKey, str]:
-        """A new key and its text; `expires` as people write it."""
-        expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
-        return await self._service.create(expires_at=expires_at, scopes=scopes, models=models, **fields)
+    async def create(self, **fields: Any) -> tuple[ApiKey, str]:
+        """A new key and its text; fields as `KeyService.create` has them."""
+        return await self._service.create(**fields, **self._who)
 
     async def list(self, environment: str | None = None) -> list[ApiKey]:
         """Every key that is not deleted, oldest first."""
         found: list[ApiKey] = []
         while True:
-            page = await self._service.list(environment=environment, limit=_PAGE, after_id=found[-1].id if found else None)
+            after_id = found[-1].id if found else None
+            page = await self._service.list(environment=environment, limit=_PAGE, after_id=after_id, **self._where)
             found += page
             if len(page) < _PAGE:
                 return found
@@ -52,7 +57,7 @@ class KeyDesk:
         well_formed = keys.inspect(named)
         wanted = well_formed.label if isinstance(well_formed, keys.WellFormed) else named.rstrip("….")
         if wanted.startswith("key_"):
-            return await self._service.show(wanted)
+            return await self._service.show(wanted, **self._where)
         matches = [key for key in await self.list() if wanted == key.label or named == key.name]
         if not matches:
             raise CommandFailed(ExitCode.NOT_FOUND, "not_found", "no such key", cure="anyrouter keys list shows them")
@@ -63,15 +68,25 @@ class KeyDesk:
 
     async def disable(self, named: str) -> ApiKey:
         """Switch the key off."""
-        return await self._service.disable((await self.find(named)).id)
+        return await self._service.disable((await self.find(named)).id, **self._who)
 
     async def enable(self, named: str) -> ApiKey:
         """Switch the key on."""
-        return await self._service.enable((await self.find(named)).id)
+        return await self._service.enable((await self.find(named)).id, **self._who)
 
     async def delete(self, named: str) -> ApiKey:
         """End the key for good."""
-        return await self._service.delete((await self.find(named)).id)
+        return await self._service.delete((await self.find(named)).id, **self._who)
+
+    async def rotate(self, named: str, grace_s: int, start: GraceStart) -> tuple[ApiKey, str, ApiKey]:
+        """The key that takes the named one's place, its text, and the old one as it is then."""
+        old = await self.find(named)
+        new, text = await self._service.rotate(old.id, grace_s=grace_s, start=start, **self._who)
+        return new, text, await self._service.show(old.id, **self._where)
+
+    async def revoke(self, texts: Sequence[str]) -> int:
+        """End the keys of these texts; how many there were."""
+        return await self._service.revoke(texts, actor=OPERATOR)
 
 
 def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> T:

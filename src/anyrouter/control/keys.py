@@ -1,41 +1,48 @@
-"""What people do with keys: make, look at, disable, enable, delete. Knows no HTTP and no database.
+"""What people do with keys: make, look at, change, rotate, disable, enable, delete, revoke. Knows no HTTP and no database.
 
-A key's text exists here for the length of `create` and is returned once; only its digest is handed to the store.
+A key's text exists here for the length of `create` or `rotate` and is returned once; only its digest is handed to the store.
 """
 
+import builtins
 import re
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from anyrouter.control.expiry import check_expiry
+from anyrouter.control.audit import find_differences, make_event
+from anyrouter.control.key_checks import check_fields, check_name, refusal
+from anyrouter.control.key_facts import key_facts
+from anyrouter.control.key_grants import KeyGrants, check_times
 from anyrouter.control.ports import EnvironmentStore, KeyStore
+from anyrouter.control.rotation import DEFAULT_GRACE_S, GraceStart, judge_rotation, retire, succeed
+from anyrouter.control.stores import MemberStore, OrganisationStore
 from anyrouter.core import keys
-from anyrouter.core.apikey import ApiKey
+from anyrouter.core.apikey import ApiKey, KeyKind
+from anyrouter.core.audit import Actor, AuditEvent
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_id
-from anyrouter.core.scopes import parse as parse_scopes
-from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment
+from anyrouter.core.scopes import ADMIN_KEYS, grants
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.policy.rights import Rights, may_touch
 
-MAX_NAME_LENGTH = 100
-MAX_MODELS = 500
-MAX_MODEL_LENGTH = 200
-MAX_RPM = 2**31 - 1
 MAX_LIST = 1000
-DEFAULT_ENVIRONMENT = "live"
+MAX_KEYS = 10_000
+MAX_OFFSET = 1_000_000
+_ATTEMPTS = 3
 
 _KEY_ID = re.compile(r"key_[0-9a-f]{32}", re.ASCII)
-_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*/(\*|[A-Za-z0-9][A-Za-z0-9._:/@+-]*)", re.ASCII)
-_REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NO_KEY = Denied(code="not_found", message="There is no such key.")
+_CHANGED = Denied(code="etag_mismatch", message="The key was changed meanwhile. Read it again, and decide on what it is now.")
 
 
 class KeyService:
     """Keys of one organisation at a time. `pepper` and its version are the current ones; `clock` gives aware UTC times.
 
-    All methods may raise StorageUnavailable. Refusals are ClientError: `invalid_parameter` with `param`, `duplicate_name`,
-    `not_found` (the same for a key that never was, is deleted, or is another organisation's).
+    `actor` is who does it, `rights` what that one may give. All methods may raise StorageUnavailable. Refusals are ClientError:
+    `invalid_parameter` with `param`, `duplicate_name`, `not_found` (the same for a key that never was, is deleted, or is another
+    organisation's or environment's), `etag_mismatch`, `rotation_in_progress`, `unprocessable` for what the key's state forbids, and
+    what `policy.rights.judge_grant` says.
     """
 
     def __init__(
@@ -43,156 +50,292 @@ class KeyService:
         *,
         store: KeyStore,
         environments: EnvironmentStore,
+        organisations: OrganisationStore,
+        members: MemberStore | None = None,
         pepper: bytes,
         pepper_version: int,
         clock: Callable[[], datetime],
+        previous_pepper: bytes | None = None,
+        max_keys: int = MAX_KEYS,
     ) -> None:
-        self._store, self._environments, self._clock = store, environments, clock
-        self._pepper, self._pepper_version = pepper, pepper_version
+        self._store = store
+        self._grants = KeyGrants(store=store, environments=environments, organisations=organisations, members=members)
+        self._pepper, self._pepper_version, self._previous_pepper = pepper, pepper_version, previous_pepper
+        self._clock, self._max_keys = clock, max_keys
 
     async def create(
         self,
         *,
         name: str,
-        environment: str = DEFAULT_ENVIRONMENT,
-        scopes: Sequence[str] = (),
-        models: Sequence[str] | None = None,
-        expires_at: datetime | None = None,
-        rate_limit_rpm: int | None = None,
+        actor: Actor,
+        rights: Rights,
+        environment: str | None = None,
+        kind: KeyKind = KeyKind.SERVICE,
+        member_id: str | None = None,
         organisation_id: str = DEFAULT_ORGANISATION_ID,
+        **fields: Any,
     ) -> tuple[ApiKey, str]:
         """Make a key and return its record and its text, which is not kept: nobody can show it again.
 
-        no `scopes` means the default four; `models` are ids and `vendor/*` patterns, None means all.
+        `fields` are restrictions by the API's names, see `key_checks`. `environment` None is the maker's own, else `live`. A key of an
+        organisation with a longest lifetime gets that one, when none is given.
         """
-        now = self._clock().astimezone(UTC)
-        checked_name, checked_scopes = check_name(name), check_scopes(scopes)
-        checked_models = None if models is None else check_models(models)
-        checked_expiry = None if expires_at is None else check_expiry(expires_at, now)
-        checked_rpm = None if rate_limit_rpm is None else check_rpm(rate_limit_rpm)
-        home = await self._find_environment(organisation_id, environment)
+        now = self._now()
+        checked = check_fields(fields, now)
+        home = await self._grants.find_environment(organisation_id, environment, rights)
         text = keys.generate(home.slug)
-        key_id = new_id("key", int(now.timestamp() * 1000))
+        key_id = new_id("key", _to_ms(now))
         key = ApiKey(
             id=key_id,
             organisation_id=organisation_id,
             environment_id=home.id,
             environment=home.slug,
-            name=checked_name,
+            name=check_name(name),
             label=keys.label_of(text),
             digest=keys.digest(self._pepper, text),
             pepper_version=self._pepper_version,
             rotation_group=key_id,
-            scopes=checked_scopes,
             created_at=now,
             updated_at=now,
-            models=checked_models,
-            rate_limit_rpm=checked_rpm,
-            expires_at=checked_expiry,
+            kind=kind,
+            member_id=member_id,
+            creator_id=actor.id,
+            **{"scopes": check_fields({"scopes": None}, now)["scopes"], **checked},
         )
-        await self._store.add_key(key)
+        lifetime = await self._grants.find_lifetime(organisation_id)
+        if lifetime is not None and key.expires_at is None:
+            key = replace(key, expires_at=now + lifetime)
+        check_times(key, lifetime)
+        await self._grants.check_member(key, home)
+        await self._grants.check_grant(actor, rights, key)
+        await self._store.add_key(key, _event(actor, "key.create", key, now, after=key_facts(key)), most=self._max_keys)
         return key, text
 
     async def list(
         self,
         *,
+        rights: Rights,
         environment: str | None = None,
+        is_disabled: bool | None = None,
         limit: int = 100,
         after_id: str | None = None,
+        offset: int = 0,
         organisation_id: str = DEFAULT_ORGANISATION_ID,
-    ) -> list[ApiKey]:
-        """Keys that are not deleted, oldest first, those behind `after_id`; `limit` is 1 to 1000."""
+    ) -> builtins.list[ApiKey]:
+        """Keys that are not deleted, oldest first, those behind `after_id`, without the first `offset`; `limit` is 1 to 1000."""
         if isinstance(limit, bool) or not 1 <= limit <= MAX_LIST:
-            raise _refusal("limit", f"a number from 1 to {MAX_LIST} is needed")
+            raise refusal("limit", f"a number from 1 to {MAX_LIST} is needed")
+        if isinstance(offset, bool) or not 0 <= offset <= MAX_OFFSET:
+            raise refusal("offset", f"a number from 0 to {MAX_OFFSET} is needed")
         if after_id is not None and not _KEY_ID.fullmatch(after_id):
-            raise _refusal("cursor", "this is not the id of a key")
+            raise refusal("cursor", "this is not the id of a key")
         if environment is not None and not keys.ENVIRONMENT_SLUG.fullmatch(environment):
-            raise _refusal("environment", "an environment's slug is [a-z][a-z0-9]{1,15}")
-        return await self._store.list_keys(organisation_id, environment=environment, limit=limit, after_id=after_id)
+            raise refusal("environment", "an environment's slug is [a-z][a-z0-9]{1,15}")
+        if rights.organisation_id not in {None, organisation_id}:
+            return []
+        return await self._store.list_keys(
+            organisation_id,
+            environment=environment,
+            environment_ids=rights.environment_ids,
+            is_disabled=is_disabled,
+            limit=limit,
+            after_id=after_id,
+            offset=offset,
+        )
 
-    async def show(self, key_id: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
+    async def show(self, key_id: str, *, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
         """One key by its public id."""
         key = await self._store.find_key(organisation_id, key_id) if _KEY_ID.fullmatch(key_id) else None
-        if key is None:
-            raise ClientError(Denied(code="not_found", message="no such key"))
+        if key is None or not may_touch(rights, key):
+            raise ClientError(_NO_KEY)
         return key
 
-    async def disable(self, key_id: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
+    async def change(
+        self,
+        key_id: str,
+        changes: Mapping[str, Any],
+        *,
+        actor: Actor,
+        rights: Rights,
+        if_match: int | None = None,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
+    ) -> ApiKey:
+        """Replace what is named: `name`, `disabled`, and the restrictions of `create`; None takes one away.
+
+        `if_match` is the version that is to be changed. The key as it becomes must be within the rights of who changes it.
+        """
+        lifetime = await self._grants.find_lifetime(organisation_id) if "expires_at" in changes else None
+
+        def decide(key: ApiKey, now: datetime) -> ApiKey:
+            fields = {name: value for name, value in changes.items() if name not in {"name", "disabled"}}
+            values = check_fields(fields, now)
+            if "name" in changes:
+                values["name"] = check_name(changes["name"])
+            if "disabled" in changes:
+                values["is_disabled"] = changes["disabled"]
+            changed = replace(key, **values)
+            check_times(changed, lifetime)
+            if key.superseded_by is not None and (
+                changed.expires_at is None or changed.expires_at > (key.expires_at or changed.expires_at)
+            ):
+                raise refusal("expires_at", "this key was rotated; its end can only be brought nearer")
+            return changed
+
+        return await self._change(
+            key_id, decide, "key.change", actor=actor, rights=rights, if_match=if_match, organisation_id=organisation_id
+        )
+
+    async def disable(self, key_id: str, *, actor: Actor, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
         """Refuse the key from now on, until it is enabled again. Harmless when it is disabled already."""
-        return await self._switch(organisation_id, key_id, is_disabled=True)
 
-    async def enable(self, key_id: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
-        """Accept the key again. Harmless when it is enabled already."""
-        return await self._switch(organisation_id, key_id, is_disabled=False)
+        def decide(key: ApiKey, _now: datetime) -> ApiKey:
+            return replace(key, is_disabled=True)
 
-    async def delete(self, key_id: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
+        return await self._change(key_id, decide, "key.disable", actor=actor, rights=rights, organisation_id=organisation_id)
+
+    async def enable(self, key_id: str, *, actor: Actor, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
+        """Accept the key again. Harmless when it is enabled already. As a change, it must be within the rights of who does it."""
+
+        def decide(key: ApiKey, _now: datetime) -> ApiKey:
+            return replace(key, is_disabled=False)
+
+        return await self._change(key_id, decide, "key.enable", actor=actor, rights=rights, organisation_id=organisation_id)
+
+    async def delete(
+        self,
+        key_id: str,
+        *,
+        actor: Actor,
+        rights: Rights,
+        if_match: int | None = None,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
+    ) -> ApiKey:
         """Refuse the key for good; its record stays for the ledger, its name becomes free."""
-        key = await self.show(key_id, organisation_id=organisation_id)
+
+        def decide(key: ApiKey, now: datetime) -> ApiKey:
+            return replace(key, deleted_at=now)
+
+        return await self._change(
+            key_id, decide, "key.delete", actor=actor, rights=rights, if_match=if_match, organisation_id=organisation_id
+        )
+
+    async def rotate(
+        self,
+        key_id: str,
+        *,
+        actor: Actor,
+        rights: Rights,
+        grace_s: int = DEFAULT_GRACE_S,
+        start: GraceStart = GraceStart.NOW,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
+    ) -> tuple[ApiKey, str]:
+        """A new key with exactly the old one's restrictions, and its text; the old one is valid to the end of its grace."""
+        old = await self.show(key_id, rights=rights, organisation_id=organisation_id)
+        now = self._now()
+        denied = judge_rotation(old, grace_s, now)
+        if denied is not None:
+            raise ClientError(denied)
+        text = keys.generate(old.environment)
+        new_key_id = new_id("key", _to_ms(now))
+        new = succeed(old, new_key_id, text, keys.digest(self._pepper, text), self._pepper_version, actor.id, now)
+        await self._grants.check_grant(actor, rights, new)
+        retired = retire(old, new.id, grace_s, start, now)
+        before, after = find_differences(key_facts(old), key_facts(retired))
+        await self._store.rotate_key(retired, new, _event(actor, "key.rotate", old, now, before, after), most=self._max_keys)
+        return new, text
+
+    async def revoke(self, texts: Sequence[str], *, actor: Actor) -> int:
+        """Delete every key, whoever's, whose text is among these: who holds a key may end it. How many there were.
+
+        Texts that are no keys cause no I/O.
+        """
+        presented = dict.fromkeys(text for text in texts if isinstance(keys.inspect(text), keys.WellFormed))
+        peppers = [self._pepper] if self._previous_pepper is None else [self._pepper, self._previous_pepper]
+        digests = [digester.digest(text) for digester in map(keys.Digester, peppers) for text in presented]
+        found = await self._store.find_by_digests(digests) if digests else []
+        for key in found:
+            await self._revoke(key, actor)
+        return len(found)
+
+    async def _revoke(self, key: ApiKey, actor: Actor) -> None:
+        while True:
+            now = self._now()
+            revoked = replace(key, deleted_at=now, updated_at=now, version=key.version + 1)
+            before, after = find_differences(key_facts(key), key_facts(revoked))
+            try:
+                await self._store.update_key(revoked, _event(actor, "key.revoke", key, now, before, after))
+            except ClientError as error:
+                if error.code not in {"etag_mismatch", "not_found"}:
+                    raise
+            fresh = await self._store.find_key(key.organisation_id, key.id)
+            if fresh is None:
+                return
+            key = fresh
+
+    async def _change(
+        self,
+        key_id: str,
+        decide: Callable[[ApiKey, datetime], ApiKey],
+        action: str,
+        *,
+        actor: Actor,
+        rights: Rights,
+        organisation_id: str,
+        if_match: int | None = None,
+    ) -> ApiKey:
+        """Make of the key what `decide` says, of the version that is meant or, when none is, of whichever is there."""
+        for attempt in range(_ATTEMPTS):
+            key = await self.show(key_id, rights=rights, organisation_id=organisation_id)
+            if if_match not in {None, key.version}:
+                raise ClientError(_CHANGED)
+            now = self._now()
+            decided = decide(key, now)
+            if decided == key:
+                return key
+            changed = replace(decided, updated_at=now, version=key.version + 1)
+            await self._grants.check_change(actor, rights, key, changed)
+            before, after = find_differences(key_facts(key), key_facts(changed))
+            is_guarded = not rights.is_operator and _manages(key, now) and not _manages(changed, now)
+            try:
+                await self._store.update_key(changed, _event(actor, action, key, now, before, after), keeps_admin=is_guarded)
+            except ClientError as error:
+                if error.code != "etag_mismatch" or if_match is not None or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return changed
+        raise ClientError(_CHANGED)
+
+    def _now(self) -> datetime:
         now = self._clock().astimezone(UTC)
-        deleted = replace(key, deleted_at=now, updated_at=now)
-        await self._store.update_key(deleted)
-        return deleted
-
-    async def _switch(self, organisation_id: str, key_id: str, *, is_disabled: bool) -> ApiKey:
-        key = await self.show(key_id, organisation_id=organisation_id)
-        if key.is_disabled == is_disabled:
-            return key
-        switched = replace(key, is_disabled=is_disabled, updated_at=self._clock().astimezone(UTC))
-        await self._store.update_key(switched)
-        return switched
-
-    async def _find_environment(self, organisation_id: str, slug: str) -> Environment:
-        if keys.ENVIRONMENT_SLUG.fullmatch(slug):
-            for environment in await self._environments.list_environments(organisation_id):
-                if environment.slug == slug:
-                    if not environment.is_active:
-                        raise _refusal("environment", "this environment is not active")
-                    return environment
-        raise _refusal("environment", "there is no such environment")
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is stored
 
 
-def check_name(name: str) -> str:
-    """The name, stripped and in Unicode's composed form; ClientError `invalid_parameter` when it is not 1 to 100 characters.
-
-    Characters that control a terminal or turn the direction of text are refused: names are printed next to other names.
-    """
-    stripped = name[: 100 * MAX_NAME_LENGTH].strip()
-    if len(stripped) > 4 * MAX_NAME_LENGTH:  # before the work that grows with the text
-        raise _refusal("name", f"1 to {MAX_NAME_LENGTH} characters are needed")
-    if any(letter in _BIDI or unicodedata.category(letter) in _REFUSED_CATEGORIES for letter in stripped):
-        raise _refusal("name", "it holds control characters or marks that turn the direction of text")
-    composed = unicodedata.normalize("NFC", stripped)
-    if not 1 <= len(composed) <= MAX_NAME_LENGTH:
-        raise _refusal("name", f"1 to {MAX_NAME_LENGTH} characters are needed")
-    return composed
+def _manages(key: ApiKey, now: datetime) -> bool:
+    """Whether a key can manage keys."""
+    is_live = key.deleted_at is None and not key.is_disabled and key.superseded_by is None
+    return is_live and grants(key.scopes, ADMIN_KEYS) and (key.expires_at is None or now < key.expires_at)
 
 
-def check_scopes(scopes: Sequence[str]) -> frozenset[str]:
-    """The scopes as a set, the default four when none are given; else ClientError `invalid_parameter`."""
-    try:
-        return frozenset(parse_scopes(tuple(scopes)))
-    except ValueError as error:
-        raise _refusal("scopes", str(error)) from error
+def _event(  # noqa: PLR0917 -- of what, by whom, when
+    actor: Actor,
+    action: str,
+    key: ApiKey,
+    now: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AuditEvent:
+    return make_event(
+        actor,
+        key.organisation_id,
+        action,
+        now,
+        target_id=key.id,
+        target_label=key.label,
+        environment=key.environment,
+        before=before,
+        after=after,
+    )
 
 
-def check_models(models: Sequence[str]) -> tuple[str, ...]:
-    """The ids and `vendor/*` patterns without repetitions, at most 500; else ClientError `invalid_parameter`."""
-    if not models:
-        raise _refusal("models", "the list is empty, so the key could reach nothing; leave it out to allow every model")
-    if len(models) > MAX_MODELS:
-        raise _refusal("models", f"at most {MAX_MODELS} entries are allowed")
-    for index, model in enumerate(models):
-        if len(model) > MAX_MODEL_LENGTH or not _MODEL.fullmatch(model):
-            raise _refusal("models", f"entry {index + 1} is neither an id such as openai/gpt-4o nor a pattern such as openai/*")
-    return tuple(dict.fromkeys(models))
-
-
-def check_rpm(rate_limit_rpm: object) -> int:
-    """The limit if it is a whole number from 0 (the key is blocked) to 2^31 - 1; else ClientError `invalid_parameter`."""
-    if isinstance(rate_limit_rpm, bool) or not isinstance(rate_limit_rpm, int) or not 0 <= rate_limit_rpm <= MAX_RPM:
-        raise _refusal("rate_limit_rpm", f"a whole number from 0 to {MAX_RPM} is needed")
-    return rate_limit_rpm
-
-
-def _refusal(param: str, reason: str) -> ClientError:
-    return ClientError(Denied(code="invalid_parameter", message=f"{param}: {reason}", param=param))
+def _to_ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,32 +1,69 @@
 """What the control plane needs of the store. One contract suite runs over every implementation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.audit import AuditEvent
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import Environment
 
 
 class KeyStore(Protocol):
-    """API keys. Every change bumps the organisation's epoch in its transaction. All methods may raise StorageUnavailable."""
+    """API keys. Changes come with the event that records them, and rows have versions, as `control.stores` says.
 
-    async def add_key(self, key: ApiKey) -> None:
-        """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted."""
+    All methods may raise StorageUnavailable.
+    """
+
+    async def add_key(self, key: ApiKey, event: AuditEvent, *, most: int | None = None) -> None:
+        """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted.
+
+        ClientError `unprocessable` when its organisation has `most` keys that are not deleted, or more.
+        """
 
     async def find_key(self, organisation_id: str, key_id: str) -> ApiKey | None:
         """One key by its public id, deleted ones excluded."""
 
-    async def list_keys(
-        self, organisation_id: str, *, environment: str | None = None, limit: int = 100, after_id: str | None = None
-    ) -> list[ApiKey]:
-        """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id`."""
+    async def find_by_ids(self, ids: Sequence[str]) -> list[ApiKey]:
+        """The keys of these ids that there are, deleted ones too, in no order."""
 
-    async def update_key(self, key: ApiKey) -> None:
-        """Replace the changeable fields of a key (everything but id, organisation, environment, digest, created_at, last use)."""
+    async def find_by_digests(self, digests: Sequence[bytes]) -> list[ApiKey]:
+        """All keys stored under any of the digests, deleted ones excluded, in no order."""
+
+    async def list_keys(
+        self,
+        organisation_id: str,
+        *,
+        environment: str | None = None,
+        environment_ids: Collection[str] | None = None,
+        is_disabled: bool | None = None,
+        limit: int = 100,
+        after_id: str | None = None,
+        offset: int = 0,
+    ) -> list[ApiKey]:
+        """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id`, without the first `offset` of them."""
+
+    async def update_key(self, key: ApiKey, event: AuditEvent, *, keeps_admin: bool = False) -> None:
+        """Replace the changeable fields of a key (everything but id, organisation, environment, digest, created_at, last use).
+
+        ClientError `not_found` when it is not there or deleted. `keeps_admin`: ClientError `unprocessable` when no other key of the
+        organisation could manage keys any more at the key's `updated_at`.
+        """
+
+    async def rotate_key(self, old: ApiKey, new: ApiKey, event: AuditEvent, *, most: int | None = None) -> None:
+        """Store the old key's end and the new key; ClientError `rotation_in_progress` when the old one was changed meanwhile.
+
+        `not_found` when the old one is not there or deleted, `unprocessable` as in `add_key`.
+        """
+
+    async def list_group(self, organisation_id: str, rotation_group: str) -> list[ApiKey]:
+        """Every key of a rotation group, deleted ones too, oldest first."""
+
+    async def list_waiting(self) -> list[ApiKey]:
+        """The keys, of all organisations, whose grace is to begin with the first use of a later key of their group."""
 
 
 class EnvironmentStore(Protocol):

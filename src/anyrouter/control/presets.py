@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from anyrouter.control.keys import check_name
+from anyrouter.control.key_checks import check_name
 from anyrouter.control.ports import EnvironmentStore, PresetStore
 from anyrouter.core import keys
 from anyrouter.core.errors import ClientError, Denied

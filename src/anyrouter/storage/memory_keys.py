@@ -1,6 +1,6 @@
 """API keys in memory. They give the same answers as those in the database."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from anyrouter.core.apikey import ApiKey
@@ -70,6 +70,7 @@ class MemoryKeyStore:
         organisation_id: str,
         *,
         environment: str | None = None,
+        environment_ids: Collection[str] | None = None,
         is_disabled: bool | None = None,
         limit: int = 100,
         after_id: str | None = None,
@@ -81,6 +82,8 @@ class MemoryKeyStore:
             places = [_place(row) for row in mine if row["id"] == after_id]
             mine = [row for row in mine if places and _place(row) > places[0]]
         wanted = [row for row in mine if row["deleted_at_ms"] is None and environment in {None, row["environment"]}]
+        if environment_ids is not None:
+            wanted = [row for row in wanted if row["environment_id"] in environment_ids]
         if is_disabled is not None:
             wanted = [row for row in wanted if row["is_disabled"] == is_disabled]
         return [row_to_key(row) for row in sorted(wanted, key=_place)[offset : offset + limit]]

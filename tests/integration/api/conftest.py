@@ -32,6 +32,7 @@ from anyrouter.storage.ledger_rows import record_missing
 from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
+from support.operator_keys import WHO
 from support.tenants import tenants_of
 
 PEPPER = b"MARKER-pepper-of-thirty-two-byte".hex()
@@ -108,7 +109,7 @@ class World:
     async def make_key(self, **fields: Any) -> tuple[ApiKey, dict[str, str]]:
         """A key, and the header that presents it."""
         fields.setdefault("name", f"key {time.monotonic_ns()}")
-        key, text = await self.keys.create(**fields)
+        key, text = await self.keys.create(**{**WHO, **fields})
         return key, {"Authorization": f"Bearer {text}"}
 
     async def get(self, path: str, headers: dict[str, str] | None = None, **options: Any) -> httpx.Response:
@@ -181,6 +182,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         catalogue=lambda: CATALOGUE.models,
         presets=services.presets,
         audit=services.audit,
+        idempotency=services.idempotency,
         budgets=services.budgets,
         credits=services.credits,
         stats=stats,

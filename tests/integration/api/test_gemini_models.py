@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from support.events import event_of
+
 PATHS = ("/v1beta/models", "/v1alpha/models/", "/v1/models")
 CHAT = ["generateContent", "streamGenerateContent"]
 
@@ -142,7 +144,8 @@ async def test_a_key_in_the_query_is_no_credential(world: Any) -> None:
 async def test_a_restriction_to_endpoints_names_the_models_once_for_both_shapes(world: Any) -> None:
     key, headers = await world.make_key()
     for endpoints, status in ((("models",), 200), (("chat/completions",), 403)):
-        await world.ports.keys.update_key(replace(key, endpoints=endpoints))
+        key = replace(key, endpoints=endpoints, version=key.version + 1)
+        await world.ports.keys.update_key(key, event_of(key))
         assert (await world.client.get("/v1beta/models", headers=headers)).status_code == status
         assert (await world.get("/models", headers)).status_code == status
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anyrouter.control.keys import KeyService, check_models, check_name, check_rpm
+from anyrouter.control.key_checks import check_models, check_name, check_rpm
+from anyrouter.control.keys import KeyService
 from anyrouter.core import keys
 from anyrouter.core.errors import ClientError
 from anyrouter.core.scopes import DEFAULT_SCOPES
@@ -20,32 +21,41 @@ from anyrouter.storage.database import Database, locate
 from anyrouter.storage.pepper import Pepper
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from anyrouter.storage.sql_organisations import SqlOrganisationStore
+from support.events import event_of
+from support.operator_keys import OperatorKeys
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+Stores = tuple[SqlKeyStore, SqlEnvironmentStore, SqlOrganisationStore]
 PEPPER = Pepper(version=3, secret=b"MARKER-pepper-of-thirty-two-byte")
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[tuple[SqlKeyStore, SqlEnvironmentStore]]:
+async def store(tmp_path: Path) -> AsyncIterator[Stores]:
     database = Database(locate(tmp_path / "anyrouter.db", None))
     await database.write(lambda connection: prepare(connection, pepper=PEPPER, now_ms=1))
     key_store = SqlKeyStore(database, pepper_version=3, on_change=lambda _: None)
-    yield key_store, SqlEnvironmentStore(database, on_change=lambda _: None)
+    environment_store = SqlEnvironmentStore(database, on_change=lambda _: None)
+    yield key_store, environment_store, SqlOrganisationStore(database, on_change=lambda _: None)
     await database.aclose()
 
 
 @pytest.fixture
-def service(store: tuple[SqlKeyStore, SqlEnvironmentStore]) -> KeyService:
-    return KeyService(store=store[0], environments=store[1], pepper=PEPPER.secret, pepper_version=3, clock=lambda: NOW)
+def service(store: Stores) -> OperatorKeys:
+    keys, environments, organisations = store
+    service = KeyService(
+        store=keys, environments=environments, organisations=organisations, pepper=PEPPER.secret, pepper_version=3, clock=lambda: NOW
+    )
+    return OperatorKeys(service)
 
 
-async def refusal_of(service: KeyService, **fields: Any) -> tuple[str, str | None]:
+async def refusal_of(service: OperatorKeys, **fields: Any) -> tuple[str, str | None]:
     with pytest.raises(ClientError) as refusal:
         await service.create(**({"name": "n"} | fields))
     return refusal.value.denied.code, refusal.value.denied.param
 
 
-async def test_a_new_key_is_kept_as_its_digest_and_given_out_as_its_text_once(service: KeyService) -> None:
+async def test_a_new_key_is_kept_as_its_digest_and_given_out_as_its_text_once(service: OperatorKeys) -> None:
     key, text = await service.create(name="backend")
     assert isinstance(keys.inspect(text), keys.WellFormed)
     assert text.startswith("ar-live-")
@@ -54,10 +64,10 @@ async def test_a_new_key_is_kept_as_its_digest_and_given_out_as_its_text_once(se
     assert key.scopes == frozenset(DEFAULT_SCOPES)
     stored = await service.show(key.id)
     assert stored == key
-    assert text not in repr((key, stored, vars(service)))
+    assert text not in repr((key, stored, vars(service.service)))
 
 
-async def test_what_is_asked_for_is_what_is_stored(service: KeyService) -> None:
+async def test_what_is_asked_for_is_what_is_stored(service: OperatorKeys) -> None:
     expires_at = NOW + timedelta(days=30)
     key, text = await service.create(
         name="  Zoë's key  ",
@@ -73,7 +83,7 @@ async def test_what_is_asked_for_is_what_is_stored(service: KeyService) -> None:
     assert (stored.models, stored.expires_at, stored.rate_limit_rpm) == (("openai/gpt-4o", "anthropic/*"), expires_at, 0)
 
 
-async def test_disabling_enabling_and_deleting(service: KeyService) -> None:
+async def test_disabling_enabling_and_deleting(service: OperatorKeys) -> None:
     key, _ = await service.create(name="n")
     assert (await service.disable(key.id)).is_disabled
     assert (await service.disable(key.id)).is_disabled
@@ -88,20 +98,18 @@ async def test_disabling_enabling_and_deleting(service: KeyService) -> None:
     await service.create(name="n")  # the name is free again
 
 
-async def test_a_change_that_was_begun_before_a_deletion_does_not_revive_the_key(
-    service: KeyService, store: tuple[SqlKeyStore, SqlEnvironmentStore]
-) -> None:
+async def test_a_change_that_was_begun_before_a_deletion_does_not_revive_the_key(service: OperatorKeys, store: Stores) -> None:
     key, text = await service.create(name="n")
     seen = await service.disable(key.id)
     await service.delete(key.id)
     with pytest.raises(ClientError):
-        await store[0].update_key(replace(seen, is_disabled=False))
+        await store[0].update_key(replace(seen, is_disabled=False, version=seen.version + 1), event_of(seen))
     found = await store[0].find_by_digest([keys.digest(PEPPER.secret, text)])
     assert found is not None
     assert found.deleted_at is not None
 
 
-async def test_keys_are_listed_oldest_first_in_pages_and_by_environment(service: KeyService) -> None:
+async def test_keys_are_listed_oldest_first_in_pages_and_by_environment(service: OperatorKeys) -> None:
     made = [(await service.create(name=f"n{number}", environment=slug))[0] for number, slug in enumerate(("live", "test", "live"))]
     ordered = sorted(made, key=lambda key: key.id)
     assert [key.id for key in await service.list()] == [key.id for key in ordered]
@@ -112,13 +120,13 @@ async def test_keys_are_listed_oldest_first_in_pages_and_by_environment(service:
 @pytest.mark.parametrize(
     ("param", "fields"), [("limit", {"limit": 0}), ("limit", {"limit": 1001}), ("limit", {"limit": True}), ("cursor", {"after_id": "x"})]
 )
-async def test_a_list_is_asked_for_in_bounds(service: KeyService, param: str, fields: dict[str, Any]) -> None:
+async def test_a_list_is_asked_for_in_bounds(service: OperatorKeys, param: str, fields: dict[str, Any]) -> None:
     with pytest.raises(ClientError) as refusal:
         await service.list(**fields)
     assert refusal.value.denied.param == param
 
 
-async def test_another_organisations_key_is_as_absent_as_one_that_never_was(service: KeyService) -> None:
+async def test_another_organisations_key_is_as_absent_as_one_that_never_was(service: OperatorKeys) -> None:
     key, _ = await service.create(name="n")
     refusals = []
     for key_id, organisation_id in ((key.id, "org_other"), ("key_" + "0" * 32, DEFAULT_ORGANISATION_ID), ("x' OR 1=1--", "org_other")):
@@ -128,18 +136,18 @@ async def test_another_organisations_key_is_as_absent_as_one_that_never_was(serv
     assert refusals[0] == refusals[1] == refusals[2]
 
 
-async def test_two_keys_of_one_name_do_not_live_in_one_environment(service: KeyService) -> None:
+async def test_two_keys_of_one_name_do_not_live_in_one_environment(service: OperatorKeys) -> None:
     await service.create(name="n")
     assert await refusal_of(service, name=" n ") == ("duplicate_name", "name")
     await service.create(name="n", environment="test")
 
 
 @pytest.mark.parametrize("slug", ["prod", "LIVE", "live ", "", "live\n", "../live", "l" * 100])
-async def test_the_environment_must_exist(service: KeyService, slug: str) -> None:
+async def test_the_environment_must_exist(service: OperatorKeys, slug: str) -> None:
     assert await refusal_of(service, environment=slug) == ("invalid_parameter", "environment")
 
 
-async def test_the_environment_must_be_active(service: KeyService, store: tuple[SqlKeyStore, SqlEnvironmentStore]) -> None:
+async def test_the_environment_must_be_active(service: OperatorKeys, store: Stores) -> None:
     idle = Environment(
         id="env_idle", organisation_id=DEFAULT_ORGANISATION_ID, slug="idle", name="Idle", kind=EnvironmentKind.LIVE, is_active=False
     )
@@ -150,7 +158,7 @@ async def test_the_environment_must_be_active(service: KeyService, store: tuple[
 @pytest.mark.parametrize(
     "scopes", [["admin"], ["admin:"], ["admin:**"], ["*"], ["Completions:Write"], [" completions:write "], ["admin:*\n"], ["x"] * 10_000]
 )
-async def test_scopes_are_those_of_the_table_letter_by_letter(service: KeyService, scopes: list[str]) -> None:
+async def test_scopes_are_those_of_the_table_letter_by_letter(service: OperatorKeys, scopes: list[str]) -> None:
     assert await refusal_of(service, scopes=scopes) == ("invalid_parameter", "scopes")
 
 
@@ -163,12 +171,12 @@ async def test_scopes_are_those_of_the_table_letter_by_letter(service: KeyServic
         datetime(2027, 1, 1),  # noqa: DTZ001 -- the naive time is the case
     ],
 )
-async def test_an_expiry_lies_ahead_and_is_aware(service: KeyService, expires_at: datetime) -> None:
+async def test_an_expiry_lies_ahead_and_is_aware(service: OperatorKeys, expires_at: datetime) -> None:
     assert await refusal_of(service, expires_at=expires_at) == ("invalid_parameter", "expires_at")
 
 
 @pytest.mark.parametrize("rpm", [-1, 2**31, 2**63, 1e308, 60.0, math.nan, math.inf, "60", True, False, [60]])
-async def test_a_rate_limit_is_a_whole_number_of_the_databases_size(service: KeyService, rpm: Any) -> None:
+async def test_a_rate_limit_is_a_whole_number_of_the_databases_size(service: OperatorKeys, rpm: Any) -> None:
     assert await refusal_of(service, rate_limit_rpm=rpm) == ("invalid_parameter", "rate_limit_rpm")
 
 
@@ -196,7 +204,7 @@ def test_zero_and_the_largest_limit_are_limits() -> None:
         " " * 10_000_000 + "a",
     ],
 )
-async def test_a_name_is_short_and_shows_what_it_is(service: KeyService, name: str) -> None:
+async def test_a_name_is_short_and_shows_what_it_is(service: OperatorKeys, name: str) -> None:
     assert await refusal_of(service, name=name) == ("invalid_parameter", "name")
 
 
@@ -230,7 +238,7 @@ def test_a_name_is_kept_in_one_form_so_that_duplicates_are_seen() -> None:
         ["' OR 1=1--/x"],
     ],
 )
-async def test_models_are_ids_or_patterns_over_a_vendor(service: KeyService, models: list[str]) -> None:
+async def test_models_are_ids_or_patterns_over_a_vendor(service: OperatorKeys, models: list[str]) -> None:
     assert await refusal_of(service, models=models) == ("invalid_parameter", "models")
 
 
@@ -239,7 +247,7 @@ def test_ids_keep_colons_dots_and_further_slashes() -> None:
     assert check_models(models) == tuple(models)
 
 
-async def test_a_refused_key_leaves_nothing_behind(service: KeyService) -> None:
+async def test_a_refused_key_leaves_nothing_behind(service: OperatorKeys) -> None:
     await refusal_of(service, environment="prod")
     assert await service.list() == []
 

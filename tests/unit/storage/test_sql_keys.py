@@ -10,6 +10,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import latest_epoch, organisations
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from support.events import event_of
 
 
 async def epochs(database: Database) -> tuple[int, int]:
@@ -36,16 +37,16 @@ async def test_a_change_is_numbered_and_announced_and_a_refused_one_is_neither(d
         created_at=now,
         updated_at=now,
     )
-    await keys.add_key(key)
+    await keys.add_key(key, event_of(key))
     assert (await epochs(database), len(heard)) == ((1, 1), 1)
-    await keys.update_key(replace(key, is_disabled=True))
+    await keys.update_key(replace(key, is_disabled=True, version=2), event_of(key))
     assert (await epochs(database), len(heard)) == ((2, 2), 2)
     with pytest.raises(ClientError):
-        await keys.add_key(replace(key, id="key_2", digest=bytes(31)))
+        await keys.add_key(replace(key, id="key_2", digest=bytes(31)), event_of(key))
     with pytest.raises(ClientError):
-        await keys.update_key(replace(key, id="key_2"))
+        await keys.update_key(replace(key, id="key_2", version=3), event_of(key))
     with pytest.raises(InternalError):
-        await keys.add_key(replace(key, id="key_2", name="the same digest"))
+        await keys.add_key(replace(key, id="key_2", name="the same digest"), event_of(key))
     with pytest.raises(InternalError):
-        await keys.add_key(replace(key, id="key_2", name="no environment", digest=bytes(30), environment_id="env_none"))
+        await keys.add_key(replace(key, id="key_2", name="no environment", digest=bytes(30), environment_id="env_none"), event_of(key))
     assert (await epochs(database), len(heard)) == ((2, 2), 2)
