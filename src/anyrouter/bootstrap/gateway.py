@@ -53,6 +53,7 @@ FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
 _TICK_S = 1.0
 _GRANTS_EVERY_S = 300.0
+_FORGETTING_EVERY_S = 3600.0
 _log = structlog.get_logger(__name__)
 
 
@@ -191,6 +192,7 @@ def _api_ports(
         budgets=services.budgets,
         credits=services.credits,
         audit=services.audit,
+        idempotency=services.idempotency,
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,
         snapshot=lambda: relay.snapshot,
@@ -245,7 +247,10 @@ async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
 
 
 def _list_chores(services: Services) -> list[Chore]:
-    return [Chore(name="monthly grants", interval_s=_GRANTS_EVERY_S, work=services.credits.settle_all_months)]
+    return [
+        Chore(name="monthly grants", interval_s=_GRANTS_EVERY_S, work=services.credits.settle_all_months),
+        Chore(name="old replies", interval_s=_FORGETTING_EVERY_S, work=services.idempotency.forget_old),
+    ]
 
 
 def _probe(settings: Settings, relay: Relay, client: HttpUpstreamClient) -> list[Coroutine[Any, Any, None]]:
