@@ -71,6 +71,13 @@ class JudgedUrl(NamedTuple):
         """Host and port, as one text."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def place(self) -> str:
+        """What a credential's secret is sealed for: the host, its port unless that is https's own, and `http://` where it is that."""
+        scheme, _, rest = self.url.partition("://")
+        host = rest.partition("/")[0]
+        return host if scheme == "https" else f"http://{host}"
+
 
 def judge_url(text: str, *, param: str, allowed_hosts: Collection[str] = ()) -> JudgedUrl | Denied:
     """The address, when a tenant may use it.
