@@ -13,8 +13,9 @@ from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
-from anyrouter.storage.memory_keys import MemoryKeyStore
+from anyrouter.storage.memory_idempotency import MemoryIdempotencyStore
 from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
+from anyrouter.storage.memory_keys import MemoryKeyStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
@@ -224,6 +225,7 @@ class MemoryStorage:
         self.watch = MemoryWatch()
         self.audit_log = MemoryAuditLog()
         self.audit = MemoryAuditStore(self.audit_log)
+        self.idempotency = MemoryIdempotencyStore()
         self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
         self.key_use = self.keys
         self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)

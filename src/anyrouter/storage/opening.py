@@ -19,6 +19,7 @@ from anyrouter.storage.retention import Retention
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_audit import SqlAuditStore
 from anyrouter.storage.sql_credentials import SqlCredentialStore, SqlSealStore
+from anyrouter.storage.sql_idempotency import SqlIdempotencyStore
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
@@ -40,6 +41,7 @@ class Storage:
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
         self.audit = SqlAuditStore(database)
+        self.idempotency = SqlIdempotencyStore(database)
         self.budgets = SqlBudgetStore(database, on_change=self.watch.announce)
         self.credits = SqlCreditStore(database, on_change=self.watch.announce)
         self.credentials = SqlCredentialStore(database, on_change=self.watch.announce)

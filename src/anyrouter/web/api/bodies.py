@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 
 from anyrouter.core.errors import ClientError, Denied
+from anyrouter.web.api.visit import visit_of
 
 MAX_BODY_BYTES = 262_144
 T = TypeVar("T")
@@ -18,17 +19,26 @@ _PLACE = re.compile(r" - at `\$\.?([^`]{1,64})`")
 async def read_body(request: Request, kind: type[T]) -> T:
     """The body as a value of the type; ClientError says what is wrong with it."""
     _check_headers(request)
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise _refusal("body_too_large", None, f"At most {MAX_BODY_BYTES} bytes are taken here.")
+    body = await read_bytes(request)
     try:
-        return msgspec.json.decode(bytes(body), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise _explain(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _refusal("invalid_json", None, "The body is not valid JSON. Send one JSON object.") from None
+
+
+async def read_bytes(request: Request) -> bytes:
+    """The body as it came; ClientError when it is too large. May be asked again."""
+    visit = visit_of(request.scope)
+    if visit.body is None:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY_BYTES:
+                raise _refusal("body_too_large", None, f"At most {MAX_BODY_BYTES} bytes are taken here.")
+        visit.body = bytes(body)
+    return visit.body
 
 
 def _check_headers(request: Request) -> None:

@@ -17,8 +17,9 @@ from anyrouter.policy.endpoints import GEMINI_VERSIONS
 from anyrouter.relay.call import read_facts
 from anyrouter.relay.reply_head import limit_lines
 from anyrouter.web.api.access import join_headers
-from anyrouter.web.api.errors import header_list, no_path, reply_denied
+from anyrouter.web.api.errors import no_path
 from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.problems import header_list, reply_denied, reply_to
 from anyrouter.web.api.visit import Visit, begin
 from anyrouter.wire.failure import scrub
 
@@ -99,7 +100,7 @@ class Edge:
             _report(error, inner, visit)
             if is_started:
                 raise
-            await reply_denied(_internal_error(), visit.dialect, visit.request_id)(inner, receive, send_out)
+            await reply_to(inner, _internal_error())(inner, receive, send_out)
 
     def _receive(self, scope: Scope, dialect: str) -> Visit:
         now_ms = int(self._ports.clock().timestamp() * 1000)

@@ -1,9 +1,8 @@
-"""Refusals as replies: the envelope of the path's dialect, and the headers that go with a code."""
+"""What becomes of the exceptions that a route may raise: refusals, in the form that `problems` gives them."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -13,35 +12,12 @@ from starlette.responses import Response
 
 from anyrouter.core.errors import ClientError, Denied, StorageUnavailable
 from anyrouter.policy.endpoints import GEMINI_METHODS
-from anyrouter.relay.reply_head import refusal_lines
-from anyrouter.web.api.replies import ErrorDetail, ErrorReply
+from anyrouter.web.api.problems import reply_to
 from anyrouter.web.api.visit import visit_of
-from anyrouter.wire.failure import render_failure
 
 STORAGE_RETRY_S = 1.0
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _NO_CONTENT, _METHOD_NOT_ALLOWED = 204, 405
-
-
-def reply_denied(denied: Denied, dialect: str, request_id: str) -> Response:
-    """The refusal as a reply: status, envelope, WWW-Authenticate and Retry-After."""
-    headers = {name.decode(): value.decode() for name, value in header_list(refusal_lines(denied))}
-    body = render(denied, dialect, request_id)
-    return Response(body, status_code=denied.http_status, media_type="application/json", headers=headers)
-
-
-def header_list(lines: bytes) -> list[tuple[bytes, bytes]]:
-    """A block of header lines in ASGI's form."""
-    pairs = (line.split(b": ", 1) for line in lines.split(b"\r\n") if line)
-    return [(name.lower(), value) for name, value in pairs]
-
-
-def render(denied: Denied, dialect: str, request_id: str) -> bytes:
-    """The envelope. The OpenAI one holds no request id: what may not be seen is refused byte for byte as what never was."""
-    if dialect in {"anthropic", "gemini"}:
-        return render_failure(dialect, denied, request_id)
-    detail = ErrorDetail(message=denied.message, type=denied.type, code=denied.code, param=denied.param, metadata=dict(denied.metadata))
-    return msgspec.json.encode(ErrorReply(error=detail))
 
 
 def no_path() -> Denied:
@@ -73,8 +49,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def _reply(request: Request, denied: Denied) -> Response:
-    visit = visit_of(request.scope)
-    return reply_denied(denied, visit.dialect, visit.request_id)
+    return reply_to(request.scope, denied)
 
 
 async def _on_client_error(request: Request, error: Exception) -> Response:

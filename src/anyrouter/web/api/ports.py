@@ -10,6 +10,7 @@ from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.credits import CreditService
+from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
 from anyrouter.core.catalogue import Model
@@ -85,6 +86,7 @@ class ApiPorts:
     budgets: BudgetService
     credits: CreditService
     audit: AuditService
+    idempotency: IdempotencyService
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]
     store: StoreHealth

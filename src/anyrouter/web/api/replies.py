@@ -32,6 +32,16 @@ class ErrorReply(msgspec.Struct, kw_only=True):
     error: ErrorDetail
 
 
+class ProblemReply(msgspec.Struct, kw_only=True):
+    """An error of the control plane: a problem of RFC 9457, and the same in the other paths' envelope."""
+
+    type: Annotated[str, Meta(description="`urn:anyrouter:error:` and the code")]
+    title: str
+    status: int
+    detail: str
+    error: ErrorDetail
+
+
 class AnthropicErrorDetail(msgspec.Struct, kw_only=True):
     """What went wrong, in the Anthropic dialect."""
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.web.api.access import Guard
 from anyrouter.web.api.edge import ROOT
+from anyrouter.web.api.idempotency import Once
 from anyrouter.web.api.ports import ApiPorts
 
 SCHEMA_REF = "#/components/schemas/{name}"
@@ -34,6 +35,7 @@ class Documented:
     request_example: Any = None
     status: int = 200
     can_miss: bool = False  # whether 404 is an answer of the route
+    shown_once: tuple[str, ...] = ()  # members of the reply that are null when it is given again; dotted below others
 
 
 def json_reply(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -48,6 +50,7 @@ class Routes:
         self.router = router
         self.documented: dict[str, Documented] = {}
         self._ports, self._table = ports, table
+        self._once = Once(ports.idempotency)
 
     def get(
         self, path: str, handler: Callable[..., Any], documented: Documented, *, is_optional: bool = False, is_lenient: bool = False
@@ -61,9 +64,13 @@ class Routes:
         self._add(row, handler, documented, None if row.is_public and not is_optional and not is_lenient else guard)
 
     def change(self, name: str, handler: Callable[..., Any], documented: Documented) -> None:
-        """Serve a row that changes something, by its name in the table; LookupError when the table has none."""
+        """Serve a row that changes something, by its name in the table; LookupError when the table has none.
+
+        A public row has no guard. For all others a change with an Idempotency-Key is made once: `handler` takes a `request`.
+        """
         row = self._find(name)
-        self._add(row, handler, documented, Guard(row, self._ports))
+        once = self._once.around(handler, documented.shown_once)
+        self._add(row, once, documented, None if row.is_public else Guard(row, self._ports))
 
     def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
         """Know an inference path, so that other methods on it get 405: the front serves its POST and hands over the rest."""

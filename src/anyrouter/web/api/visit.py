@@ -24,6 +24,7 @@ class Visit:
     user_agent: str | None = None
     trace_id: str | None = None
     principal: Principal | None = None
+    body: bytes | None = None  # once it was read
 
 
 def begin(scope: Scope, visit: Visit) -> None:
