@@ -39,6 +39,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     latency_ms: int = 0
     error: str | None = None
     cost_nanousd: int = 0
+    upstream_cost_nanousd: int = 0
     shadow_cost_nanousd: int = 0
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, Outcome
+from anyrouter.core.money import parse_usd, to_usd_string
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.hedge import HedgeRace, HedgeStep
@@ -60,7 +61,15 @@ class HedgedGeneration(Generation, kw_only=True):
 
     def show_cost(self, cost_nanousd: int) -> CostFields:
         """The cost block for the client: with what the attempt has cost that lost."""
-        return Generation.show_cost(self, cost_nanousd + sum(one.cost_nanousd + one.shadow_cost_nanousd for one in self.lost))
+        own = Generation.show_cost(self, cost_nanousd)
+        for lost in self.lost:
+            own = CostFields(
+                _add(own.cost, lost.cost_nanousd),
+                _add(own.upstream_inference_cost, lost.upstream_cost_nanousd),
+                own.is_byok,
+                _add(own.shadow_cost or b"0", lost.shadow_cost_nanousd) if lost.shadow_cost_nanousd else own.shadow_cost,
+            )
+        return own
 
     def outcome(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> Outcome:
         """The record of how the attempt ended. The generation's own entry names all attempts, that of a lost one just itself."""
@@ -210,7 +219,10 @@ class Race:
         attempts.abandon(generation.target, HEDGE_LOST, int(waited_s * 1000))
         outcome = generation.outcome(EntryState.CANCELLED, _OK, usage, generation.price(usage), HEDGE_LOST)
         attempts.records[-1] = record = msgspec.structs.replace(
-            attempts.records[-1], cost_nanousd=outcome.cost_nanousd, shadow_cost_nanousd=outcome.shadow_cost_nanousd
+            attempts.records[-1],
+            cost_nanousd=outcome.cost_nanousd,
+            upstream_cost_nanousd=outcome.upstream_cost_nanousd,
+            shadow_cost_nanousd=outcome.shadow_cost_nanousd,
         )
         generation.lost.append(record)
         self._tell_second()
@@ -225,3 +237,7 @@ class Race:
     def _go_on(self, generation: HedgedGeneration) -> None:
         if generation.intent is not None:
             self._ledger.go_on(generation.intent)
+
+
+def _add(amount: bytes, nanousd: int) -> bytes:
+    return to_usd_string(parse_usd(amount.decode()) + nanousd).encode() if nanousd else amount

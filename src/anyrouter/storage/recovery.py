@@ -106,6 +106,7 @@ def _lost_attempt(entry: LedgerEntry) -> AttemptRecord:
         latency_ms=entry.latency_ms,
         error=HEDGE_LOST,
         cost_nanousd=entry.cost_nanousd,
+        upstream_cost_nanousd=entry.upstream_cost_nanousd,
         shadow_cost_nanousd=entry.shadow_cost_nanousd,
     )
 

@@ -41,6 +41,7 @@ def test_every_member_is_read() -> None:
             "preferred_max_latency": 2,
             "preferred_min_throughput": {"p50": 100, "p90": 50.5},
             "byok": "prefer",
+            "hedge": False,
         }
     ) == Preferences(
         order=("openai", "azure-eu"),
@@ -57,6 +58,7 @@ def test_every_member_is_read() -> None:
         latency=(Cutoff(50, 2.0),),
         throughput=(Cutoff(50, 100.0), Cutoff(90, 50.5)),
         byok=Byok.PREFER,
+        is_hedged=False,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,9 +145,9 @@ def stream(*parts: object) -> StagedExchange:
 def stage(make_world, make_upstream) -> Callable[..., Any]:
     """A world of upstreams `a`, `b` and `c`, in this order, whose first answers were measured to come at once."""
 
-    def build(policy: HedgePolicy = QUICK, *, samples: int = 5, names: str = "abc", **changes: Any) -> Any:
+    def build(policy: HedgePolicy = QUICK, *, samples: int = 5, names: str = "abc", others: Sequence[Any] = (), **changes: Any) -> Any:
         upstreams = [make_upstream(name, "openai", place) for place, name in enumerate(names)]
-        world = make_world(upstreams, client=Stage(), hedging=policy, **changes)
+        world = make_world([*upstreams, *others], client=Stage(), hedging=policy, **changes)
         now_s = time.monotonic()
         for _ in range(samples):
             health_of(world, "a").succeed(ADMITTED, now_s, 1.0, 1.0, 50.0)
@@ -448,6 +448,22 @@ async def test_there_is_no_second_one_unless_it_is_wished_for_and_possible(stage
     answer.set()
     assert (await asking).header("X-AnyRouter-Served-By") == "a; attempt=1"
     assert (len(world.ledger.entries), world.stats.hedges) == (1, 0)
+
+
+async def test_a_key_that_may_not_use_the_others_provider_gets_no_second_one(stage, make_upstream):
+    other = make_upstream("b", "deepseek", 1, models={"openai/gpt-4o": "gpt-4o"})
+    world = stage(names="a", others=[other], providers=("openai",))
+    world.client.has_idle = False
+    answer = asyncio.Event()
+    world.client.acts = {"a": [[answer, whole()], [SILENT]], "b": [[whole()]]}
+    asking = ask(world)
+    await world.client.asks("a")
+    done, _ = await asyncio.wait([asking], timeout=0.1)
+    assert (done, world.client.asked) == (set(), ["a"])
+    answer.set()
+    assert (await asking).status == 200
+    world.use(providers=None)
+    assert (await ask(world)).header("X-AnyRouter-Served-By") == "b; attempt=2"
 
 
 async def test_the_operator_wishes_for_all_requests_of_a_model(stage):

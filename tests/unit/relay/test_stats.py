@@ -67,6 +67,17 @@ def test_entries_are_summed_by_their_labels() -> None:
     assert sum(stats.overhead_s.counts) == 3
 
 
+def test_what_lost_a_race_is_charged_and_is_no_request() -> None:
+    stats = RelayStats()
+    tally = stats.tally_of("chat/completions", "live", "openai", "a")
+    tally.lose(msgspec.structs.replace(ENTRY, state=EntryState.CANCELLED, error_code="hedge_lost").split()[1])
+    assert (stats.requests, stats.attempts) == ({}, {("a", "hedge_lost"): 1})
+    assert stats.tokens == {("openai", "input"): 100, ("openai", "output"): 10}
+    assert stats.cost_nanousd == {"openai": 7}
+    assert stats.upstreams["a"].failures == 0
+    assert sum(stats.overhead_s.counts) == 0
+
+
 def test_an_upstreams_record_tells_its_failures_since_it_last_answered_well() -> None:
     stats = RelayStats()
     chat, text = (stats.tally_of(endpoint, "live", "openai", "a") for endpoint in ("chat/completions", "completions"))

@@ -134,6 +134,7 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
     """
     usage = entry.usage
     cost_nanousd = entry.cost_nanousd + sum(attempt.cost_nanousd for attempt in entry.attempts)
+    upstream_cost_nanousd = entry.upstream_cost_nanousd + sum(attempt.upstream_cost_nanousd for attempt in entry.attempts)
     shadow_cost_nanousd = entry.shadow_cost_nanousd + sum(attempt.shadow_cost_nanousd for attempt in entry.attempts)
     return Generation(
         **_NOT_COUNTED,
@@ -170,7 +171,7 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
         total_cost=to_usd(cost_nanousd),
         usage=to_usd(cost_nanousd),
         routing_fee=to_usd(entry.routing_fee_nanousd),
-        upstream_inference_cost=to_usd(entry.upstream_cost_nanousd),
+        upstream_inference_cost=to_usd(upstream_cost_nanousd),
         shadow_cost=to_usd(shadow_cost_nanousd),
         is_byok=entry.is_byok,
         price_unknown=entry.is_price_unknown,
