@@ -36,9 +36,9 @@ run: $(VENV)/.run
 ## Install without starting
 install: $(VENV)/.run
 
-## The whole suite
+## The whole suite; it starts some hundred processes, which compile nothing anew
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(XDIST) $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(XDIST) --dist worksteal $(ARGS)
 
 ## Format, lint, types, import directions, sizes, generated documentation: under a minute
 check: $(VENV)/.dev
