@@ -142,7 +142,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
         probing = [*_probe(settings, relay, client), *map(keep_doing, _list_chores(services))]
-        async with _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
+        async with contextlib.aclosing(services), _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()

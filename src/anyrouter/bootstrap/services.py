@@ -1,16 +1,25 @@
 """What people do to a data directory, put together: the same services for the gateway's API and for commands."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from anyrouter.bootstrap.credential_probe import HttpCredentialProbe
+from anyrouter.bootstrap.tenant_client import make_tenant_client
+from anyrouter.bootstrap.vault import make_vault
 from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
+from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
+from anyrouter.control.rekey import RekeyService
+from anyrouter.storage.vault import SealingVault
+from anyrouter.upstream.client import HttpUpstreamClient
+from anyrouter.upstream.proxies import Proxies
 
 if TYPE_CHECKING:  # the database library takes half a second, which `--help` does without
     from anyrouter.settings import Settings
@@ -27,6 +36,16 @@ class Services:
     idempotency: IdempotencyService
     budgets: BudgetService
     credits: CreditService
+    credentials: CredentialService
+    rekey: RekeyService
+    vault: SealingVault
+    tenant_client: HttpUpstreamClient  # connects where tenants say, and nowhere that is not public or allowed
+    operator_client: HttpUpstreamClient
+
+    async def aclose(self) -> None:
+        """Close what connects to others."""
+        await self.tenant_client.aclose()
+        await self.operator_client.aclose()
 
 
 def wall_clock() -> datetime:
@@ -34,9 +53,12 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[], datetime] = wall_clock) -> Services:  # noqa: ARG001 -- for those that have some
-    """The services over a store that is open."""
+def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[], datetime] = wall_clock) -> Services:
+    """The services over a store that is open. Close them before it."""
     pepper, previous = storage.peppers.current, storage.peppers.previous
+    tenant_client = make_tenant_client(settings.byok.allowed_hosts)
+    operator_client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ))
+    vault = make_vault(settings, storage.directory.kek, operator_client)
     return Services(
         keys=KeyService(
             store=storage.keys,
@@ -52,4 +74,18 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),
         budgets=BudgetService(store=storage.budgets, keys=storage.keys, environments=storage.environments, clock=clock),
         credits=CreditService(store=storage.credits, organisations=storage.organisations, clock=clock),
+        credentials=CredentialService(
+            store=storage.credentials,
+            audit=storage.audit,
+            environments=storage.environments,
+            keys=storage.keys,
+            vault=vault,
+            probe=HttpCredentialProbe(tenant_client),
+            clock=clock,
+            allowed_hosts=settings.byok.allowed_hosts,
+        ),
+        rekey=RekeyService(seals=storage.seals, audit=storage.audit, vault=vault, keys=vault.keys, clock=clock),
+        vault=vault,
+        tenant_client=tenant_client,
+        operator_client=operator_client,
     )

@@ -105,7 +105,11 @@ def with_services(settings: "Settings", work: Callable[["Services"], Awaitable[T
     async def use(storage: "Storage") -> T:
         from anyrouter.bootstrap.services import make_services  # noqa: PLC0415 -- as below
 
-        return await work(make_services(storage, settings))
+        services = make_services(storage, settings)
+        try:
+            return await work(services)
+        finally:
+            await services.aclose()
 
     return with_storage(settings, use)
 

@@ -42,9 +42,12 @@ _OWN_PROVIDERS = {SANDBOX.id, *(row.id for row in SANDBOX_MAKERS)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probed:
-    """How a provider took a credential. `status` None: it did not answer. `message` holds no secret."""
+    """How a provider took a credential. `status` None: it did not answer. `message` holds no secret.
 
-    is_ok: bool
+    `is_ok` None: that could not be told, since the provider was ill or busy or has nothing to ask that costs nothing.
+    """
+
+    is_ok: bool | None
     status: int | None
     latency_ms: int
     message: str

@@ -97,6 +97,12 @@ def judge_url(text: str, *, param: str, allowed_hosts: Collection[str] = ()) -> 
     return Denied(code="unprocessable", param=param, message=f"{param} {reason}.")
 
 
+def name_place(url: str) -> str | None:
+    """The `place` of an address that was judged before; None for what is no address."""
+    judged = _read(url)
+    return judged.place if isinstance(judged, JudgedUrl) else None
+
+
 def is_public_address(address: str | IPv4Address | IPv6Address) -> bool:
     """Whether an address is one of the public internet, itself and whatever IPv4 address is wrapped in it. False for what is none."""
     try:

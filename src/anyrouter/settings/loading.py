@@ -13,6 +13,7 @@ from anyrouter.core.ids import new_id
 from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.providers.registry import PROVIDERS
+from anyrouter.settings.byok import ByokSettings
 from anyrouter.settings.fields import Section
 from anyrouter.settings.money import BillingSettings
 from anyrouter.settings.problems import Origins, Problem, SettingsError, UnusableUpstreamError, describe, explain, unknown_name
@@ -61,6 +62,7 @@ class Settings:
     routing: RoutingSettings
     cache: CacheSettings
     billing: BillingSettings
+    byok: ByokSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -124,6 +126,7 @@ def load_settings(
         routing=reader.section("routing", RoutingSettings),
         cache=reader.section("cache", CacheSettings),
         billing=reader.section("billing", BillingSettings),
+        byok=reader.section("byok", ByokSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.policy.preference import Strategy
+from anyrouter.settings.byok import ByokSettings
 from anyrouter.settings.fields import (
     Boolean,
     Count,
@@ -374,5 +375,6 @@ SECTIONS: dict[str, type[Section]] = {
     "routing": RoutingSettings,
     "cache": CacheSettings,
     "billing": BillingSettings,
+    "byok": ByokSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}
