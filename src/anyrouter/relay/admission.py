@@ -22,6 +22,7 @@ from anyrouter.policy.conversation import name_conversation
 from anyrouter.policy.dry_run import explain, render
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.health import HealthBook
+from anyrouter.policy.limit import LimitState
 from anyrouter.policy.model_list import list_models
 from anyrouter.policy.preference import Preferences, read_preferences, sort_by_variant
 from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, route, select_providers
@@ -30,13 +31,16 @@ from anyrouter.policy.strategy import Demand
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.dry_run import ROUTE, bound_output, list_names, list_unreached, rehearse
 from anyrouter.relay.generation import Generation
+from anyrouter.relay.hold import Holds, Unread, Wish
 from anyrouter.relay.lane import Lane, make_lane
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, KeyUse
 from anyrouter.relay.reply_head import JSON_HEAD, common_lines, limit_lines
 from anyrouter.relay.stats import RelayStats
+from anyrouter.relay.terms import Terms
 from anyrouter.relay.token_count import COUNT_TOKENS, COUNTED_FOR, reply_with_estimate
 from anyrouter.wire.dialect import DIALECTS
+from anyrouter.wire.output_limit import set_output_limit
 from anyrouter.wire.preset import apply_preset, no_such_preset, read_preset
 from anyrouter.wire.request import InferenceRequest
 
@@ -59,16 +63,20 @@ class Admission:
         stats: RelayStats,
         presets: Callable[[], PresetTable] = PresetTable,
         rules: RoutingRules = NO_RULES,
+        holds: Holds,
     ) -> None:
-        self.snapshot, self._stats = snapshot, stats
+        self.snapshot, self._stats, self._holds = snapshot, stats, holds
         self.health, self.affinity = HealthBook(), Affinity()
         self._limiter, self._key_use, self._presets, self._rules = limiter, key_use, presets, rules
         self._lanes: dict[tuple[str, str, str], Lane] = {}
 
-    def admit(
+    def admit(  # noqa: PLR0911 -- one a step
         self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, on_leave: Callable[[Generation], None]
-    ) -> Generation | Denied | None:
-        """The generation that the request makes, counted against the limits; or why there is none. None when it is answered already."""
+    ) -> Generation | Denied | Unread | None:
+        """The generation that the request makes, counted against the limits; or why there is none. None when it is answered already.
+
+        Unread: something has to be read before anybody can say; nothing was counted, and the request is to be admitted again.
+        """
         key, said = principal.key, head.read_facts()
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
         if said.denied is not None:
@@ -83,30 +91,44 @@ class Admission:
         choice = self._plan(head, principal, request, now_s)
         if isinstance(choice, Denied):
             return self._estimate(head, principal, request, downstream, now_s) if head.endpoint == COUNT_TOKENS else choice
+        terms = choice.lane.terms
+        if terms is not None:
+            return self._admit_on_terms(terms, head, principal, request, choice, downstream, on_leave, now_s)
         limit = self._limiter.admit(principal, now_s)
         if isinstance(limit, Denied):
             return limit
-        order, lane = choice.order, choice.lane
-        stop = lane.stops[order[0].position]
-        return Generation(
-            id=generation_id_of(head.request_id),
-            head=head,
-            principal=principal,
-            dialect=lane.dialect,
-            request=request,
-            downstream=downstream,
-            limit=limit,
-            attempts=Attempts(),
-            target=stop.target,
-            stop=stop,
-            lane=lane,
-            order=order,
-            lanes=choice.lanes,
-            on_leave=on_leave,
-            is_requiring_parameters=choice.is_requiring_parameters,
-            conversation=choice.conversation,
-            is_placed=choice.is_placed,
-        )
+        return _generate(head, principal, request, choice, downstream, on_leave, limit)
+
+    def _admit_on_terms(  # noqa: PLR0917 -- as `admit`
+        self,
+        terms: Terms,
+        head: RequestHead,
+        principal: Principal,
+        request: InferenceRequest,
+        choice: "_Choice",
+        downstream: Downstream,
+        on_leave: Callable[[Generation], None],
+        now_s: float,
+    ) -> Generation | Denied | Unread:
+        """As `admit`, of a request that counts against more than requests per minute."""
+        wish = _wish(head, request, choice, now_s)
+        if self._holds.is_unread(terms, principal, wish.now_ms):
+            return Unread(self._holds, terms, principal)
+        hold = self._holds.take(terms, principal, wish)
+        if isinstance(hold, Denied):
+            return hold
+        if len(hold.order) < len(choice.order):
+            choice.turn_to(hold.order)
+        if hold.max_tokens is not None:
+            body = set_output_limit(request.members, head.endpoint, hold.max_tokens, is_newer_name=hold.is_newer_name)
+            dialect = _DIALECT_OF[head.endpoint]
+            if dialect.read_named_request is None:
+                request = dialect.read_request(head.endpoint, body)
+            else:
+                request = dialect.read_named_request(head.endpoint, body, request.model)
+        generation = _generate(head, principal, request, choice, downstream, on_leave, hold.limit)
+        generation.hold = hold
+        return generation
 
     def _plan(self, head: RequestHead, principal: Principal, request: InferenceRequest, now_s: float) -> "_Choice | Denied":
         """Whom the request would be sent to now."""
@@ -262,13 +284,51 @@ class Admission:
             return allowed
         strategy, facts_of = self._rules.strategy_of(targets[0].model), self._rules.facts_of
         candidates = make_candidates(allowed, self.health, time.monotonic(), strategy=strategy, facts_of=facts_of)
-        is_hedged = self._rules.is_hedged(targets[0].model)
-        lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats, is_hedged=is_hedged)
+        is_hedged, billing = self._rules.is_hedged(targets[0].model), self._holds.billing
+        lane = make_lane(principal, self.snapshot, endpoint, candidates, self._stats, is_hedged=is_hedged, billing=billing)
         if pin is None:
             if len(self._lanes) >= _MAX_LANES:
                 self._lanes.clear()
             self._lanes[key.id, endpoint, model] = lane
         return lane
+
+
+def _wish(head: RequestHead, request: InferenceRequest, choice: "_Choice", now_s: float) -> Wish:
+    stops = [(candidate, choice.lane_of(candidate).stops[candidate.position]) for candidate in choice.order]
+    tries = 2 if choice.lane.is_hedged and len(stops) > 1 else 1
+    return Wish(head.endpoint, request, stops, tries, now_s, time.time_ns() // 1_000_000)
+
+
+def _generate(  # noqa: PLR0917 -- as `admit`
+    head: RequestHead,
+    principal: Principal,
+    request: InferenceRequest,
+    choice: "_Choice",
+    downstream: Downstream,
+    on_leave: Callable[[Generation], None],
+    limit: LimitState,
+) -> Generation:
+    order, lane = choice.order, choice.lane
+    stop = lane.stops[order[0].position]
+    return Generation(
+        id=generation_id_of(head.request_id),
+        head=head,
+        principal=principal,
+        dialect=lane.dialect,
+        request=request,
+        downstream=downstream,
+        limit=limit,
+        attempts=Attempts(),
+        target=stop.target,
+        stop=stop,
+        lane=lane,
+        order=order,
+        lanes=choice.lanes,
+        on_leave=on_leave,
+        is_requiring_parameters=choice.is_requiring_parameters,
+        conversation=choice.conversation,
+        is_placed=choice.is_placed,
+    )
 
 
 class _Choice:
@@ -289,3 +349,12 @@ class _Choice:
     ) -> None:
         self.lane, self.order, self.lanes, self.excluded = lane, order, lanes, excluded
         self.is_requiring_parameters, self.conversation, self.is_placed = is_requiring_parameters, conversation, is_placed
+
+    def lane_of(self, candidate: Candidate) -> Lane:
+        """The lane that the candidate is of."""
+        return self.lane if self.lanes is None else self.lanes[candidate.target.model]
+
+    def turn_to(self, order: tuple[Candidate, ...]) -> None:
+        """Only these are left of the order."""
+        first, self.order = self.lane_of(order[0]), order
+        self.lane = first if first.is_hedged is self.lane.is_hedged else msgspec.structs.replace(first, is_hedged=self.lane.is_hedged)

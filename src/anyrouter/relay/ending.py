@@ -19,6 +19,7 @@ from anyrouter.relay.ports import Downstream, Ledger
 from anyrouter.relay.reply_head import JSON_HEAD, common_lines, limit_lines, refusal_lines
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import render_break
+from anyrouter.relay.terms import make_terms
 from anyrouter.wire.failure import render_failure
 
 _CLIENT_GONE = 499
@@ -61,6 +62,8 @@ class Ending:
                 tokens = generation.request.estimated_input_tokens
                 partial = Usage(input_tokens=tokens, source=UsageSource.ESTIMATED)
             self.settle(generation, EntryState.CANCELLED, _CLIENT_GONE, partial, "client_closed_request")
+        if generation.hold is not None:
+            generation.hold.end()
 
     def mend(
         self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, error: Exception
@@ -84,6 +87,8 @@ class Ending:
             if not generation.attempts.records:
                 generation.attempts.abandon(generation.target, denied.code)
             self.settle(generation, EntryState.FAILED, denied.http_status, generation.partial, denied.code)
+        if generation.hold is not None:
+            generation.hold.end()
         if not generation.is_begun:
             self.refuse(head, denied, downstream, principal, generation)
         else:
@@ -103,6 +108,8 @@ class Ending:
         assert intent is not None  # noqa: S101 -- nothing is settled that was not intended
         generation.is_settled, generation.settled = True, outcome
         self._ledger.settle(intent, outcome)
+        if generation.hold is not None:
+            generation.hold.end(outcome.usage.input_tokens + outcome.usage.output_tokens)
         generation.stop.tally.count(outcome)
 
     def lose(self, generation: Generation, outcome: Outcome) -> None:
@@ -123,5 +130,7 @@ class Ending:
         generation_id = generation_id_of(head.request_id) if generation is None else generation.id
         lines = b"X-Generation-Id: %s\r\n%s%s" % (generation_id.encode(), common_lines(head, principal), refusal_lines(denied))
         if principal is not None:
-            lines += limit_lines(self._limiter.peek(principal, time.monotonic()), dialect, head.now_ms)
+            now_s, terms = time.monotonic(), make_terms(principal)
+            others = () if terms is None else self._limiter.show(terms, now_s, time.time_ns() // 1_000_000)
+            lines += limit_lines(self._limiter.peek(principal, now_s), dialect, head.now_ms, others)
         downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))

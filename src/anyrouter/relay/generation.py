@@ -7,11 +7,12 @@ import msgspec
 from msgspec.structs import replace
 
 from anyrouter.core.errors import UpstreamError
-from anyrouter.core.ledger import EntryState, Intent, Outcome
+from anyrouter.core.ledger import HEDGE_LOST, EntryState, Intent, Outcome
 from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.candidate import Candidate
+from anyrouter.policy.charge import Charge, charge
 from anyrouter.policy.circuit import REFUSED
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.outcome import Outcome as AttemptOutcome
@@ -21,6 +22,7 @@ from anyrouter.policy.rate_headers import read_allowances
 from anyrouter.policy.route import Target
 from anyrouter.policy.succession import Attempt
 from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.hold import Hold
 from anyrouter.relay.lane import Lane, Stop
 from anyrouter.relay.ports import Downstream, Exchange
 from anyrouter.wire.dialect import Dialect
@@ -64,6 +66,7 @@ class Generation(msgspec.Struct, kw_only=True):
     partial: Usage = NO_USAGE  # what had been used when the reply broke off
     decoded: DecodedRequest | None = None  # the request in the form, once a target needed that
     rewriter: StreamRewriter | None = None
+    hold: Hold | None = None  # what it has taken of limits and budgets, where there are any
     facts: ReplyFacts = msgspec.field(default_factory=ReplyFacts)
 
     def naming(self) -> Naming:
@@ -172,9 +175,17 @@ class Generation(msgspec.Struct, kw_only=True):
         return self.show_cost(self.price(usage))
 
     def show_cost(self, cost_nanousd: int) -> CostFields:
-        """The cost block for the client, of a price that is known already."""
+        """The cost block for the client, of a tariff's price that is known already."""
+        if self.stop.billing is not None:
+            return _show_charge(self.charge(cost_nanousd, is_served=True), is_byok=self.stop.is_byok)
         amount = to_usd_string(cost_nanousd).encode()
         return CostFields(b"0", b"0", False, amount) if self.stop.is_sandboxed else CostFields(amount)  # noqa: FBT003 -- by position
+
+    def charge(self, price_nanousd: int, *, is_served: bool) -> Charge:
+        """What is charged where that is not just the tariff's price."""
+        stop = self.stop
+        assert stop.billing is not None  # noqa: S101 -- the caller has looked
+        return charge(stop.billing, price_nanousd, is_byok=stop.is_byok, is_sandboxed=stop.is_sandboxed, is_served=is_served)
 
     def overhead_s(self, now_s: float) -> float:
         """Time spent in the gateway itself so far."""
@@ -199,20 +210,23 @@ class Generation(msgspec.Struct, kw_only=True):
         return intent
 
     def outcome(self, state: EntryState, status: int, usage: Usage, cost: int, error_code: str | None = None) -> Outcome:
-        """The record of how the attempt ended whose intent was made last. `cost` is the price of `usage` in nano-USD."""
+        """The record of how the attempt ended whose intent was made last. `cost` is the tariff's price of `usage` in nano-USD."""
         now_s, facts, stop = time.monotonic(), self.facts, self.stop
         started_s, first_byte_s = self.head.started_s, self.first_byte_s
-        is_sandboxed = stop.is_sandboxed
+        charged, fee, upstream_cost, shadow_cost = (0, 0, 0, cost) if stop.is_sandboxed else (cost, 0, 0, 0)
+        if stop.billing is not None:
+            is_served = self.is_asked and usage.source is not UsageSource.NONE and error_code != HEDGE_LOST
+            charged, fee, upstream_cost, shadow_cost = self.charge(cost, is_served=is_served)
         return Outcome(
             state,
             status,
             usage,
-            0 if is_sandboxed else cost,
-            0,
-            0,
-            cost if is_sandboxed else 0,
+            charged,
+            fee,
+            upstream_cost,
+            shadow_cost,
             stop.is_price_unknown,
-            False,  # noqa: FBT003 -- by position: a struct of many fields, made for every request
+            stop.is_byok,
             error_code,
             facts.finish_reason,
             facts.native_finish_reason,
@@ -223,3 +237,8 @@ class Generation(msgspec.Struct, kw_only=True):
             int(self.overhead_s(now_s) * 1e6),
             tuple(self.attempts.records),
         )
+
+
+def _show_charge(charged: Charge, *, is_byok: bool) -> CostFields:
+    shadow = to_usd_string(charged.shadow_cost).encode() if charged.shadow_cost else None
+    return CostFields(to_usd_string(charged.cost).encode(), to_usd_string(charged.upstream_cost).encode(), is_byok, shadow)

@@ -5,12 +5,14 @@ import msgspec
 from anyrouter.core.ledger import Intent
 from anyrouter.core.provider import Quirk
 from anyrouter.core.tenancy import EnvironmentKind
-from anyrouter.policy.candidate import Candidates
+from anyrouter.policy.candidate import Candidate, Candidates
+from anyrouter.policy.charge import PLAIN, PPM, Billing
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot, Target
 from anyrouter.providers.adaptation import select_quirks
 from anyrouter.relay.call import Principal
 from anyrouter.relay.stats import RelayStats, Tally
+from anyrouter.relay.terms import Terms, make_terms
 from anyrouter.relay.upstream_head import UpstreamHead
 from anyrouter.wire.dialect import DIALECTS, Dialect
 
@@ -26,10 +28,15 @@ class Stop(msgspec.Struct, frozen=True):
     is_sandboxed: bool
     is_price_unknown: bool
     tally: Tally
+    is_byok: bool = False  # asked with a tenant's own credential
+    billing: Billing | None = None  # None: the tariff's price is what is charged
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """The stops of requests of one principal to one endpoint for one model, one for each candidate, in their order."""
+    """The stops of requests of one principal to one endpoint for one model, one for each candidate, in their order.
+
+    `terms` is None for nearly everybody: nothing is to be looked at then but requests per minute.
+    """
 
     principal: Principal
     snapshot: Snapshot
@@ -38,6 +45,7 @@ class Lane(msgspec.Struct, frozen=True):
     stops: tuple[Stop, ...]
     variant: str | None  # of the name that was asked for
     is_hedged: bool = False  # whether a second target is asked beside a first one that is silent for too long
+    terms: Terms | None = None
 
     def is_of(self, principal: Principal, snapshot: Snapshot) -> bool:
         """Whether it was made of the very records that hold now: a changed key or environment is another object."""
@@ -46,16 +54,25 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 def make_lane(
-    principal: Principal, snapshot: Snapshot, endpoint: str, candidates: Candidates, stats: RelayStats, *, is_hedged: bool = False
+    principal: Principal,
+    snapshot: Snapshot,
+    endpoint: str,
+    candidates: Candidates,
+    stats: RelayStats,
+    *,
+    is_hedged: bool = False,
+    billing: Billing = PLAIN,
 ) -> Lane:
     """The lane of these candidates, counted in `stats`."""
     dialect = DIALECTS[ENDPOINTS[endpoint].dialect]
-    stops = tuple(_make_stop(principal, endpoint, candidate.target, stats) for candidate in candidates.all)
+    stops = tuple(_make_stop(principal, endpoint, candidate, stats, billing) for candidate in candidates.all)
     known = candidates.all[0].target.known
-    return Lane(principal, snapshot, dialect, candidates, stops, None if known is None else known.variant, is_hedged)
+    variant = None if known is None else known.variant
+    return Lane(principal, snapshot, dialect, candidates, stops, variant, is_hedged, make_terms(principal))
 
 
-def _make_stop(principal: Principal, endpoint: str, target: Target, stats: RelayStats) -> Stop:
+def _make_stop(principal: Principal, endpoint: str, candidate: Candidate, stats: RelayStats, billing: Billing) -> Stop:
+    target, is_byok = candidate.target, candidate.facts.is_byok
     key, upstream = principal.key, target.upstream
     common = {
         "generation_id": "",
@@ -82,4 +99,6 @@ def _make_stop(principal: Principal, endpoint: str, target: Target, stats: Relay
         is_sandboxed=principal.environment.kind is EnvironmentKind.SANDBOX or upstream.is_sandbox,
         is_price_unknown=target.tariff is None,
         tally=stats.tally_of(endpoint, key.environment, upstream.provider.id, upstream.id),
+        is_byok=is_byok,
+        billing=billing if is_byok or billing.markup_ppm != PPM else None,
     )

@@ -1,13 +1,15 @@
 """The relay's ports in memory: for unit tests, and to see what a client would have got without a socket."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.budget import BudgetOwner
 from anyrouter.core.errors import StorageUnavailable
-from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
-from anyrouter.relay.ports import Watcher
+from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
+from anyrouter.policy.day_limit import DAY_MS
+from anyrouter.relay.ports import ModelUsage, UsageQuestion, Watcher
 
 
 class MemoryDownstream:
@@ -77,6 +79,7 @@ class MemoryLedger:
         self.intents: list[Intent] = []
         self.entries: list[LedgerEntry] = []
         self.is_broken = False
+        self._on_settled: Callable[[Intent, Outcome], None] | None = None
 
     def intend(self, intent: Intent) -> None:
         """Keep an intent."""
@@ -87,6 +90,8 @@ class MemoryLedger:
     def settle(self, intent: Intent, outcome: Outcome) -> None:
         """Keep an entry."""
         self.entries.append(join(intent, outcome))
+        if self._on_settled is not None:
+            self._on_settled(intent, outcome)
 
     def intend_beside(self, intent: Intent) -> None:
         """Keep an intent."""
@@ -109,6 +114,32 @@ class MemoryLedger:
     def find_pending(self, generation_id: str) -> LedgerEntry | None:
         """An entry by either id."""
         return next((entry for entry in self.entries if generation_id in (entry.generation_id, entry.upstream_id)), None)
+
+    async def read_usage(self, questions: Sequence[UsageQuestion]) -> list[Mapping[str, ModelUsage]]:
+        """The sums over the entries."""
+        if self.is_broken:
+            raise StorageUnavailable("the ledger cannot be read")
+        return [sum_usage(self.entries, question) for question in questions]
+
+    def watch(self, on_settled: Callable[[Intent, Outcome], None]) -> None:
+        """Tell it from now on."""
+        self._on_settled = on_settled
+
+
+def sum_usage(entries: Sequence[LedgerEntry], question: UsageQuestion) -> dict[str, ModelUsage]:
+    """What the entries come to that a question asks for."""
+    sums: dict[str, ModelUsage] = {}
+    for entry in entries:
+        owners = {
+            BudgetOwner.KEY: entry.rotation_group,
+            BudgetOwner.ENVIRONMENT: entry.environment_id,
+            BudgetOwner.ORGANISATION: entry.organisation_id,
+        }
+        is_mine = entry.organisation_id == question.organisation_id and owners[question.owner] == question.owner_id
+        if is_mine and entry.created_at_ms // DAY_MS >= question.first_day:
+            used = sums.get(entry.model, ModelUsage())
+            sums[entry.model] = ModelUsage(used.cost + entry.cost_nanousd, used.requests + (entry.error_code != HEDGE_LOST))
+    return sums
 
 
 class MemoryKeys:

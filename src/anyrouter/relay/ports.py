@@ -1,10 +1,11 @@
 """What the relay needs of the world. Implemented by `upstream`, `storage` and `web`; in memory by the unit tests' ports."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.budget import BudgetOwner
 from anyrouter.core.ledger import Intent, LedgerEntry, Outcome
 
 
@@ -160,6 +161,22 @@ class KeyLookup(Protocol):
         """The keys of these ids that there are, deleted ones too, in no order; StorageUnavailable when nobody can say."""
 
 
+class UsageQuestion(NamedTuple):
+    """What an owner's generations came to since the beginning of a day of UTC (days since 1970-01-01) by the time they were asked for."""
+
+    organisation_id: str
+    owner: BudgetOwner
+    owner_id: str
+    first_day: int
+
+
+class ModelUsage(NamedTuple):
+    """What the generations of one model came to: what was charged in nano-USD, and how many requests there were."""
+
+    cost: int = 0
+    requests: int = 0
+
+
 class Ledger(Protocol):
     """Keeps usage and cost, durable against the death of this process from the moment a call returns."""
 
@@ -186,6 +203,12 @@ class Ledger(Protocol):
 
     def find_pending(self, generation_id: str) -> LedgerEntry | None:
         """An entry, by our id or the upstream's, that is settled and not yet in the database."""
+
+    async def read_usage(self, questions: Sequence[UsageQuestion]) -> list[Mapping[str, ModelUsage]]:
+        """By public model id, for each question: exactly what was settled until this returns. StorageUnavailable."""
+
+    def watch(self, on_settled: Callable[[Intent, Outcome], None]) -> None:
+        """Have it told every outcome from now on, in the moment when it is settled. It must be quick and not raise."""
 
 
 class KeyUse(Protocol):

@@ -32,8 +32,10 @@ from anyrouter.relay.encoding import encode, encode_head
 from anyrouter.relay.ending import Ending
 from anyrouter.relay.generation import Generation
 from anyrouter.relay.hedge import Hedger
+from anyrouter.relay.hold import Holds, Unread
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.ports import Downstream, Exchange, KeyUse, Ledger, UpstreamClient
+from anyrouter.relay.purse import Purse
 from anyrouter.relay.race import HedgedGeneration
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
 from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, reply_head
@@ -66,10 +68,14 @@ class Relay:
         replay: Callable[[Generation], bool] = lambda _: False,
         rules: RoutingRules = NO_RULES,
         hedging: HedgePolicy | None = None,
+        holds: Holds | None = None,
     ) -> None:
         self.stats, self._retries, self._replay = stats, retries or RetryPolicy(), replay
         self.authorize, self.find = authenticator.authorize, authenticator.find
-        self._admission = Admission(limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets, rules=rules)
+        self.holds = holds = holds or Holds(limiter, Purse(ledger), ledger)
+        self._admission = Admission(
+            limiter=limiter, key_use=key_use, snapshot=snapshot, stats=stats, presets=presets, rules=rules, holds=holds
+        )
         self._client, self._ledger = client, ledger
         self._ending = ending = Ending(ledger=ledger, limiter=limiter, stats=stats, on_internal_error=on_internal_error)
         self._record, self._settle, self._keep_alive_s = ending.record, ending.settle, keep_alive_s
@@ -102,6 +108,8 @@ class Relay:
             if isinstance(admitted, Denied):
                 self._ending.refuse(head, admitted, downstream, principal)
                 return None
+            if isinstance(admitted, Unread):
+                return self._serve_later(admitted, head, principal, body, downstream)
             generation = admitted
             if generation is None or self._replay(generation) or self._send_at_once(generation):
                 return None
@@ -175,6 +183,27 @@ class Relay:
 
     # In a task.
 
+    async def _serve_later(self, unread: Unread, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream) -> None:
+        """Serve a request for which something has to be read first."""
+        admitted: Generation | Denied | Unread | None = unread
+        generation: Generation | None = None
+        hedged: HedgedGeneration | None = None
+        try:
+            while isinstance(admitted, Unread):
+                await admitted.read()
+                admitted = self._admission.admit(head, principal, body, downstream, self._leave)
+            if isinstance(admitted, Denied):
+                self._ending.refuse(head, admitted, downstream, principal)
+                return
+            generation = admitted
+            if generation is None or self._replay(generation):
+                return
+            hedged = self._hedger.enter(generation) if generation.lane.is_hedged else None
+        except Exception as error:  # noqa: BLE001 -- as in `serve`
+            self._ending.mend(head, principal, downstream, generation, error)
+            return
+        await self._run(hedged or generation, None, hedged)
+
     async def _run(self, generation: Generation, error: UpstreamError | None = None, hedged: HedgedGeneration | None = None) -> None:
         """Serve to the end what could not be served at once. `error` is why the reply that came is of no use.
 
@@ -204,6 +233,8 @@ class Relay:
             self._ending.mend(head, principal, downstream, generation, mistake)
         finally:
             self.stats.running -= 1
+            if generation.hold is not None:
+                generation.hold.end()
 
     async def _attempt(self, generation: Generation, error: UpstreamError | None, succession: Successors, attempt: Attempt | None) -> None:
         """Ask one target after the other until one answers or none is left. The first may have been asked already."""

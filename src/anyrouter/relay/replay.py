@@ -93,6 +93,8 @@ class Replay:
         outcome = generation.outcome(EntryState.SETTLED, _OK, kept.usage, 0)
         generation.is_settled = generation.is_begun = True
         self._ledger.settle(intent, outcome)
+        if generation.hold is not None:
+            generation.hold.end()
         generation.stop.tally.count(outcome)
         age, downstream = _HIT % int(now_s - kept.stored_s), generation.downstream
         if not generation.request.is_streamed:

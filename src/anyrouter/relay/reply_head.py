@@ -1,6 +1,7 @@
 """The header lines of a reply made with a key (contract, section 3), as bytes: they are made for every request."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil
@@ -10,6 +11,8 @@ from anyrouter.policy.authorize import expiry_notice
 from anyrouter.policy.limit import LimitState
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.generation import Generation
+from anyrouter.relay.hold import Hold
+from anyrouter.relay.limiter import Shown
 from anyrouter.wire.gemini_array import ARRAY_TYPE
 
 JSON_HEAD = b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
@@ -19,7 +22,9 @@ STREAM_HEAD = b"Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-
 
 def reply_head(generation: Generation, kind: bytes) -> bytes:
     """The head of a good reply. `kind` is JSON_HEAD, STREAM_HEAD or ARRAY_HEAD."""
-    head, records = generation.head, generation.attempts.records
+    head, records, hold = generation.head, generation.attempts.records, generation.hold
+    dialect = generation.dialect.name
+    limits = limit_lines(generation.limit, dialect, head.now_ms) if hold is None else _hold_lines(hold, dialect, head.now_ms)
     return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n%s%s" % (
         kind,
         generation.id.encode(),
@@ -27,8 +32,13 @@ def reply_head(generation: Generation, kind: bytes) -> bytes:
         len(records) if generation.is_settled else len(records) + 1,
         generation.overhead_s(time.monotonic()) * 1000,
         common_lines(head, generation.principal),
-        limit_lines(generation.limit, generation.dialect.name, head.now_ms),
+        limits,
     )
+
+
+def _hold_lines(hold: Hold, dialect: str, now_ms: int) -> bytes:
+    lines = limit_lines(hold.limit, dialect, now_ms, hold.shown)
+    return lines if hold.max_tokens is None else b"%sX-AnyRouter-Max-Tokens: %d\r\n" % (lines, hold.max_tokens)
 
 
 def common_lines(head: RequestHead, principal: Principal | None) -> bytes:
@@ -43,19 +53,52 @@ def common_lines(head: RequestHead, principal: Principal | None) -> bytes:
     return lines
 
 
-def limit_lines(state: LimitState, dialect: str, now_ms: int) -> bytes:
-    """Every header that tells of the requests-per-minute limit: the classic three, the IETF pair, the dialect's own."""
-    return _render_limit(state.limit, state.remaining, ceil(state.reset_s), ceil(now_ms / 1000 + state.reset_s), dialect)
+def limit_lines(state: LimitState, dialect: str, now_ms: int, others: Sequence[Shown] = ()) -> bytes:
+    """Every header that tells of limits: the classic three of requests per minute, the IETF pair, the dialect's own.
+
+    `others` are the limits that hold beside requests per minute: the IETF pair lists them, and tokens have headers in the dialect's way.
+    """
+    lines = _render_limit(state.limit, state.remaining, ceil(state.reset_s), ceil(now_ms / 1000 + state.reset_s), dialect)
+    if not others:
+        return lines
+    policy, left, own = b"", b"", b""
+    for name, window_s, other in others:
+        wait_s, label = ceil(other.reset_s), name.encode()
+        window = b';qu="concurrent-requests"' if window_s is None else b";w=%d" % window_s
+        policy += b', "%s";q=%d%s' % (label, other.limit, b';qu="tokens"' + window if name == "tokens" else window)
+        left += b', "%s";r=%d' % (label, other.remaining) + (b"" if window_s is None else b";t=%d" % wait_s)
+        if name == "tokens":
+            own = _render_tokens(other, dialect, wait_s, now_ms)
+    before, policy_start, rest = lines.partition(b"RateLimit-Policy: ")
+    policies, left_start, rest = rest.partition(b"\r\nRateLimit: ")
+    states, end, rest = rest.partition(b"\r\n")
+    return b"".join((before, policy_start, policies, policy, left_start, states, left, end, rest, own))
+
+
+def _render_tokens(state: LimitState, dialect: str, wait_s: int, now_ms: int) -> bytes:
+    if dialect != "anthropic":
+        return b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\nx-ratelimit-reset-tokens: %ds\r\n" % (
+            state.limit,
+            state.remaining,
+            wait_s,
+        )
+    return (
+        b"anthropic-ratelimit-tokens-limit: %d\r\nanthropic-ratelimit-tokens-remaining: %d\r\n"
+        b"anthropic-ratelimit-tokens-reset: %s\r\n" % (state.limit, state.remaining, _moment(ceil(now_ms / 1000) + wait_s))
+    )
+
+
+def _moment(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
 @lru_cache(maxsize=512)
 def _render_limit(limit: int, remaining: int, wait_s: int, reset: int, dialect: str) -> bytes:
     """Within a second, and under a limit that is hardly used, many replies say the same."""
     if dialect == "anthropic":
-        moment = datetime.fromtimestamp(reset, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
         own = (
             b"anthropic-ratelimit-requests-limit: %d\r\nanthropic-ratelimit-requests-remaining: %d\r\n"
-            b"anthropic-ratelimit-requests-reset: %s\r\n" % (limit, remaining, moment)
+            b"anthropic-ratelimit-requests-reset: %s\r\n" % (limit, remaining, _moment(reset))
         )
     else:
         own = b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\nx-ratelimit-reset-requests: %ds\r\n" % (

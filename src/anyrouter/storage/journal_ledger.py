@@ -10,7 +10,7 @@ hours, intents that alone keep an old segment are copied into the current one.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -20,9 +20,11 @@ import structlog
 
 from anyrouter.core.errors import InternalError, StorageUnavailable
 from anyrouter.core.ledger import Intent, LedgerEntry, Outcome, join
-from anyrouter.storage.database import Database
+from anyrouter.relay.ports import ModelUsage, UsageQuestion
+from anyrouter.storage.database import DEADLINE_S, Database
 from anyrouter.storage.journal import BESIDE, CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal, Position, Segment
 from anyrouter.storage.ledger_rows import Told, record_missing, record_new
+from anyrouter.storage.usage_sums import add_entries, read_sums
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +73,7 @@ class JournalLedger:
         self._delivering = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
+        self._on_settled: Callable[[Intent, Outcome], None] | None = None
         self._is_out_of_order = False  # the journal has settlements in another order than the queue
         self._trouble = ""  # what the journal said when it last refused a settlement, not logged yet
         self.journal_failures = 0
@@ -110,6 +113,8 @@ class JournalLedger:
             self._something.set()
         if len(queue) >= QUEUE_BOUND:
             self._room.clear()
+        if self._on_settled is not None:
+            self._on_settled(intent, outcome)
 
     def intend_beside(self, intent: Intent) -> None:
         """As `intend`, of a second attempt while the generation's last one is still under way."""
@@ -162,6 +167,24 @@ class JournalLedger:
             (item for item in reversed(pending.values()) if item.outcome.upstream_id == generation_id), None
         )
         return None if found is None else join(found.intent, found.outcome)
+
+    async def read_usage(self, questions: Sequence[UsageQuestion]) -> list[Mapping[str, ModelUsage]]:
+        """By public model id, for each question: exactly what was settled until this returns. StorageUnavailable.
+
+        No group is on its way meanwhile: an entry is in the database or in the queue, and the queue is looked at last. From there to
+        the caller nobody else runs.
+        """
+        try:
+            async with asyncio.timeout(DEADLINE_S), self._delivering:
+                sums = await self._database.on_writer(lambda: self._database.transact(lambda connection: read_sums(connection, questions)))
+                waiting = [(item.intent, item.outcome) for item in self._queue]
+                return [add_entries(usage, question, waiting) for usage, question in zip(sums, questions, strict=True)]
+        except TimeoutError:
+            raise StorageUnavailable("Usage cannot be read now.", internal="no answer in time") from None
+
+    def watch(self, on_settled: Callable[[Intent, Outcome], None]) -> None:
+        """Have it told every outcome from now on, in the moment when it is settled. It must be quick and not raise."""
+        self._on_settled = on_settled
 
     @property
     def queue_length(self) -> int:

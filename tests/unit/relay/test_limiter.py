@@ -53,7 +53,13 @@ def test_a_key_is_limited_by_its_own_limit() -> None:
     limiter = RateLimiter()
     assert admitted(limiter, caller(3), 100.0, 10) == 3
     denied = refused(limiter, caller(3), 110.0)
-    assert denied.metadata == {"limited_by": "key", "limit": 3, "remaining": 0, "retry_after_s": 50.0}
+    assert denied.metadata == {
+        "limited_by": "key",
+        "limit_kind": "requests_per_minute",
+        "limit": 3,
+        "remaining": 0,
+        "retry_after_s": 50.0,
+    }
     assert denied.retry_after_s == 50.0
     assert "3 requests per minute" in denied.message
     assert admitted(limiter, caller(3), 160.0, 10) == 3
