@@ -1,5 +1,7 @@
 """A real gateway in a process of its own, as a user starts it."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from anyrouter.cli import app
 
 START_TIMEOUT_S = 60.0
 _ADDRESS = re.compile(r"(https?://[^\s/]+)/api/v1\b")
@@ -24,6 +30,15 @@ def clean_environment(**extra: str) -> dict[str, str]:
     }
     # One request, one attempt: tests of retries say so themselves.
     return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "ANYROUTER_ROUTING__RETRIES": "0", **extra}
+
+
+def run_command(data_dir: Path, *arguments: str) -> Any:
+    """What a command of the program prints as JSON. Within this process: starting one takes longer than most commands."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = app.run([*arguments, "--json", "--data-dir", str(data_dir)])
+    assert code == 0, out.getvalue()
+    return json.loads(out.getvalue())
 
 
 class GatewayProcess:
@@ -74,21 +89,14 @@ class GatewayProcess:
         return self.process.pid
 
     def create_key(self, *arguments: str, environment: str = "live", name: str | None = None) -> str:
-        """The text of a new key, made by the command line while the server runs."""
+        """The text of a new key, made by a command while the server runs."""
         created = self.command("keys", "create", "--name", name or f"test-{time.monotonic_ns()}", "--env", environment, *arguments)
         return str(created["key"])
 
-    def command(self, *arguments: str) -> dict:
-        """What a command prints with --json."""
-        done = subprocess.run(
-            [sys.executable, "-m", "anyrouter", *arguments, "--json", "--data-dir", str(self.data_dir)],
-            capture_output=True,
-            text=True,
-            env=self.environment,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+    def command(self, *arguments: str) -> Any:
+        """What a command prints with --json, in the gateway's own environment."""
+        with mock.patch.dict(os.environ, self.environment, clear=True):
+            return run_command(self.data_dir, *arguments)
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""

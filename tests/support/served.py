@@ -4,20 +4,17 @@ The fixtures at the end are for a conftest to import. There is one gateway for e
 """
 
 import contextlib
-import io
 import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from anyrouter.cli import app
-from support.gateway import GatewayProcess
+from support.gateway import GatewayProcess, run_command
 from support.upstream import COMPLETION, Answer, Received, ScriptedUpstream, chat_events, json_answer, stream_answer
 
 OPENAI_MODEL = "openai/gpt-4o"  # 2.50 and 10.00 USD per million tokens
@@ -168,15 +165,6 @@ class Served:
                 self.gateway.data_dir, "keys", "create", "--name", f"proof-{len(self.keys)}-{time.monotonic_ns()}", *arguments
             )["key"]
         return self.keys[arguments]
-
-
-def run_command(data_dir: Path, *arguments: str) -> Any:
-    """What a command of the program prints as JSON. Within this process: starting one takes longer than most commands."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        code = app.run([*arguments, "--json", "--data-dir", str(data_dir)])
-    assert code == 0, out.getvalue()
-    return json.loads(out.getvalue())
 
 
 def wait_for(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
