@@ -181,6 +181,18 @@ def _api_ports(
         problems = len(prices.state().overlay_problems)
         return [
             Measure(name="ledger_queue", text="Entries that wait for the database.", value=storage.ledger.queue_length),
+            Measure(
+                name="denials_left_out",
+                text="Refusals on the control plane that the audit log does not have: their actor had too many.",
+                value=services.denials.left_out,
+                is_counter=True,
+            ),
+            Measure(
+                name="denials_not_recorded",
+                text="Refusals on the control plane that the audit log could not take.",
+                value=services.denials.failed,
+                is_counter=True,
+            ),
             Measure(name="models_file_problems", text="Mistakes in the operator's file of models.", value=problems),
         ]
 
@@ -192,6 +204,7 @@ def _api_ports(
         budgets=services.budgets,
         credits=services.credits,
         audit=services.audit,
+        denials=services.denials,
         idempotency=services.idempotency,
         find_pending=storage.ledger.find_pending,
         note_use=storage.key_use.note,

@@ -1,6 +1,7 @@
 """What people do to a data directory, put together: the same services for the gateway's API and for commands."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
 from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
+from anyrouter.control.denials import DenialLog
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
@@ -33,6 +35,7 @@ class Services:
     keys: KeyService
     presets: PresetService
     audit: AuditService
+    denials: DenialLog
     idempotency: IdempotencyService
     budgets: BudgetService
     credits: CreditService
@@ -71,6 +74,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         audit=AuditService(store=storage.audit),
+        denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),
         budgets=BudgetService(store=storage.budgets, keys=storage.keys, environments=storage.environments, clock=clock),
         credits=CreditService(store=storage.credits, organisations=storage.organisations, clock=clock),

@@ -111,6 +111,12 @@ class Authenticator:
             return self._count_failure(head)
         return self._judge(key, head, digests[0] if is_current else None)
 
+    def recognize(self, head: RequestHead) -> ApiKey | None:
+        """Whose request was refused: the key that it presented, if that is one and in memory. No I/O, and no judgement."""
+        text = read_credential(head.headers, head.repeated, is_gemini=head.endpoint in _GEMINI)
+        key = None if isinstance(text, Denied) else self._known.get(self._digesters[0].digest(text))
+        return key if key is not None and key.deleted_at is None else None
+
     def _remember(self, digest: bytes, key: ApiKey | None) -> None:
         """Keep what was found in the place of what was found before, also where that had not been confirmed for long."""
         for endpoint in ENDPOINTS:

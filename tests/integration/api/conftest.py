@@ -182,6 +182,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         catalogue=lambda: CATALOGUE.models,
         presets=services.presets,
         audit=services.audit,
+        denials=services.denials,
         idempotency=services.idempotency,
         budgets=services.budgets,
         credits=services.credits,

@@ -6,6 +6,7 @@ from starlette.types import Scope
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.endpoints import Endpoint
 from anyrouter.relay.call import RequestHead
+from anyrouter.web.api.denials import note_denial
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.visit import Visit, visit_of
 
@@ -63,6 +64,7 @@ class Guard:
             outcome = await self._ports.authenticator.find(head)
         if isinstance(outcome, Denied):
             if not self._is_lenient:
+                await note_denial(self._ports, self._row, request, self._ports.authenticator.recognize(head), outcome)
                 raise ClientError(outcome)
             return
         visit.principal = outcome

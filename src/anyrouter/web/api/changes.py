@@ -4,6 +4,7 @@ import re
 
 from starlette.requests import Request
 
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import Actor, ActorKind
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.rights import Rights, rights_of_key
@@ -15,12 +16,22 @@ _FOREIGN_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"', re.ASCII)
 
 def actor_of(request: Request) -> Actor:
     """Who acts: the key, from where; on a public route without a key somebody without credentials."""
+    principal = visit_of(request.scope).principal
+    return actor_with_key(request, None if principal is None else principal.key)
+
+
+def actor_with_key(request: Request, key: ApiKey | None) -> Actor:
+    """The holder of a key, let in or not, as the sender of a request."""
     visit = visit_of(request.scope)
-    known = {"address": visit.address, "user_agent": visit.user_agent, "request_id": visit.request_id, "trace_id": visit.trace_id}
-    if visit.principal is None:
-        return Actor(kind=ActorKind.ANONYMOUS, label="anonymous", **known)
-    key = visit.principal.key
-    return Actor(kind=ActorKind.KEY, id=key.id, label=key.label, **known)
+    return Actor(
+        kind=ActorKind.ANONYMOUS if key is None else ActorKind.KEY,
+        id=None if key is None else key.id,
+        label="anonymous" if key is None else key.label,
+        address=visit.address,
+        user_agent=visit.user_agent,
+        request_id=visit.request_id,
+        trace_id=visit.trace_id,
+    )
 
 
 def rights_of(request: Request) -> Rights:

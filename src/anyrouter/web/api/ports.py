@@ -10,9 +10,11 @@ from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.credits import CreditService
+from anyrouter.control.denials import DenialLog
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model
 from anyrouter.core.errors import Denied
 from anyrouter.core.ledger import LedgerEntry
@@ -33,6 +35,9 @@ class Authenticator(Protocol):
 
     async def find(self, head: RequestHead) -> Principal | Denied:
         """The decision after one look at the store; StorageUnavailable when nobody can say."""
+
+    def recognize(self, head: RequestHead) -> ApiKey | None:
+        """Whose request was refused, if that is in memory; without I/O."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,7 @@ class ApiPorts:
     budgets: BudgetService
     credits: CreditService
     audit: AuditService
+    denials: DenialLog
     idempotency: IdempotencyService
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]

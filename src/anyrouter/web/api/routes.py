@@ -1,5 +1,6 @@
 """How a route comes into being: with its row of the table of endpoints, its guard and its documentation, or not at all."""
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,14 @@ import msgspec
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from anyrouter.core.errors import ClientError
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.web.api.access import Guard
+from anyrouter.web.api.denials import note_denial
 from anyrouter.web.api.edge import ROOT
 from anyrouter.web.api.idempotency import Once
 from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.visit import visit_of
 
 SCHEMA_REF = "#/components/schemas/{name}"
 
@@ -61,7 +65,8 @@ class Routes:
         """
         row = self._find(path)
         guard = Guard(row, self._ports, is_optional=is_optional, is_lenient=is_lenient)
-        self._add(row, handler, documented, None if row.is_public and not is_optional and not is_lenient else guard)
+        watched = self._watch(row, handler) if row.is_control else handler
+        self._add(row, watched, documented, None if row.is_public and not is_optional and not is_lenient else guard)
 
     def change(self, name: str, handler: Callable[..., Any], documented: Documented) -> None:
         """Serve a row that changes something, by its name in the table; LookupError when the table has none.
@@ -69,7 +74,7 @@ class Routes:
         A public row has no guard. For all others a change with an Idempotency-Key is made once: `handler` takes a `request`.
         """
         row = self._find(name)
-        once = self._once.around(handler, documented.shown_once)
+        once = self._once.around(self._watch(row, handler), documented.shown_once)
         self._add(row, once, documented, None if row.is_public else Guard(row, self._ports))
 
     def refuse_posts(self, path: str, handler: Callable[..., Any]) -> None:
@@ -96,6 +101,22 @@ class Routes:
             name=row.name,
         )
         self.documented[row.name] = documented
+
+    def _watch(self, row: Endpoint, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """The handler, whose refusals on the control plane are put on record."""
+
+        @functools.wraps(handler)
+        async def handle(**values: Any) -> Response:
+            try:
+                reply: Response = await handler(**values)
+            except ClientError as error:
+                request = values["request"]
+                principal = visit_of(request.scope).principal
+                await note_denial(self._ports, row, request, None if principal is None else principal.key, error.denied)
+                raise
+            return reply
+
+        return handle
 
 
 def _template(row: Endpoint) -> str:

@@ -22,6 +22,7 @@ def ports() -> ApiPorts:
         catalogue=dict,
         presets=nothing,
         audit=nothing,
+        denials=nothing,
         idempotency=nothing,
         budgets=nothing,
         credits=nothing,
