@@ -2,6 +2,7 @@
 
 The body is seen as its top-level members; only those that a quirk concerns are looked into, and all others stay the bytes that they
 were. What is left out is told in a warning; a mere change of name is not, since nothing is lost.
+A body that a client wrote itself is not adapted, but for other providers' reasoning in its earlier messages (`list_refused`).
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from anyrouter.core.provider import Effect, Format, Provider, Quirk
+from anyrouter.wire import history
 from anyrouter.wire.form.warnings import WarningCode, Warnings
 from anyrouter.wire.members import Members
 
@@ -39,6 +41,13 @@ UNCHANGED = Adaptation()
 def select_quirks(provider: Provider, dialect: str, model: str) -> tuple[Quirk, ...]:
     """The quirks that concern requests in a wire format for a model of the upstream: the same for every such request."""
     return tuple(quirk for quirk in provider.quirks if quirk.dialect == dialect and re.match(quirk.models, model))
+
+
+def list_refused(quirks: tuple[Quirk, ...]) -> frozenset[str]:
+    """The members of earlier messages that a client must not give back to the provider, whoever they came from."""
+    refusing = (quirk for quirk in quirks if quirk.effect is Effect.UNSUPPORTED)
+    paths = (_LIST.fullmatch(member) for quirk in refusing for member in quirk.members)
+    return frozenset(path[2] for path in paths if path is not None and path[1] == "messages" and path[2] in history.NAMES)
 
 
 def adapt(values: Values, quirks: tuple[Quirk, ...], row: Format, warnings: Warnings, *, is_asking_usage: bool = True) -> Adaptation:

@@ -1,10 +1,13 @@
 """A request's body and head for one target: the client's own bytes where both speak one dialect, else a translation of them.
 
-What the gateway writes itself is adapted to what the provider takes of the dialect; what the client wrote is not.
+What the gateway writes itself is adapted to what the provider takes of the dialect; what the client wrote is not, but for reasoning in
+its earlier messages that the provider would refuse them for.
 """
 
 import time
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from anyrouter.core.errors import ClientError, Denied, UpstreamError, UpstreamTimeout
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
@@ -12,6 +15,7 @@ from anyrouter.providers.adaptation import adapt
 from anyrouter.providers.address import name_model
 from anyrouter.relay.generation import Generation
 from anyrouter.wire.form.warnings import Warnings, warnings_shown
+from anyrouter.wire.history import leave_out
 from anyrouter.wire.members import Members
 from anyrouter.wire.translation.codec import UpstreamModel
 from anyrouter.wire.translation.translation import Translation, decode_request
@@ -33,6 +37,8 @@ def encode(generation: Generation) -> tuple[Parts, bytes, int]:
         parts = _translate(generation)
     else:
         generation.dialect = generation.lane.dialect
+        if stop.refused and (messages := leave_out(request.members, stop.refused)) is not None:
+            request = replace(request, replace={**request.replace, "messages": messages})
         form, is_asking_usage = target.way.form, target.upstream.provider.is_asking_usage
         if form is None or not (form.members or form.removed):
             parts = request.encode(target.upstream_model_json, is_asking_usage=is_asking_usage)

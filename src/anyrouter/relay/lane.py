@@ -9,7 +9,7 @@ from anyrouter.policy.candidate import Candidate, Candidates
 from anyrouter.policy.charge import PLAIN, PPM, Billing
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.route import Snapshot, Target
-from anyrouter.providers.adaptation import select_quirks
+from anyrouter.providers.adaptation import list_refused, select_quirks
 from anyrouter.relay.call import Principal
 from anyrouter.relay.stats import RelayStats, Tally
 from anyrouter.relay.terms import Terms, make_terms
@@ -23,6 +23,7 @@ class Stop(msgspec.Struct, frozen=True):
     target: Target
     head: UpstreamHead
     quirks: tuple[Quirk, ...]  # of a provider whose format the gateway writes itself
+    refused: frozenset[str]  # members of earlier messages that one whose format the client writes does not take
     intent: Intent
     served_by: bytes
     is_sandboxed: bool
@@ -90,10 +91,12 @@ def _make_stop(principal: Principal, endpoint: str, candidate: Candidate, stats:
         "upstream": upstream.id,
         "created_at_ms": 0,
     }
+    quirks = select_quirks(upstream.provider, target.way.dialect, target.upstream_model)
     return Stop(
         target=target,
         head=UpstreamHead(target),
-        quirks=select_quirks(upstream.provider, target.way.dialect, target.upstream_model) if target.way.is_translated else (),
+        quirks=quirks if target.way.is_translated else (),
+        refused=frozenset() if target.way.is_translated else list_refused(quirks),
         intent=msgspec.convert(common, Intent),
         served_by=f"X-AnyRouter-Served-By: {upstream.id}; attempt=".encode("latin-1"),
         is_sandboxed=principal.environment.kind is EnvironmentKind.SANDBOX or upstream.is_sandbox,
