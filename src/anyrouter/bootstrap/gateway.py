@@ -19,10 +19,11 @@ from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
-from anyrouter.bootstrap.services import Services, make_services
+from anyrouter.bootstrap.services import Services, make_services, wall_clock
 from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
+from anyrouter.control.first_use import FirstUses
 from anyrouter.core.audit import SYSTEM
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
@@ -141,7 +142,9 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        probing = [*_probe(settings, relay, client), *map(keep_doing, _list_chores(services))]
+        first_uses = FirstUses(store=storage.keys, notices=storage.key_use, clock=wall_clock)
+        storage.watch.subscribe(first_uses.wake)
+        probing = [*_probe(settings, relay, client), *map(keep_doing, _list_chores(services)), first_uses.run()]
         async with contextlib.aclosing(services), _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()

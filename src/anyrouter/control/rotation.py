@@ -28,7 +28,7 @@ class GraceStart(StrEnum):
 
 def judge_rotation(key: ApiKey, grace_s: int, now: datetime) -> Denied | None:
     """None when the key can be rotated."""
-    if isinstance(grace_s, bool) or not 0 <= grace_s <= MAX_GRACE_S:
+    if type(grace_s) is not int or not 0 <= grace_s <= MAX_GRACE_S:
         message = f"grace_seconds: a whole number from 0 to {MAX_GRACE_S} (30 days) is needed"
         return Denied(code="unprocessable", param="grace_seconds", message=message)
     if key.superseded_by is not None:
@@ -82,14 +82,17 @@ def begin_grace(old: ApiKey, now: datetime) -> ApiKey:
 def find_awaited(waiting: Sequence[ApiKey], groups: Sequence[ApiKey]) -> dict[str, list[str]]:
     """By the id of each key whose use begins a grace: the ids of the keys whose grace that is.
 
-    `waiting` are the keys with a grace that has not begun, `groups` all keys of their groups. A key begins the graces of all that are
-    older in its group: one that was rotated before it was ever used is never used first.
+    `waiting` are the keys with a grace that has not begun, `groups` all keys of their groups. A key begins the graces of all whose place
+    it took, over however many rotations: one that was rotated before it was ever used is never used first.
     """
+    by_id = {key.id: key for key in groups}
     awaited: dict[str, list[str]] = {}
     for old in waiting:
-        for key in groups:
-            if key.rotation_group == old.rotation_group and (key.created_at, key.id) > (old.created_at, old.id) and key.deleted_at is None:
+        key = by_id.get(old.superseded_by or "")
+        while key is not None:
+            if key.deleted_at is None:
                 awaited.setdefault(key.id, []).append(old.id)
+            key = by_id.get(key.superseded_by or "")
     return awaited
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent, ChainedEvent
 from anyrouter.core.budget import Budget
 from anyrouter.core.byok import ProviderCredential, Sealed

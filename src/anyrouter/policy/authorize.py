@@ -149,8 +149,10 @@ def is_model_allowed(patterns: tuple[str, ...], model: str) -> bool:
 
 
 def expiry_notice(key: ApiKey, now_ms: int) -> str | None:
-    """The RFC 3339 time of expiry, when it is at most 14 days away. `now_ms` is Unix milliseconds."""
-    if key.expires_at is None or key.expires_at.timestamp() - now_ms / 1000 > EXPIRY_NOTICE_S:
+    """The RFC 3339 time of expiry, when it is at most 14 days away or the key was rotated. `now_ms` is Unix milliseconds."""
+    if key.expires_at is None:
+        return None
+    if key.superseded_by is None and key.expires_at.timestamp() - now_ms / 1000 > EXPIRY_NOTICE_S:
         return None
     return _rfc3339(key.expires_at)
 

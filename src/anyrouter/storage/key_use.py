@@ -1,6 +1,7 @@
 """When and from where keys were last used: kept in memory, written in batches, never in a request's path."""
 
 import asyncio
+from collections.abc import Callable, Collection
 
 import structlog
 from sqlalchemy import Connection, bindparam, or_, update
@@ -31,11 +32,24 @@ class BatchedKeyUse:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._uses: dict[str, tuple[int, str, str | None]] = {}
+        self._awaited: frozenset[str] = frozenset()
+        self._tell: Callable[[str], None] = _tell_nobody
         self._task: asyncio.Task[None] | None = None
 
     def note(self, key_id: str, at_ms: int, address: str, user_agent: str | None) -> None:
         """Remember the latest use of a key."""
         self._uses[key_id] = (at_ms, address, user_agent)
+        if key_id in self._awaited:
+            self._tell(key_id)
+
+    def await_use(self, ids: Collection[str], tell: Callable[[str], None]) -> None:
+        """Tell from now on when one of these keys is used, in place of those of the last call; at once of a use that is not written yet.
+
+        `tell` is called in a request's path: it must be quick, and not raise.
+        """
+        self._awaited, self._tell = frozenset(ids), tell
+        for key_id in self._awaited & self._uses.keys():
+            tell(key_id)
 
     async def flush(self) -> None:
         """Write what was noted; it is kept for the next time when the database cannot take it (StorageUnavailable)."""
@@ -77,6 +91,10 @@ class BatchedKeyUse:
             await self.flush()
         except InternalError as error:
             _log.warning("key_use_not_written", keys=len(self._uses), reason=error.internal)
+
+
+def _tell_nobody(_key_id: str) -> None:
+    """Nobody waits."""
 
 
 def _storable(text: str | None, length: int) -> str | None:

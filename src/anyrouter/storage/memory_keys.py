@@ -20,6 +20,8 @@ class MemoryKeyStore:
     def __init__(self, log: MemoryAuditLog, *, on_change: Callable[[str], None]) -> None:
         self._rows: dict[str, Row] = {}
         self._log, self._on_change = log, on_change
+        self._awaited: frozenset[str] = frozenset()
+        self._tell: Callable[[str], None] = on_change  # of nothing, until somebody waits
 
     async def add_key(self, key: ApiKey, event: AuditEvent, *, most: int | None = None) -> None:
         """Store a new key; ClientError `duplicate_name` when a key of that name exists in its environment and is not deleted."""
@@ -115,6 +117,12 @@ class MemoryKeyStore:
         row = self._rows.get(key_id)
         if row is not None and (row["last_used_at_ms"] is None or row["last_used_at_ms"] < at_ms):
             row.update(last_used_at_ms=at_ms, last_used_ip=address, last_used_user_agent=user_agent)
+        if key_id in self._awaited:
+            self._tell(key_id)
+
+    def await_use(self, ids: Collection[str], tell: Callable[[str], None]) -> None:
+        """Tell from now on when one of these keys is used, in place of those of the last call."""
+        self._awaited, self._tell = frozenset(ids), tell
 
     async def flush(self) -> None:
         """Nothing waits here."""
