@@ -16,6 +16,7 @@ from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.chores import Chore, keep_doing
 from anyrouter.bootstrap.model_lists import HttpModelLists
+from anyrouter.bootstrap.money import make_holds
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -124,6 +125,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
                 is_hedged=settings.routing.is_hedged,
             ),
             hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
+            holds=make_holds(settings, storage, limiter),
         )
         api = create_api(
             _api_ports(

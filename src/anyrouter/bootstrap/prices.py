@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from anyrouter.bootstrap.model_lists import HttpModelLists
+from anyrouter.bootstrap.money import make_billing
 from anyrouter.bootstrap.overlay_file import OverlayFile
 from anyrouter.control.catalogue import Catalogue, load_catalogue
 from anyrouter.control.catalogue_state import CatalogueState
@@ -20,6 +21,7 @@ from anyrouter.core.catalogue import Model
 from anyrouter.core.ledger import Intent
 from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.usage import Usage, UsageSource
+from anyrouter.policy.charge import charge
 from anyrouter.policy.price import price
 from anyrouter.policy.route import Snapshot, Upstream
 from anyrouter.providers.sandbox import SANDBOX, SANDBOX_MAKERS
@@ -91,7 +93,8 @@ class Prices:
         model = self.catalogue.resolve(intent.model)
         if model is None or model.tariff is None or intent.upstream == SANDBOX_ID:
             return 0
-        return price(model.tariff, Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED))
+        used = Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED)
+        return charge(make_billing(self._settings), price(model.tariff, used)).cost
 
     async def keep_current(self, on_change: Callable[[], None]) -> None:
         """Follow all that the catalogue is made of until cancelled, and tell whenever there is another one."""

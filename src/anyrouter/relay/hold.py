@@ -30,6 +30,7 @@ from anyrouter.wire.request import InferenceRequest
 
 USUAL_OUTPUT_TOKENS = 1_024  # set aside of a limit on tokens for a request that does not say how long its answer may be
 _COUNT_TOKENS = "messages/count_tokens"
+_OF_SEVERAL_PROMPTS = ("completions", "embeddings")  # each of them may be as long as the model takes
 _NEWER_NAME = "max_completion_tokens"
 
 
@@ -196,7 +197,8 @@ class Holds:
         if terms.policy is BudgetPolicy.OPTIMISTIC:
             input_tokens = request.estimated_input_tokens
         else:
-            input_tokens = bound_input_tokens(request.members, None if known is None else known.context_length)
+            context_length = None if known is None or wish.endpoint in _OF_SEVERAL_PROMPTS else known.context_length
+            input_tokens = bound_input_tokens(request.members, context_length)
         most = None if known is None else known.max_output_tokens
         if not output.choices or output.tokens == 0:
             most = 0
