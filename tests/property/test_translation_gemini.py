@@ -31,6 +31,7 @@ from anyrouter.wire.form.request import Message, OutputFormat, Request
 from anyrouter.wire.form.text import EMPTY, quote, unquote
 from anyrouter.wire.form.tools import ChoiceMode, Tool, ToolChoice
 from anyrouter.wire.form.warnings import Warnings
+from anyrouter.wire.gemini_array import ArrayStream
 from anyrouter.wire.reply import CostFields, InvalidReply, Naming
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
 from anyrouter.wire.translation.gemini.reply_decoder import decode_response
@@ -40,6 +41,7 @@ from anyrouter.wire.translation.gemini.request_encoder import encode_request
 from anyrouter.wire.translation.gemini.signatures import read_signature, write_signature
 from anyrouter.wire.translation.gemini.stream_decoder import GeminiStreamDecoder
 from anyrouter.wire.translation.gemini.stream_encoder import GeminiStreamEncoder
+from anyrouter.wire.translation.stream import TranslatedStream
 from support.streams import cut
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gemini"
@@ -181,14 +183,17 @@ def test_a_stream_that_is_written_again_says_the_same(told: list[dict[str, Any]]
     assert sorted(map(repr, meaning(again))) == sorted(map(repr, meaning(events)))
 
 
+def open_stream() -> TranslatedStream:
+    encoder = GeminiStreamEncoder(client())
+    return TranslatedStream(decoder=GeminiStreamDecoder(), encoder=encoder, estimate_input=int, pricer=lambda _: COST)
+
+
 @settings(max_examples=100)
 @given(chunks)
 def test_an_array_holds_the_chunks_of_the_events(told: list[dict[str, Any]]) -> None:
-    events = events_of([stream_of(told)])
-    lines, array = GeminiStreamEncoder(client()), GeminiStreamEncoder(client(), is_array=True)
-    written = lines.encode(events[:-1]) + lines.end(Usage(), COST)
-    found = json.loads(array.encode(events[:-1]) + array.end(Usage(), COST))
-    assert found == [json.loads(event.removeprefix(b"data: ")) for event in written.split(b"\r\n\r\n") if event]
+    lines, array = open_stream(), ArrayStream(open_stream())
+    written, found = (stream.feed(stream_of(told)) + stream.eof() for stream in (lines, array))
+    assert json.loads(found) == [json.loads(event.removeprefix(b"data: ")) for event in written.split(b"\r\n\r\n") if event]
 
 
 foreign = st.sampled_from([ANTHROPIC_FORMAT, OPENAI_FORMAT])

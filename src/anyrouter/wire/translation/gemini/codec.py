@@ -2,13 +2,11 @@
 
 Clients name the model and the method in the path, `/v1beta/models/{model}:generateContent` and `…:streamGenerateContent`, and never in
 the body: whoever routes the request gives both in `ClientRequest.model` and `.is_streamed`. A client that asks for a stream without
-`alt=sse` gets one JSON array of type `ARRAY_TYPE`: translate for it with `ARRAY_CODEC` in place of `CODEC`.
+`alt=sse` gets one JSON array, which `wire.gemini_array` makes of the events.
 The upstream's path ends in what `EncodedRequest.method` says (`GENERATE`, `STREAM`); the model stands before it, and not in the body.
 """
 
-from dataclasses import replace
-
-from anyrouter.wire.translation.codec import Codec, ReplyContext
+from anyrouter.wire.translation.codec import Codec
 from anyrouter.wire.translation.gemini.content_decoder import NAME
 from anyrouter.wire.translation.gemini.failure import render_error
 from anyrouter.wire.translation.gemini.reply_decoder import decode_response
@@ -18,14 +16,7 @@ from anyrouter.wire.translation.gemini.request_encoder import GENERATE, STREAM, 
 from anyrouter.wire.translation.gemini.stream_decoder import GeminiStreamDecoder
 from anyrouter.wire.translation.gemini.stream_encoder import GeminiStreamEncoder
 
-__all__ = ["ARRAY_CODEC", "ARRAY_TYPE", "CODEC", "GENERATE", "STREAM"]
-ARRAY_TYPE = b"application/json; charset=UTF-8"
-
-
-def _open_array(context: ReplyContext) -> GeminiStreamEncoder:
-    return GeminiStreamEncoder(context, is_array=True)
-
-
+__all__ = ["CODEC", "GENERATE", "STREAM"]
 CODEC = Codec(
     name=NAME,
     decode_request=decode_request,
@@ -36,4 +27,3 @@ CODEC = Codec(
     stream_encoder=GeminiStreamEncoder,
     render_error=render_error,
 )
-ARRAY_CODEC = replace(CODEC, stream_encoder=_open_array)

@@ -51,8 +51,8 @@ from anyrouter.wire.translation.gemini.reply_encoder import (
 
 Wire = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
-_CONTENT = b'{"candidates":[{"content":{"parts":['
-_END_OF_EVENT = b"\r\n\r\n"
+_CONTENT = b'data: {"candidates":[{"content":{"parts":['
+_END = b"}\r\n\r\n"
 
 
 class _Candidate:
@@ -72,13 +72,12 @@ class _Candidate:
 
 
 class GeminiStreamEncoder:
-    """A `StreamEncoder`. `is_array`: for clients that did not ask for events (`alt=sse`)."""
+    """A `StreamEncoder`. Who did not ask for events (`alt=sse`) gets an array of what they hold: `wire.gemini_array`."""
 
-    __slots__ = ("_calls", "_candidates", "_context", "_details", "_end", "_hidden", "_is_array", "_is_begun", "_naming", "_open")
+    __slots__ = ("_calls", "_candidates", "_context", "_details", "_hidden", "_is_begun", "_naming")
 
-    def __init__(self, context: ReplyContext, *, is_array: bool = False) -> None:
-        self._context, self._hidden, self._is_array = context, is_hidden(context), is_array
-        self._open, self._end = (b",\r\n", b"") if is_array else (b"data: ", _END_OF_EVENT)
+    def __init__(self, context: ReplyContext) -> None:
+        self._context, self._hidden = context, is_hidden(context)
         self._naming = b'"modelVersion":%s,"responseId":%s}' % (context.naming.model, context.naming.generation_id)
         self._calls = CallIds(context)
         self._candidates: dict[int, _Candidate] = {}
@@ -92,17 +91,14 @@ class GeminiStreamEncoder:
         return b"".join([self._WRITERS[type(event)](self, event) for event in events])
 
     def end(self, usage: Usage, cost: CostFields) -> bytes:
-        """The last chunk, and the array's end."""
+        """The last chunk."""
         candidates = [self._end_of(index, candidate) for index, candidate in sorted(self._candidates.items())]
         members = b'"candidates":%s,"usageMetadata":%s,' % (_encode(candidates), encode_usage(usage, self._details, cost))
-        return self._begin(self._open + b"{%s%s" % (members, self._naming) + self._end) + (b"\n]\n" if self._is_array else b"")
+        return self._begin(b"data: {%s%s\r\n\r\n" % (members, self._naming))
 
     def fail(self, denied: Denied, request_id: str) -> bytes:
         """The error in place of a chunk."""
-        body = render_error(denied, request_id)
-        if self._is_array:
-            return (b",\r\n" if self._is_begun else b"[") + body + b"\n]\n"
-        return self._open + body + _END_OF_EVENT
+        return b"data: %s\r\n\r\n" % render_error(denied, request_id)
 
     def _end_of(self, index: int, candidate: _Candidate) -> Wire:
         finish = candidate.finish
@@ -135,13 +131,12 @@ class GeminiStreamEncoder:
         self._is_begun = True
         context = self._context
         told = b',"metadata":%s' % _encode({"warnings": warnings_shown(context.warnings)}) if context.warnings else b""
-        head = chunk[: len(chunk) - len(self._end) - 1] + b',"provider":%s%s}' % (context.naming.provider, told) + self._end
-        return b"[" + head[len(self._open) :] if self._is_array else head
+        return b'%s,"provider":%s%s%s' % (chunk.removesuffix(_END), context.naming.provider, told, _END)
 
     def _candidate(self, index: int) -> _Candidate:
         candidate = self._candidates.get(index)
         if candidate is None:
-            tail = b'],"role":"model"},"index":%d}],%s%s' % (index, self._naming, self._end)
+            tail = b'],"role":"model"},"index":%d}],%s\r\n\r\n' % (index, self._naming)
             candidate = self._candidates[index] = _Candidate(tail)
         return candidate
 
@@ -151,13 +146,13 @@ class GeminiStreamEncoder:
         if candidate.logprobs:
             tail = tail.replace(b'},"index":', b'},"logprobsResult":%s,"index":' % _encode(encode_logprobs(candidate.logprobs)), 1)
             candidate.logprobs = []
-        return self._begin(self._open + _CONTENT + part + tail)
+        return self._begin(_CONTENT + part + tail)
 
     def _write_text(self, event: TextDelta | RefusalDelta) -> bytes:
         candidate = self._candidates[event.candidate]
         candidate.texts.append(event.text)
         if self._is_begun and not candidate.logprobs:
-            return b'%s%s{"text":%s}%s' % (self._open, _CONTENT, bytes(event.text), candidate.tail)
+            return b'%s{"text":%s}%s' % (_CONTENT, bytes(event.text), candidate.tail)
         return self._write(candidate, b'{"text":%s}' % bytes(event.text))
 
     def _write_thought(self, event: ReasoningDelta) -> bytes:

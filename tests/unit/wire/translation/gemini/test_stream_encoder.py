@@ -39,10 +39,10 @@ COST = CostFields(cost=b"0.25")
 STOP = Finish(reason=FinishReason.STOP, native="end_turn")
 
 
-def make(*, is_array: bool = False, warnings: tuple[TranslationWarning, ...] = (), **asked: Any) -> GeminiStreamEncoder:
+def make(*, warnings: tuple[TranslationWarning, ...] = (), **asked: Any) -> GeminiStreamEncoder:
     request = Request(**{"dialect": "gemini", "model": "vendor/model", "messages": [], **asked})
     naming = Naming(b'"gen-0123"', b'"vendor/model"', b'"Provider"')
-    return GeminiStreamEncoder(ReplyContext(naming=naming, created_s=7, request=request, warnings=warnings), is_array=is_array)
+    return GeminiStreamEncoder(ReplyContext(naming=naming, created_s=7, request=request, warnings=warnings))
 
 
 def chunks(data: bytes) -> list[dict[str, Any]]:
@@ -204,15 +204,6 @@ def test_candidates_keep_their_index() -> None:
     assert [candidate["index"] for candidate in chunks(encoder.end(Usage(), COST))[0]["candidates"]] == [0, 1]
 
 
-@pytest.mark.parametrize("texts", [["a", "b"], []])
-def test_without_alt_sse_it_is_one_json_array(texts: list[str]) -> None:
-    encoder = make(is_array=True)
-    out = encoder.encode([Start(), PartStart(0, Text(EMPTY)), *(TextDelta(0, quote(text)) for text in texts), PartEnd(0), STOP])
-    found = json.loads(out + encoder.end(Usage(), COST))
-    assert [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in found] == [*texts, ""]
-    assert found[0]["provider"] == "Provider"
-
-
 @pytest.mark.parametrize("events", [[], [PartStart(0, Text(EMPTY)), TextDelta(0, quote("a"))]])
 def test_a_failure_stands_in_place_of_a_chunk(events: list[Event]) -> None:
     denied = Denied(code="upstream_error", message="It broke.")
@@ -221,6 +212,3 @@ def test_a_failure_stands_in_place_of_a_chunk(events: list[Event]) -> None:
     (found,) = chunks(encoder.fail(denied, "req-1"))
     assert list(found) == ["error"]
     assert (found["error"]["code"], found["error"]["message"]) == (502, "It broke.")
-    array = make(is_array=True)
-    out = array.encode([Start(), *events]) + array.fail(denied, "req-1")
-    assert json.loads(out)[-1] == found
