@@ -7,9 +7,11 @@ milliseconds long and, where there is little to do, no longer than one request.
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
-_JOINED_BYTES = 65_536  # pieces that are larger together are not copied into one
+Piece = bytes | bytearray | memoryview
+_WAITING_BYTES = 65_536  # a piece that is larger is sent at once
+_JOINED_BYTES = 16_384  # pieces that are larger together are not copied into one
 
 
 class Outbox:
@@ -24,7 +26,7 @@ class Outbox:
 
     def attach(self, transport: asyncio.Transport) -> asyncio.Transport:
         """A transport that keeps what is written until the end of the turn; all else goes through in order."""
-        return cast("asyncio.Transport", BatchedTransport(transport, self))
+        return BatchedTransport(transport, self)
 
     def schedule(self) -> None:
         """Flush at the end of the turn."""
@@ -37,65 +39,110 @@ class Outbox:
         """Send all that is kept."""
         waiting, self.waiting = self.waiting, []
         for transport in waiting:
-            transport.flush()
+            kept = transport.kept
+            if kept:  # else it was flushed or aborted meanwhile
+                transport.kept = b""
+                if not transport.direct.is_closing():
+                    transport.direct.write(kept)
 
 
-class BatchedTransport:
-    """An `asyncio.Transport` whose small writes wait for the end of the turn."""
+class BatchedTransport(asyncio.Transport):
+    """A transport whose small writes wait for the end of the turn. `direct` is the one behind it, `kept` what waits.
 
-    __slots__ = ("_kept", "_kept_bytes", "_outbox", "_transport")
+    No `__getattr__`: in a class that has one, every attribute costs ten times as much.
+    """
+
+    __slots__ = ("_outbox", "direct", "kept")
 
     def __init__(self, transport: asyncio.Transport, outbox: Outbox) -> None:
-        self._transport, self._outbox = transport, outbox
-        self._kept: list[bytes] = []
-        self._kept_bytes = 0
+        super().__init__()
+        self.direct, self._outbox = transport, outbox
+        self.kept = b""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         """Keep it until the end of the turn; a large piece is sent at once, with what waits before it."""
-        size = self._kept_bytes + len(data)
-        if size > _JOINED_BYTES:
+        if self.kept:
+            if len(self.kept) + len(data) <= _JOINED_BYTES:
+                self.kept += data
+                return
             self.flush()
-            self._transport.write(data)
+        if len(data) > _WAITING_BYTES:
+            self.direct.write(data)
             return
-        if not self._kept:
-            outbox = self._outbox
-            if not outbox.waiting:
-                outbox.schedule()
-            outbox.waiting.append(self)
-        self._kept.append(data)
-        self._kept_bytes = size
+        outbox = self._outbox
+        if not outbox.waiting:
+            outbox.schedule()
+        outbox.waiting.append(self)
+        self.kept = data if isinstance(data, bytes) else bytes(data)
 
-    def writelines(self, parts: Iterable[bytes]) -> None:
+    def writelines(self, list_of_data: Iterable[Piece]) -> None:
         """Send at once, with what waits before it."""
         self.flush()
-        self._transport.writelines(parts)
+        self.direct.writelines(list_of_data)
 
     def flush(self) -> None:
         """Send what is kept."""
-        kept = self._kept
+        kept = self.kept
         if kept:
-            self._kept, self._kept_bytes = [], 0
-            if not self._transport.is_closing():
-                self._transport.write(kept[0] if len(kept) == 1 else b"".join(kept))
+            self.kept = b""
+            if not self.direct.is_closing():
+                self.direct.write(kept)
 
     def close(self) -> None:
         """Close when all is sent."""
         self.flush()
-        self._transport.close()
+        self.direct.close()
 
     def abort(self) -> None:
         """Close now; what is kept is lost."""
-        self._kept, self._kept_bytes = [], 0
-        self._transport.abort()
+        self.kept = b""
+        self.direct.abort()
 
     def write_eof(self) -> None:
         """Shut down the sending side when all is sent."""
         self.flush()
-        self._transport.write_eof()
+        self.direct.write_eof()
 
     def get_write_buffer_size(self) -> int:
         """What is not sent yet."""
-        return self._kept_bytes + self._transport.get_write_buffer_size()
+        return len(self.kept) + self.direct.get_write_buffer_size()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def is_closing(self) -> bool:
+        """As the transport behind it."""
+        return self.direct.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """As the transport behind it."""
+        return self.direct.get_extra_info(name, default)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """As the transport behind it."""
+        self.direct.set_protocol(protocol)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """As the transport behind it."""
+        return self.direct.get_protocol()
+
+    def is_reading(self) -> bool:
+        """As the transport behind it."""
+        return self.direct.is_reading()
+
+    def pause_reading(self) -> None:
+        """As the transport behind it."""
+        self.direct.pause_reading()
+
+    def resume_reading(self) -> None:
+        """As the transport behind it."""
+        self.direct.resume_reading()
+
+    def can_write_eof(self) -> bool:
+        """As the transport behind it."""
+        return self.direct.can_write_eof()
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """As the transport behind it."""
+        return self.direct.get_write_buffer_limits()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """As the transport behind it."""
+        self.direct.set_write_buffer_limits(high, low)

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from anyrouter.core.errors import UpstreamBroken, UpstreamTimeout
-from anyrouter.relay.ports import BodySink, Exchange, Timeouts
+from anyrouter.relay.ports import BodySink, Timeouts
 from anyrouter.upstream.coding import CodingError, Inflater
 from anyrouter.upstream.framing import MALFORMED, Framing, without_coding
 
@@ -23,32 +23,43 @@ LATE = "The upstream did not answer in time."
 FIRST_BYTE, IDLE = "first_byte", "idle"
 
 
-class HttpExchange(Exchange):
+class HttpExchange:
     """Implements the relay's `Exchange`. Driven by its connection; `check` is called every now and then with the loop's time.
 
     `on_arrived` is called once, when the head is here (a short reply: all of it) or `failure`, which is what ended the exchange
-    early. `is_answered` says whether any byte of a reply came. The defaults are the class's: setting them for each of many thousand
-    exchanges a second is dear.
+    early. `is_answered` says whether any byte of a reply came.
     """
 
-    status = 0
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    failure: Exception | None = None
-    is_answered = False
-    _content_length: int | None = None
-    _inflater: Inflater | None = None
-    _end: asyncio.Future[None] | None = None
-    _size, _limit = 0, UNCLAIMED_BYTES
-    _phase = FIRST_BYTE
-    _is_until_close = False  # so that an empty coded body may as well be a cut one
-    _is_claimed = False  # somebody reads
-    _is_moving = False  # since the last check
-    _is_received = False  # by the connection, to the last byte
-    _is_over = False  # delivered or failed
-    _is_paused = False  # by the sink
-    _is_backlogged = False  # the inflater has more to give
-    _is_stopped = False  # the socket rests
-    _stale_until_s = -math.inf
+    __slots__ = (
+        "_content_length",
+        "_deadline_s",
+        "_end",
+        "_feed",
+        "_inflater",
+        "_is_backlogged",
+        "_is_claimed",
+        "_is_moving",
+        "_is_over",
+        "_is_paused",
+        "_is_received",
+        "_is_stopped",
+        "_is_until_close",
+        "_limit",
+        "_loop",
+        "_parts",
+        "_phase",
+        "_size",
+        "_stale_until_s",
+        "_started_s",
+        "_stream_limit",
+        "_timeouts",
+        "_transport",
+        "failure",
+        "headers",
+        "is_answered",
+        "on_arrived",
+        "status",
+    )
 
     def __init__(
         self,
@@ -61,14 +72,30 @@ class HttpExchange(Exchange):
         stream_limit: int,
         on_arrived: Callable[[], None] | None = None,
     ) -> None:
-        parts: list[bytes] = []
+        self.status = 0
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.failure: Exception | None = None
+        self.is_answered = False
         self.on_arrived = on_arrived
         self._loop = loop
         self._transport: asyncio.Transport | None = transport
         self._timeouts, self._started_s, self._stream_limit = timeouts, started_s, stream_limit
-        self._deadline_s = now_s + timeouts.first_byte_s
-        self._parts = parts
-        self._feed: Callable[[bytes], None] = parts.append
+        self._phase, self._deadline_s = FIRST_BYTE, now_s + timeouts.first_byte_s
+        self._stale_until_s = -math.inf
+        self._content_length: int | None = None
+        self._inflater: Inflater | None = None
+        self._end: asyncio.Future[None] | None = None
+        self._parts: list[bytes] = []
+        self._feed: Callable[[bytes], None] = self._parts.append
+        self._size, self._limit = 0, UNCLAIMED_BYTES
+        self._is_until_close = False  # so that an empty coded body may as well be a cut one
+        self._is_claimed = False  # somebody reads
+        self._is_moving = False  # since the last check
+        self._is_received = False  # by the connection, to the last byte
+        self._is_over = False  # delivered or failed
+        self._is_paused = False  # by the sink
+        self._is_backlogged = False  # the inflater has more to give
+        self._is_stopped = False  # the socket rests
 
     # The relay's side
 
@@ -148,7 +175,8 @@ class HttpExchange(Exchange):
         self._size = size = self._size + len(data)
         if size > self._limit and not self._is_room():
             return
-        self._feed(data)
+        feed = self._feed
+        feed(data)
 
     def finish(self) -> None:
         """The message is complete, and the connection is not this exchange's any more."""

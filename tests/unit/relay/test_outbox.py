@@ -91,3 +91,23 @@ async def test_what_waits_can_be_sent_before_the_end_of_the_turn():
     assert calls == [("write", b"a")]
     await asyncio.sleep(0)
     assert len(calls) == 1
+
+
+async def test_pieces_of_any_kind_are_joined_as_they_were_when_they_were_written():
+    _, calls, (wire,) = wires(1)
+    buffer = bytearray(b"a")
+    wire.write(memoryview(buffer))
+    wire.write(memoryview(b"b"))
+    buffer[0] = 0x78
+    await asyncio.sleep(0)
+    assert calls == [("write", b"ab")]
+
+
+async def test_many_small_pieces_of_a_turn_are_sent_in_order_and_copied_a_bounded_number_of_times():
+    _, calls, (wire,) = wires(1)
+    pieces = [b"%05d" % number * 100 for number in range(200)]
+    for piece in pieces:
+        wire.write(piece)
+    await asyncio.sleep(0)
+    assert b"".join(data for _, data in calls) == b"".join(pieces)
+    assert max(len(data) for _, data in calls) <= 16_384
