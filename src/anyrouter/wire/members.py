@@ -63,7 +63,8 @@ class Members:
     def __init__(self, text: bytes) -> None:
         try:
             self.values = _decode_members(text) if len(text) <= _UNCOUNTED_BYTES else _decode_counted(text)
-            check_utf8(text)
+            if not text.isascii():
+                check_utf8(text)
         except UnicodeDecodeError as error:
             raise NotJson(f"the body is not UTF-8 (byte {error.start})") from None
         except msgspec.ValidationError:
@@ -117,11 +118,13 @@ class Members:
         """The text with one member's value replaced, as `edit` gives it."""
         at, start, end = 0, -1, -1
         for key, raw in self.values.items():
-            size = memoryview(raw).nbytes
             at += len(key) + 4
             if key == name:
-                start, end = at, at + size
-            at += size
+                start = at
+                at += len(memoryview(raw))
+                end = at
+            else:
+                at += len(memoryview(raw))
         text = self.text
         if start < 0 or at + 1 != len(text):  # spaced, escaped or repeated
             return self.edit({name: value})

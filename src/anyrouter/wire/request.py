@@ -131,7 +131,7 @@ def estimate_input(members: Members, names: tuple[str, ...]) -> int:
     values, size = members.values, 0
     for name in names:
         if name in values:
-            size += memoryview(values[name]).nbytes
+            size += len(memoryview(values[name]))
     return estimate_tokens(size)
 
 

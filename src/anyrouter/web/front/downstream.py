@@ -56,12 +56,8 @@ class ConnectionDownstream:
         connection = self.connection
         if connection is None or self._form != _FRESH:
             return
-        parts: list[bytes | memoryview]
-        if isinstance(body, bytes):
-            size, parts = len(body), [body]
-        else:
-            parts = list(body)
-            size = sum(map(len, parts))
+        parts = (body,) if isinstance(body, bytes) else body
+        size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         fate = _CLOSE if connection.is_last else _KEEP_ALIVE if self._is_http10 else b""
         opening = b"%b%b%b%bContent-Length: %d\r\n\r\n" % (_STATUS_LINES[status], head, connection.state.date_line, fate, size)
         if size <= JOINED_BYTES:
