@@ -208,6 +208,7 @@ def _api_ports(
         presets=services.presets,
         budgets=services.budgets,
         credits=services.credits,
+        credentials=services.credentials,
         audit=services.audit,
         denials=services.denials,
         idempotency=services.idempotency,

@@ -186,6 +186,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         idempotency=services.idempotency,
         budgets=services.budgets,
         credits=services.credits,
+        credentials=services.credentials,
         stats=stats,
         limit_state=RateLimiter().peek,
         store=storage.health,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.web.api.account import AccountRoutes
+from anyrouter.web.api.byok import ByokRoutes
 from anyrouter.web.api.catalogue import CatalogueRoutes
 from anyrouter.web.api.edge import ROOT, Edge
 from anyrouter.web.api.errors import add_handlers
@@ -45,6 +46,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         UsageRoutes(ports),
         AccountRoutes(ports),
         MoneyRoutes(ports),
+        ByokRoutes(ports),
         HealthRoutes(ports, reach),
         MetricsRoutes(ports),
         OpenApiRoutes(ports, routes),

@@ -9,6 +9,7 @@ from typing import Protocol
 from anyrouter.control.audit import AuditService
 from anyrouter.control.budgets import BudgetService
 from anyrouter.control.catalogue_state import CatalogueState
+from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
 from anyrouter.control.denials import DenialLog
 from anyrouter.control.idempotency import IdempotencyService
@@ -90,6 +91,7 @@ class ApiPorts:
     presets: PresetService
     budgets: BudgetService
     credits: CreditService
+    credentials: CredentialService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService

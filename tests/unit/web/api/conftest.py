@@ -26,6 +26,7 @@ def ports() -> ApiPorts:
         idempotency=nothing,
         budgets=nothing,
         credits=nothing,
+        credentials=nothing,
         stats=RelayStats(),
         limit_state=RateLimiter().peek,
         store=nothing,
