@@ -32,6 +32,11 @@ def print_lines(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
+def print_text(text: str) -> None:
+    """A text as it is, without a line end of its own: part of a file."""
+    sys.stdout.write(text)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """A table on a terminal, tab-separated lines with a head elsewhere; `empty` (to standard error) when there are no rows."""
     cells = [["" if value is None else str(value) for value in row] for row in rows]

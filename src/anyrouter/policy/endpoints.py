@@ -99,6 +99,7 @@ _ROWS = (
     Endpoint(path="byok/{id}", scope=scopes.ADMIN_BYOK, changes_by="DELETE"),
     Endpoint(path="byok/{id}/test", scope=scopes.ADMIN_BYOK, changes_by="POST"),
     Endpoint(path="activity", scope=scopes.USAGE_READ),
+    Endpoint(path="audit", scope=scopes.ADMIN_ORG),
     Endpoint(path="key", scope=None),
     Endpoint(path="auth/key", scope=None),
     Endpoint(path="health", scope=None, is_public=True),

@@ -20,11 +20,12 @@ def render_csv(items: Sequence[ActivityItem]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows([_render_cell(getattr(item, column)) for column in COLUMNS] for item in items)
+    writer.writerows([render_cell(getattr(item, column)) for column in COLUMNS] for item in items)
     return out.getvalue()
 
 
-def _render_cell(value: str | float | None) -> str:
+def render_cell(value: str | float | None) -> str:
+    """One value as a text that a spreadsheet shows and does not run."""
     if value is None:
         return ""
     if isinstance(value, float):

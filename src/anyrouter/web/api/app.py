@@ -9,6 +9,7 @@ from starlette.responses import Response
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.web.api.account import AccountRoutes
+from anyrouter.web.api.audit import AuditRoutes
 from anyrouter.web.api.byok import ByokRoutes
 from anyrouter.web.api.catalogue import CatalogueRoutes
 from anyrouter.web.api.edge import ROOT, Edge
@@ -47,6 +48,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         AccountRoutes(ports),
         MoneyRoutes(ports),
         ByokRoutes(ports),
+        AuditRoutes(ports),
         HealthRoutes(ports, reach),
         MetricsRoutes(ports),
         OpenApiRoutes(ports, routes),
