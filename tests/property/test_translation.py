@@ -1,7 +1,6 @@
 """Chat completions to and from the form: every split of a stream gives the same events, and what is translated keeps its meaning."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,9 +15,9 @@ from anyrouter.wire.form.parts import Audio, Document, Image, Part, Reasoning, R
 from anyrouter.wire.form.reply import Candidate, FinishReason, Reply
 from anyrouter.wire.form.request import Message, OutputFormat, Request
 from anyrouter.wire.form.text import EMPTY, quote, unquote
-from anyrouter.wire.form.tools import ChoiceMode, Tool, ToolChoice
+from anyrouter.wire.form.tools import ChoiceMode, ToolChoice
 from anyrouter.wire.form.warnings import Warnings
-from anyrouter.wire.reply import CostFields, InvalidReply, Naming
+from anyrouter.wire.reply import InvalidReply, Naming
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
 from anyrouter.wire.translation.openai.reply_decoder import decode_response
 from anyrouter.wire.translation.openai.reply_encoder import encode_response
@@ -26,21 +25,29 @@ from anyrouter.wire.translation.openai.request_decoder import decode_request
 from anyrouter.wire.translation.openai.request_encoder import encode_request
 from anyrouter.wire.translation.openai.stream_decoder import OpenAIStreamDecoder
 from anyrouter.wire.translation.openai.stream_encoder import OpenAIStreamEncoder
+from support.form_values import (
+    COST,
+    base64,
+    decode_stream,
+    make_arguments,
+    make_functions,
+    make_json,
+    make_sources,
+    make_texts,
+    names,
+    numbers,
+    read_golden_streams,
+    read_literals,
+    schemas,
+)
 from support.streams import cut
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "openai"
-STREAMS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.sse"))}
+STREAMS = read_golden_streams("openai")
 EVERY_TRAIT = frozenset({"developer_role", "cache_control", "reasoning_details", "sampling_extras", "file_url", "tool_images"})
-COST = CostFields(cost=b"0")
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    decoder = OpenAIStreamDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    try:
-        return events + decoder.eof()
-    except msgspec.DecodeError:
-        return events  # it was cut within an event
+    return decode_stream(OpenAIStreamDecoder(), pieces)
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -58,13 +65,11 @@ def test_a_stream_cut_into_any_pieces_gives_the_same_events(name: str, data: st.
     assert events_of(cut(stream, places)) == events_of([stream])
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(['"content":"', "data:", "[DONE]", "\\", "\n\n"])
+texts = make_texts('"content":"', "data:", "[DONE]", "\\", "\n\n")
 filled = texts.filter(bool)
 literals = st.builds(quote, texts)
 filled_literals = st.builds(quote, filled)
-names = st.text("abcdefgh_0123", min_size=1, max_size=8)
-base64 = st.sampled_from(["AAAA", "aGk=", "/9j/4AAQ"]).map(quote)
-arguments = st.dictionaries(names, st.integers() | texts, max_size=3).map(lambda value: json.dumps(value, ensure_ascii=False))
+arguments = make_arguments(texts)
 
 deltas = st.fixed_dictionaries(
     {},
@@ -189,7 +194,7 @@ def _said(rows: list[tuple[Any, ...]]) -> dict[tuple[int, str], list[Any]]:
     return {key: value if key[1] == "ToolCall" else ["".join(value)] for key, value in said.items() if any(value)}
 
 
-sources = st.builds(Source, data=base64, media_type=st.just("image/png")) | st.builds(Source, url=st.just("https://example.com/ü.png"))
+sources = make_sources()
 user_parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, literals),
     st.builds(Image, sources, st.sampled_from([None, "low", "high"])),
@@ -235,16 +240,7 @@ conversations = st.builds(
     st.lists(messages, min_size=1, max_size=5),
     st.lists(st.none() | results, min_size=5, max_size=5),
 )
-numbers = st.floats(-2, 2, allow_nan=False)
-closed = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}},"required":["x"],"additionalProperties":false}'))
-schemas = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}}}'))
-functions = st.builds(Tool, names, st.none() | literals, schemas, st.sampled_from([None, False])) | st.builds(
-    Tool,
-    names,
-    st.none() | literals,
-    closed,
-    st.just(True),  # noqa: FBT003 -- Tool's members by position
-)
+functions = make_functions(literals)
 requests = st.builds(
     Request,
     dialect=st.just("openai"),
@@ -278,7 +274,7 @@ def test_a_request_that_is_encoded_and_decoded_asks_the_same(request: Request) -
     found = decode_request(ClientRequest(values=values, model="up", is_streamed=request.is_streamed), warnings)
     assert warnings.found == {}
     assert found.extra == {}
-    assert _plain(found) == _plain(msgspec.structs.replace(request, messages=_merged(request.messages)))
+    assert read_literals(found) == read_literals(msgspec.structs.replace(request, messages=_merged(request.messages)))
 
 
 def _merged(conversation: list[Message]) -> list[Message]:
@@ -291,29 +287,17 @@ def _merged(conversation: list[Message]) -> list[Message]:
     return merged
 
 
-def _plain(value: Any) -> Any:
-    """A value of the form with its literals read, so that spellings do not count."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    if isinstance(value, msgspec.Struct):
-        return {"": type(value).__name__, **{name: _plain(getattr(value, name)) for name in value.__struct_fields__}}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 @settings(max_examples=150)
 @given(answers, st.sampled_from(list(FinishReason)))
 def test_an_answer_that_is_encoded_and_decoded_says_the_same(parts: list[Part], finish: FinishReason) -> None:
     reply = Reply(candidates=[Candidate(parts=parts, finish=finish, native_finish="n")])
     found = decode_response(encode_response(reply, client(), NO_USAGE, COST)).candidates[0]
     has_calls = any(isinstance(part, ToolCall) for part in parts)
-    assert _plain(found.parts) == _plain([part for part in parts if getattr(part, "text", None) != EMPTY])
+    assert read_literals(found.parts) == read_literals([part for part in parts if getattr(part, "text", None) != EMPTY])
     assert found.finish is (FinishReason.TOOL_CALLS if has_calls and finish is FinishReason.STOP else finish)
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.just("type"), inner, max_size=3),
-)
+json_values = make_json(texts, "type")
 members = st.sampled_from(
     [
         "messages",

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from anyrouter.wire.form.reply import Candidate, FinishReason, Reply
 from anyrouter.wire.form.request import Request
 from anyrouter.wire.form.text import quote, unquote
 from anyrouter.wire.form.warnings import Warnings
-from anyrouter.wire.reply import CostFields, InvalidReply, Naming
+from anyrouter.wire.reply import InvalidReply, Naming
 from anyrouter.wire.translation.anthropic.reply_decoder import decode_response
 from anyrouter.wire.translation.anthropic.reply_encoder import encode_response
 from anyrouter.wire.translation.anthropic.request_decoder import decode_request
@@ -27,20 +26,22 @@ from anyrouter.wire.translation.anthropic.request_encoder import encode_request
 from anyrouter.wire.translation.anthropic.stream_decoder import AnthropicStreamDecoder
 from anyrouter.wire.translation.anthropic.stream_encoder import AnthropicStreamEncoder
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
+from support.form_values import (
+    COST,
+    decode_stream,
+    make_arguments,
+    make_json,
+    make_texts,
+    names,
+    read_golden_streams,
+)
 from support.streams import cut
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "anthropic"
-STREAMS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.sse"))}
-COST = CostFields(cost=b"0")
+STREAMS = read_golden_streams("anthropic")
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    decoder = AnthropicStreamDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    try:
-        return events + decoder.eof()
-    except InvalidReply:
-        return events  # it was cut within an event
+    return decode_stream(AnthropicStreamDecoder(), pieces)
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -60,10 +61,7 @@ def test_a_stream_cut_into_any_pieces_gives_the_same_events(name: str, data: st.
 
 # What upstreams stream
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(
-    ['"text":"', "data:", "event: ping\n\n", "\\", "\n\n"]
-)
-names = st.text("abcdefgh_0123", min_size=1, max_size=8)
+texts = make_texts('"text":"', "data:", "event: ping\n\n", "\\", "\n\n")
 objects = st.dictionaries(names, st.integers() | texts, max_size=3)
 WEB = {"type": "web_search_result_location", "cited_text": "x", "encrypted_index": "e", "title": None, "url": "https://e.com"}
 PAGES = {
@@ -277,7 +275,7 @@ def test_a_stream_and_the_same_reply_at_once_say_the_same(told: list[Any], stop_
 
 literals = st.builds(quote, texts)
 filled = st.builds(quote, texts.filter(lambda text: text.strip()))
-arguments = objects.map(lambda value: json.dumps(value, ensure_ascii=False))
+arguments = make_arguments(texts)
 answers: st.SearchStrategy[Part] = st.one_of(
     st.builds(
         Text,
@@ -525,16 +523,13 @@ def test_a_request_that_goes_through_the_form_keeps_its_meaning(body: dict[str, 
     assert not has_late_system or any(code == "changed_role" for code, _ in warnings.found)
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | texts
-    | st.sampled_from(["text", "image", "tool_use", "tool_result", "thinking", "document"]),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(names | st.sampled_from(["type", "text", "source", "content", "role"]), inner, max_size=3)
-    ),
+json_values = make_json(
+    texts | st.sampled_from(["text", "image", "tool_use", "tool_result", "thinking", "document"]),
+    "type",
+    "text",
+    "source",
+    "content",
+    "role",
 )
 members = st.sampled_from(
     [

@@ -3,10 +3,8 @@
 import json
 from base64 import b64encode
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,16 +23,23 @@ from anyrouter.wire.translation.bedrock.reply_decoder import decode_response
 from anyrouter.wire.translation.bedrock.request_encoder import encode_request
 from anyrouter.wire.translation.bedrock.stream_decoder import BedrockStreamDecoder
 from anyrouter.wire.translation.codec import UpstreamModel
+from support.form_values import (
+    decode_stream,
+    make_compact_arguments,
+    make_json,
+    make_texts,
+    names,
+    read_golden_streams,
+    read_literals,
+)
 from support.streams import cut
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "bedrock"
-STREAMS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.bin"))}
+STREAMS = read_golden_streams("bedrock", "bin")
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    decoder = BedrockStreamDecoder()
-    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.eof()
+    return decode_stream(BedrockStreamDecoder(), pieces)
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -52,10 +57,9 @@ def test_a_stream_cut_into_any_pieces_gives_the_same_events(name: str, data: st.
     assert events_of(cut(stream, places)) == events_of([stream])
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(['"text":"', "\\", "\n\n", " "])
+texts = make_texts('"text":"', "\\", "\n\n", " ")
 filled = texts.filter(lambda text: bool(text.strip()))
 literals = st.builds(quote, filled)
-names = st.text("abcdefgh_0123", min_size=1, max_size=8)
 blobs = st.binary(max_size=5).map(lambda value: b64encode(value).decode())
 deltas = st.one_of(
     st.fixed_dictionaries({"text": texts}),
@@ -159,7 +163,7 @@ def test_a_changed_byte_never_passes_for_an_event(name: str, data: st.DataObject
 
 
 sources = st.builds(Source, data=st.sampled_from(["AAAA", "aGk="]).map(quote), media_type=st.just("image/png"))
-arguments = st.dictionaries(names, st.integers() | texts, max_size=3).map(lambda value: msgspec.json.encode(value).decode())
+arguments = make_compact_arguments(texts)
 user_parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, literals),
     st.builds(Image, sources),
@@ -248,13 +252,7 @@ def test_an_answer_that_is_sent_back_is_what_it_was(parts: list[Part]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    if isinstance(value, ToolCall):
-        return [value.id, value.name, json.loads(value.arguments)]
-    if isinstance(value, msgspec.Struct):
-        return {"": type(value).__name__, **{name: _plain(getattr(value, name)) for name in value.__struct_fields__}}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return read_literals(value, lambda part: [part.id, part.name, json.loads(part.arguments)] if isinstance(part, ToolCall) else None)
 
 
 @settings(max_examples=100)
@@ -271,13 +269,7 @@ def test_ids_fit_and_stay_apart(ids: list[str]) -> None:
     )
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | texts,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(names | st.sampled_from(["output", "message", "content", "text", "toolUse"]), inner, max_size=3)
-    ),
-)
+json_values = make_json(texts, "output", "message", "content", "text", "toolUse")
 
 
 @settings(max_examples=150)

@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -32,7 +31,7 @@ from anyrouter.wire.form.text import EMPTY, quote, unquote
 from anyrouter.wire.form.tools import ChoiceMode, Tool, ToolChoice
 from anyrouter.wire.form.warnings import Warnings
 from anyrouter.wire.gemini_array import ArrayStream
-from anyrouter.wire.reply import CostFields, InvalidReply, Naming
+from anyrouter.wire.reply import InvalidReply, Naming
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
 from anyrouter.wire.translation.gemini.reply_decoder import decode_response
 from anyrouter.wire.translation.gemini.reply_encoder import encode_response
@@ -42,20 +41,26 @@ from anyrouter.wire.translation.gemini.signatures import read_signature, write_s
 from anyrouter.wire.translation.gemini.stream_decoder import GeminiStreamDecoder
 from anyrouter.wire.translation.gemini.stream_encoder import GeminiStreamEncoder
 from anyrouter.wire.translation.stream import TranslatedStream
+from support.form_values import (
+    COST,
+    base64,
+    decode_stream,
+    make_compact_arguments,
+    make_json,
+    make_sources,
+    make_texts,
+    names,
+    read_golden_streams,
+    read_literals,
+    schemas,
+)
 from support.streams import cut
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "gemini"
-STREAMS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.sse"))}
-COST = CostFields(cost=b"0")
+STREAMS = read_golden_streams("gemini")
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    decoder = GeminiStreamDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    try:
-        return events + decoder.eof()
-    except msgspec.DecodeError:
-        return events  # it was cut within an event
+    return decode_stream(GeminiStreamDecoder(), pieces)
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
@@ -73,16 +78,12 @@ def test_a_stream_cut_into_any_pieces_gives_the_same_events(name: str, data: st.
     assert events_of(cut(stream, places)) == events_of([stream])
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(
-    ['"text":"', "data:", "\\", "\r\n\r\n", "{", '{"a":1}']
-)
+texts = make_texts('"text":"', "data:", "\\", "\r\n\r\n", "{", '{"a":1}')
 filled = texts.filter(bool)
 literals = st.builds(quote, texts)
 filled_literals = st.builds(quote, filled)
-names = st.text("abcdefgh_0123", min_size=1, max_size=8)
 proofs = st.binary(min_size=1, max_size=9).map(lambda value: b64encode(value).decode())
-base64 = st.sampled_from(["AAAA", "aGk=", "/9j/4AAQ"]).map(quote)
-arguments = st.dictionaries(names, st.integers() | texts, max_size=3).map(lambda value: msgspec.json.encode(value).decode())
+arguments = make_compact_arguments(texts)
 
 told_parts = st.one_of(
     st.fixed_dictionaries({"text": texts}, optional={"thought": st.booleans(), "thoughtSignature": proofs}),
@@ -275,9 +276,7 @@ def _halves(text: str) -> list[msgspec.Raw]:
     return [quote(piece) for piece in (text[: len(text) // 2], text[len(text) // 2 :]) if piece]
 
 
-sources = st.builds(Source, data=base64, media_type=st.just("image/png")) | st.builds(
-    Source, url=st.just("https://example.com/ü.png"), media_type=st.just("image/png")
-)
+sources = make_sources(media_type="image/png")
 user_parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, filled_literals),
     st.builds(Image, sources),
@@ -310,7 +309,6 @@ conversations = st.builds(
     st.lists(user_parts, min_size=1, max_size=3),
     st.lists(turns, max_size=4),
 )
-schemas = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}}}'))
 requests = st.builds(
     Request,
     dialect=st.just("gemini"),
@@ -360,16 +358,16 @@ def _as_answered(conversation: list[Message]) -> list[Message]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of the form with its literals read, so that spellings do not count; of a tool's answer what its text says as JSON."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    if isinstance(value, ToolResult):
-        return ["ToolResult", value.name, value.is_error, *(_plain_answer(part) for part in value.parts)]
-    if isinstance(value, ToolCall):
-        return ["ToolCall", value.id, value.name, json.loads(value.arguments), value.signature]
-    if isinstance(value, msgspec.Struct):
-        return {"": type(value).__name__, **{name: _plain(getattr(value, name)) for name in value.__struct_fields__}}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    """A value of the form with its literals read; of a tool's answer what its text says as JSON."""
+    return read_literals(value, _read_tools)
+
+
+def _read_tools(part: Any) -> Any:
+    if isinstance(part, ToolResult):
+        return ["ToolResult", part.name, part.is_error, *(_plain_answer(inner) for inner in part.parts)]
+    if isinstance(part, ToolCall):
+        return ["ToolCall", part.id, part.name, json.loads(part.arguments), part.signature]
+    return None
 
 
 def _plain_answer(part: Any) -> Any:
@@ -379,10 +377,7 @@ def _plain_answer(part: Any) -> Any:
     return json.loads(text) if text.startswith("{") and text.endswith("}") else text
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.sampled_from(["parts", "text", "role"]), inner, max_size=3),
-)
+json_values = make_json(texts, "parts", "text", "role")
 members = st.sampled_from(
     [
         "contents", "tools", "toolConfig", "tool_config", "generationConfig", "generation_config", "systemInstruction", "safetySettings",

@@ -1,7 +1,6 @@
 """Responses to and from the form: every split of a stream gives the same events, and what is translated keeps its meaning."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,9 +29,9 @@ from anyrouter.wire.form.reasoning import ReasoningOptions
 from anyrouter.wire.form.reply import Candidate, FinishReason, Reply
 from anyrouter.wire.form.request import Message, OutputFormat, Request
 from anyrouter.wire.form.text import EMPTY, quote, unquote
-from anyrouter.wire.form.tools import ChoiceMode, CustomTool, Tool, ToolChoice
+from anyrouter.wire.form.tools import ChoiceMode, CustomTool, ToolChoice
 from anyrouter.wire.form.warnings import Warnings
-from anyrouter.wire.reply import CostFields, InvalidReply, Naming
+from anyrouter.wire.reply import InvalidReply, Naming
 from anyrouter.wire.translation.codec import ClientRequest, ReplyContext, UpstreamModel
 from anyrouter.wire.translation.responses.reply_decoder import decode_response
 from anyrouter.wire.translation.responses.reply_encoder import encode_response
@@ -40,12 +39,25 @@ from anyrouter.wire.translation.responses.request_decoder import decode_request
 from anyrouter.wire.translation.responses.request_encoder import encode_request
 from anyrouter.wire.translation.responses.stream_decoder import ResponsesStreamDecoder
 from anyrouter.wire.translation.responses.stream_encoder import ResponsesStreamEncoder
+from support.form_values import (
+    COST,
+    base64,
+    decode_stream,
+    make_arguments,
+    make_functions,
+    make_json,
+    make_sources,
+    make_texts,
+    names,
+    numbers,
+    read_golden_streams,
+    read_literals,
+    schemas,
+)
 from support.streams import cut
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "responses"
-STREAMS = {path.stem: path.read_bytes() for path in sorted(GOLDEN.glob("*.sse"))}
+STREAMS = read_golden_streams("responses")
 OPENAI, ANTHROPIC = "openai-responses-v1", "anthropic-claude-v1"
-COST = CostFields(cost=b"0")
 
 
 def context() -> ReplyContext:
@@ -54,12 +66,7 @@ def context() -> ReplyContext:
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    decoder = ResponsesStreamDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    try:
-        return events + decoder.eof()
-    except msgspec.DecodeError:
-        return events  # it was cut within an event
+    return decode_stream(ResponsesStreamDecoder(), pieces)
 
 
 @pytest.mark.parametrize("name", ["stream_interleaved", "stream_refusal", "stream_error_flat"])
@@ -78,12 +85,10 @@ def test_a_stream_cut_into_any_pieces_gives_the_same_events(name: str, data: st.
     assert events_of(cut(stream, places)) == events_of([stream])
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.sampled_from(['"delta":"', "data:", "[DONE]", "\\", "\n\n"])
+texts = make_texts('"delta":"', "data:", "[DONE]", "\\", "\n\n")
 filled = texts.filter(bool)
 literals = st.builds(quote, texts)
-names = st.text("abcdefgh_0123", min_size=1, max_size=8)
-base64 = st.sampled_from(["AAAA", "aGk=", "/9j/4AAQ"]).map(quote)
-arguments = st.dictionaries(names, st.integers() | texts, max_size=3).map(lambda value: json.dumps(value, ensure_ascii=False))
+arguments = make_arguments(texts)
 
 # What an upstream may send, in whatever order: some of it makes sense.
 items = st.fixed_dictionaries(
@@ -147,7 +152,7 @@ def test_whatever_an_upstream_sends_the_events_keep_their_order(told: list[dict[
     assert b"".join([one_by_one.encode([event]) for event in events[:-1]]) == out
 
 
-sources = st.builds(Source, data=base64, media_type=st.just("image/png")) | st.builds(Source, url=st.just("https://example.com/ü.png"))
+sources = make_sources()
 images = st.builds(Image, sources, st.sampled_from([None, "low", "high"]))
 user_parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Text, literals),
@@ -190,16 +195,7 @@ messages = st.one_of(
     st.builds(Message, st.just("assistant"), own_answers),
     st.builds(Message, st.just("tool"), results),
 )
-closed = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}},"required":["x"],"additionalProperties":false}'))
-schemas = st.just(msgspec.Raw(b'{"type":"object","properties":{"x":{"type":"string"}}}'))
-numbers = st.floats(-2, 2, allow_nan=False)
-function_tools = st.builds(Tool, names, st.none() | literals, schemas, st.sampled_from([None, False])) | st.builds(
-    Tool,
-    names,
-    st.none() | literals,
-    closed,
-    st.just(True),  # noqa: FBT003 -- Tool's members by position
-)
+function_tools = make_functions(literals)
 tools = function_tools | st.builds(CustomTool, names, st.none() | literals)
 requests = st.builds(
     Request,
@@ -231,11 +227,11 @@ def test_a_request_that_is_encoded_and_decoded_asks_the_same(request: Request) -
     values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     found = decode_request(ClientRequest(values=values, model="up", is_streamed=request.is_streamed), warnings)
     assert warnings.found == {}
-    again = _plain(found)
+    again = read_literals(found)
     del again["told"]
     if request.reasoning is None:
         del again["reasoning"]  # encrypted reasoning is asked for where the conversation holds some
-    expected = _plain(msgspec.structs.replace(request, messages=_merged(request.messages)))
+    expected = read_literals(msgspec.structs.replace(request, messages=_merged(request.messages)))
     assert {name: value for name, value in expected.items() if name in again} == again | {"": "Request"}
 
 
@@ -251,15 +247,6 @@ def _merged(conversation: list[Message]) -> list[Message]:
         else:
             merged.append(Message(message.role, parts))
     return merged
-
-
-def _plain(value: Any) -> Any:
-    """A value of the form with its literals read, so that spellings do not count."""
-    if isinstance(value, msgspec.Raw):
-        return msgspec.json.decode(value)
-    if isinstance(value, msgspec.Struct):
-        return {"": type(value).__name__, **{name: _plain(getattr(value, name)) for name in value.__struct_fields__}}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 answers = st.lists(own_reasoning | foreign_reasoning | said | functions, max_size=6).map(numbered)
@@ -278,7 +265,7 @@ def test_an_answer_that_is_encoded_and_decoded_says_the_same(parts: list[Part], 
 def without_ids(parts: list[Part]) -> list[Any]:
     """The parts without the ids of their items, which are the gateway's own where the upstream gave none; its proofs keep theirs."""
     told = [msgspec.structs.replace(part, id=None) if isinstance(part, Reasoning) and part.format != ANTHROPIC else part for part in parts]
-    return _plain([msgspec.structs.replace(part, item_id=None) if isinstance(part, ToolCall) else part for part in told])
+    return read_literals([msgspec.structs.replace(part, item_id=None) if isinstance(part, ToolCall) else part for part in told])
 
 
 def stream_of(parts: list[Part], finish: FinishReason, pieces: int) -> list[Event]:
@@ -342,12 +329,7 @@ def collected(events: list[Event]) -> list[Part]:
     return found
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | texts,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(names | st.sampled_from(["type", "role", "content", "output"]), inner, max_size=3)
-    ),
-)
+json_values = make_json(texts, "type", "role", "content", "output")
 kinds = st.sampled_from(["message", "reasoning", "function_call", "function_call_output", "item_reference", "additional_tools", "x"])
 any_items = st.builds(lambda kind, told: {**told, "type": kind}, kinds, st.dictionaries(names, json_values, max_size=3)) | json_values
 members = st.sampled_from(
