@@ -38,7 +38,7 @@ class HttpCredentialProbe:
 
     async def probe(self, provider: Provider, credential: ProviderCredential, secret: Secret) -> Probed:
         """See the port."""
-        upstream = _make_upstream(provider, credential, secret)
+        upstream = make_upstream(provider, credential, secret)
         if upstream is None:
             return Probed(is_ok=False, status=None, latency_ms=0, message="The provider's address has changed: enter the secret again.")
         started_s = time.monotonic()
@@ -75,7 +75,7 @@ class HttpCredentialProbe:
         return True, HTTPStatus.OK, "A token was bought, the credential is good. The provider itself was not asked."
 
 
-def _make_upstream(provider: Provider, credential: ProviderCredential, secret: Secret) -> Upstream | None:
+def make_upstream(provider: Provider, credential: ProviderCredential, secret: Secret) -> Upstream | None:
     """The credential as an upstream; None where its address is not the one any more that the secret was entered for."""
     base_url = locate(provider, credential.base_url, credential.variables)
     if name_place(base_url) != credential.host:

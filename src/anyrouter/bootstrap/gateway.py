@@ -14,6 +14,7 @@ import uvloop
 
 from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
+from anyrouter.bootstrap.byok import QuarantineNotes, TenantUpstreams
 from anyrouter.bootstrap.chores import Chore, keep_doing
 from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.money import make_holds
@@ -22,6 +23,7 @@ from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.bootstrap.services import Services, make_services, wall_clock
 from anyrouter.bootstrap.target_facts import KnownTargets
+from anyrouter.bootstrap.tenant_client import make_guard
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.first_use import FirstUses
@@ -37,6 +39,7 @@ from anyrouter.policy.succession import RetryPolicy
 from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.limiter import RateLimiter
 from anyrouter.relay.outbox import Outbox
+from anyrouter.relay.ports import Origin
 from anyrouter.relay.relay import Relay
 from anyrouter.relay.replay import Replay
 from anyrouter.relay.stats import RelayStats
@@ -55,6 +58,7 @@ FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
 _TICK_S = 1.0
 _GRANTS_EVERY_S = 300.0
+_QUARANTINE_EVERY_S = 5.0
 _FORGETTING_EVERY_S = 3600.0
 _log = structlog.get_logger(__name__)
 
@@ -87,7 +91,7 @@ def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
 
 async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
     prices = Prices(settings)
-    async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(outbox := Outbox()) as client:
+    async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(settings, outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
         prices.add_client(client)
         authorizations = Authorizations(settings.upstreams, client)
@@ -96,6 +100,9 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
         await tenants.read()
         services = make_services(storage, settings)
+        tenant_upstreams = TenantUpstreams(services.vault, client)
+        tenant_upstreams.update(tenants.current.credentials)
+        prices.add_tenants(tenant_upstreams.by_environment)
         first_key = await _make_first_key(storage, services)
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
@@ -146,8 +153,21 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
         first_uses = FirstUses(store=storage.keys, notices=storage.key_use, clock=wall_clock)
         storage.watch.subscribe(first_uses.wake)
-        probing = [*_probe(settings, relay, client), *map(keep_doing, _list_chores(services)), first_uses.run()]
-        async with contextlib.aclosing(services), _beside(storage, tenants, authenticator, relay, replay, prices, authorizations, probing):
+        notes = QuarantineNotes(storage.credentials, relay.health, tenant_upstreams.find)
+        probing = [
+            keep_doing(Chore(name="quarantine", interval_s=_QUARANTINE_EVERY_S, work=notes.write)),
+            *_probe(settings, relay, client),
+            *map(keep_doing, _list_chores(services)),
+            first_uses.run(),
+        ]
+
+        def take_tenants() -> None:
+            if tenant_upstreams.update(tenants.current.credentials):
+                prices.add_tenants(tenant_upstreams.by_environment)
+                relay.snapshot = prices.snapshot()
+
+        beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, authorizations, probing)
+        async with contextlib.aclosing(services), beside:
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
             gc.collect()
@@ -204,6 +224,7 @@ def _api_ports(
     return ApiPorts(
         authenticator=authenticator,
         keys=storage.keys,
+        key_service=services.keys,
         ledger=storage.reader,
         presets=services.presets,
         budgets=services.budgets,
@@ -257,8 +278,14 @@ async def _sandbox() -> AsyncIterator[SandboxServer]:
 
 
 @contextlib.asynccontextmanager
-async def _client(outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
-    client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ), outbox=outbox)
+async def _client(settings: Settings, outbox: Outbox) -> AsyncIterator[HttpUpstreamClient]:
+    judge = make_guard(settings.byok.allowed_hosts)
+
+    def guard(origin: Origin, address: str) -> bool:
+        """The operator's own upstreams may be anywhere; what a tenant named is at public addresses."""
+        return not origin.is_guarded or judge(origin, address)
+
+    client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ), outbox=outbox, guard=guard)
     try:
         yield client
     finally:
@@ -284,6 +311,7 @@ def _probe(settings: Settings, relay: Relay, client: HttpUpstreamClient) -> list
 async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     storage: ServingStorage,
     tenants: TenantReader,
+    take_tenants: Callable[[], None],
     authenticator: Authenticator,
     relay: Relay,
     replay: Replay,
@@ -292,20 +320,14 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     probing: Sequence[Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
     """What runs beside the requests: the second's tick, changed keys and environments, changed prices, tokens to be bought."""
-    reading: set[asyncio.Task[None]] = set()
-
-    async def read_tenants() -> None:
-        try:
-            await tenants.read()
-        except StorageUnavailable as error:
-            _log.warning("tenants_not_read", reason=error.internal)
-        authenticator.forget()
 
     def on_change(_organisations: frozenset[str]) -> None:
         authenticator.forget()
-        task = asyncio.get_running_loop().create_task(read_tenants())
-        reading.add(task)
-        task.add_done_callback(reading.discard)
+        tenants.wake()
+
+    def on_tenants() -> None:
+        take_tenants()
+        authenticator.forget()
 
     def on_prices() -> None:
         relay.snapshot = prices.snapshot()
@@ -318,13 +340,15 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
             replay.tick()
 
     storage.watch.subscribe(on_change)
-    tasks = [asyncio.create_task(tick()), asyncio.create_task(prices.keep_current(on_prices)), *map(asyncio.create_task, probing)]
+    tenants.wake()  # something may have changed between the first reading and now
+    beside = (tick(), tenants.keep_current(on_tenants), prices.keep_current(on_prices), *probing)
+    tasks = [asyncio.create_task(work) for work in beside]
     try:
         yield
     finally:
-        for task in (*tasks, *reading):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, *reading, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await authorizations.aclose()
 
 

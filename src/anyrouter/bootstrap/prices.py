@@ -52,6 +52,7 @@ class Prices:
         self._sandbox: tuple[Upstream, ...] = ()
         self._sandbox_port = 0
         self._on_change: Callable[[], None] = lambda: None
+        self._tenants: Mapping[str, tuple[Upstream, ...]] = {}
         self.catalogue = self._compose()
 
     def add_sandbox(self, port: int) -> None:
@@ -69,11 +70,20 @@ class Prices:
         configured = self._configured.items()
         self._configured = {name: replace(upstream, authorization=by_upstream.get(name)) for name, upstream in configured}
 
+    def add_tenants(self, by_environment: Mapping[str, tuple[Upstream, ...]]) -> None:
+        """The upstreams of tenants' own accounts are these."""
+        self._tenants = by_environment
+
     def snapshot(self) -> Snapshot:
         """What the data plane routes by."""
         catalogue = self.catalogue
         upstreams = tuple(self._with_discovered(upstream) for upstream in self._configured.values())
-        return Snapshot(upstreams=upstreams + self._sandboxes(), resolve=catalogue.resolve, nearest=catalogue.find_nearest)
+        return Snapshot(
+            upstreams=upstreams + self._sandboxes(),
+            resolve=catalogue.resolve,
+            nearest=catalogue.find_nearest,
+            tenants=self._tenants,
+        )
 
     def is_hidden(self, name: str) -> bool:
         """Whether a model is not to be listed."""
@@ -172,6 +182,7 @@ def _upstream(configured: ConfiguredUpstream) -> Upstream:
         is_open=True,
         variables=configured.variables,
         has_own_address=configured.has_own_address,
+        region=configured.region,
         connect_s=deadlines.connect_s,
         first_byte_s=deadlines.first_byte_s,
         idle_s=deadlines.idle_s,

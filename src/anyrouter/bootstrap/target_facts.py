@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from anyrouter.core.byok import ProviderCredential
 from anyrouter.policy.candidate import NO_FACTS, TargetFacts, list_unsupported
 from anyrouter.policy.route import Target
 from anyrouter.settings.upstreams import Upstream
@@ -19,8 +20,9 @@ class KnownTargets:
         """What is known of a target: its upstream's row, its model's row, and its provider's for the format that it is asked in."""
         known, upstream = target.known, target.upstream
         supported = None if known is None else known.supported_parameters
+        own = upstream.byok
         return replace(
-            self._by_upstream.get(upstream.id, NO_FACTS),
+            self._by_upstream.get(upstream.id, NO_FACTS) if own is None else _read_byok(own, upstream.region),
             supported_parameters=None if supported is None else frozenset(supported),
             unsupported_parameters=list_unsupported(upstream.provider, target.upstream_model, target.way.dialect),
         )
@@ -35,3 +37,8 @@ def _read(upstream: Upstream) -> TargetFacts:
         is_retaining=upstream.is_retaining,
         is_distillable=upstream.is_distillable,
     )
+
+
+def _read_byok(own: ProviderCredential, region: str | None) -> TargetFacts:
+    """Of a tenant's account nobody knows more than its owner says."""
+    return TargetFacts(weight=own.weight, region=region, is_retaining=own.is_retaining, is_byok=True)

@@ -19,7 +19,7 @@ from anyrouter.policy.route import Target
 from anyrouter.wire.failure import MAX_RAW_CHARACTERS, read_failure, scrub
 
 _KEPT_STATUSES = {400: "invalid_parameter", 404: "model_not_found", 413: "body_too_large", 422: "unprocessable"}
-_CREDENTIAL_STATUSES = (401, 402, 403)
+CREDENTIAL_STATUSES = (401, 402, 403)  # what is said to a credential, by the contract
 _OVERLOADED_STATUSES = (503, 529)
 _TOO_MANY, _REQUEST_TIMEOUT, _SERVER_ERROR = 429, 408, 500
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
@@ -150,7 +150,15 @@ def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any
             metadata=metadata,
         )
         return Failure(denied=denied, is_fallback_allowed=True)
-    if status in _CREDENTIAL_STATUSES:
+    if status in CREDENTIAL_STATUSES and target.upstream.byok is not None:
+        message = (
+            f"{name} did not accept your organisation's own credential {target.upstream.byok.name!r} (status {status}). Test it, replace "
+            f"it, or ask {name} about it: POST /byok/{target.upstream.id}/test says more."
+        )
+        metadata.pop("raw")  # providers repeat parts of a credential, and whoever asks need not be its owner
+        denied = Denied(code="byok_credential_rejected", message=message, metadata={**metadata, "credential": target.upstream.id})
+        return Failure(denied=denied, is_fallback_allowed=True)
+    if status in CREDENTIAL_STATUSES:
         # Its text is about the operator's account: not for the client.
         metadata.pop("raw")
         denied = Denied(

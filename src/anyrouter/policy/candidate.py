@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from anyrouter.core.provider import Effect, Provider
+from anyrouter.policy.byok import Turns
 from anyrouter.policy.health import HealthBook, HealthSettings, SteadyHealth, TargetHealth
 from anyrouter.policy.preference import Strategy
 from anyrouter.policy.route import Target
@@ -122,6 +123,7 @@ class Candidates(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     strategy: Strategy
     settled: Selection
     is_steady: bool  # whether the order depends on nothing but health
+    turns: Turns[str] | None = None  # where tenants' credentials of equal order take turns
 
     def shortcut(self, remembered: int = 0) -> Selection | None:
         """The answer for a request without preferences when nothing can change it; None when it has to be thought about.
@@ -163,19 +165,26 @@ def make_candidates(
         == (candidates[0].facts.supported_parameters, candidates[0].facts.unsupported_parameters)
         for candidate in candidates
     )
+    shared = [target.upstream.priority for target in ordered if target.upstream.byok is not None]
+    is_taking_turns = len(set(shared)) < len(shared)
     return Candidates(
         model=ordered[0].model,
         all=candidates,
         strategy=strategy,
         settled=Selection(candidates=candidates, is_settled=True),
-        is_steady=is_alike and strategy is Strategy.PRIORITY,
+        is_steady=is_alike and strategy is Strategy.PRIORITY and not is_taking_turns,
+        turns=Turns() if is_taking_turns else None,
     )
 
 
 def _find_health(target: Target, book: HealthBook, now_s: float) -> TargetHealth:
-    if target.upstream.is_sandbox:
+    upstream = target.upstream
+    if upstream.is_sandbox:
         return SteadyHealth(_STEADY, now_s)
-    return book.find((target.upstream.id, target.upstream_model), now_s)
+    if upstream.byok is not None:
+        # A tenant's account is ill or limited as a whole, and well again as soon as another secret was entered.
+        return book.find((upstream.id, f"seal {upstream.byok.seal_version}"), now_s)
+    return book.find((upstream.id, target.upstream_model), now_s)
 
 
 def list_names(target: Target, region: str | None) -> frozenset[str]:

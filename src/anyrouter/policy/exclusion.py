@@ -18,6 +18,7 @@ def find_reason(candidate: Candidate, preferences: Preferences, parameters: Iter
     """
     return (
         _by_name(candidate, preferences)
+        or _by_region(candidate, preferences)
         or _by_policy(candidate, preferences)
         or _by_price(candidate.target.tariff, preferences.max_price, input_tokens)
         or _by_ability(candidate, preferences, parameters)
@@ -32,6 +33,13 @@ def _by_name(candidate: Candidate, preferences: Preferences) -> str | None:
     if not preferences.is_fallback_allowed and preferences.order and candidate.names.isdisjoint(preferences.order):
         return "allow_fallbacks: not in order"
     return None
+
+
+def _by_region(candidate: Candidate, preferences: Preferences) -> str | None:
+    region = candidate.facts.region
+    if not preferences.regions or candidate.target.upstream.is_sandbox or (region or "").lower() in preferences.regions:
+        return None
+    return f"region: {region or 'unknown'}"
 
 
 def _by_policy(candidate: Candidate, preferences: Preferences) -> str | None:

@@ -86,6 +86,7 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     latency: tuple[Cutoff, ...] = ()
     throughput: tuple[Cutoff, ...] = ()
     byok: Byok | None = None
+    regions: frozenset[str] = frozenset()
     is_hedged: bool | None = None
 
 
@@ -218,6 +219,13 @@ def _choice(field: str, choices: tuple[str, ...], convert: Callable[[str], Any])
     return lambda param, value: {field: convert(_read_choice(param, value, choices))}
 
 
+def _read_regions(param: str, value: object) -> dict[str, Any]:
+    regions = _read_names(param, [value] if isinstance(value, str) else value)
+    if not regions:
+        raise _wrong(param, "must name a region; without a wish, leave it out")
+    return {"regions": frozenset(regions)}
+
+
 _READERS: dict[str, Callable[[str, object], dict[str, Any]]] = {
     "order": _one("order", _read_names),
     "only": _one("only", _read_names),
@@ -233,5 +241,7 @@ _READERS: dict[str, Callable[[str, object], dict[str, Any]]] = {
     "preferred_max_latency": _one("latency", _read_cutoffs),
     "preferred_min_throughput": _one("throughput", _read_cutoffs),
     "byok": _choice("byok", tuple(Byok), Byok),
+    "region": _read_regions,
+    "regions": _read_regions,
     "hedge": _one("is_hedged", _read_flag),
 }

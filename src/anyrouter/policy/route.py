@@ -11,11 +11,14 @@ from typing import Any
 import msgspec
 
 from anyrouter.core.apikey import ApiKey
-from anyrouter.core.authorization import Authorization
+from anyrouter.core.authorization import Authorization, Opening
+from anyrouter.core.byok import ProviderCredential
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.provider import Format, Provider
 from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.policy.authorize import is_model_allowed
+from anyrouter.policy.byok import may_use
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.wire.translation.translation import can_translate
 
@@ -31,7 +34,8 @@ class Upstream:
 
     `models` maps public ids to upstream names; a key `vendor/*` stands for every model of that vendor: those that the catalogue
     knows and, where `is_open`, any other name too. `environments` None: all of kind live. `is_sandbox` marks the simulated provider.
-    `credential` stands in a header as it is; one that is used in another way is the `authorization`.
+    `credential` stands in a header as it is; one that is used in another way is the `authorization`. A tenant's own account has its `byok`,
+    is one environment's alone, and is asked with what `opening` gives; `is_guarded`: only at addresses of the public internet.
     """
 
     id: str
@@ -42,6 +46,10 @@ class Upstream:
     base_path: str
     credential: str = field(default="", repr=False)
     authorization: Authorization | None = field(default=None, repr=False)
+    opening: Opening | None = field(default=None, repr=False)
+    byok: ProviderCredential | None = field(default=None, repr=False)
+    region: str | None = None
+    is_guarded: bool = False
     priority: int = 0
     models: Mapping[str, str] = field(default_factory=dict)
     environments: frozenset[str] | None = None
@@ -58,10 +66,14 @@ class Upstream:
     def secrets(self) -> tuple[str, ...]:
         """What no text that leaves may show of the credential."""
         own = (self.credential,) if self.credential else ()
+        if self.opening is not None:
+            own = (*own, *self.opening.secrets)
         return own if self.authorization is None else (*own, *self.authorization.secrets)
 
     def serves(self, environment: Environment) -> bool:
         """Whether an environment's requests may go here."""
+        if self.byok is not None:
+            return environment.kind is EnvironmentKind.LIVE and self.byok.environment_id == environment.id
         if self.is_sandbox or environment.kind is EnvironmentKind.SANDBOX:
             return self.is_sandbox and (
                 environment.kind is EnvironmentKind.SANDBOX or (self.environments is not None and environment.slug in self.environments)
@@ -73,6 +85,8 @@ class Upstream:
         vendor, _, name = model.partition("/")
         if name == "*":
             return None  # a pattern, not a model
+        if self.byok is not None and self.byok.models is not None and not is_model_allowed(self.byok.models, model):
+            return None
         own = self.models.get(model)
         if own is not None:
             return own
@@ -142,15 +156,23 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the data plane needs to route. `resolve` finds a catalogue row by a public or bare name, `nearest` names that look alike."""
+    """What the data plane needs to route. `resolve` finds a catalogue row by a public or bare name, `nearest` names that look alike.
+
+    `tenants` are the upstreams of tenants' own accounts, by the id of their environment.
+    """
 
     upstreams: tuple[Upstream, ...]
     resolve: Callable[[str], Model | None]
     nearest: Callable[[str], Sequence[str]]
     routes: dict[tuple[str, str, str], tuple[Target, ...] | Denied] = field(default_factory=dict)
+    tenants: Mapping[str, tuple[Upstream, ...]] = field(default_factory=dict)
+
+    def list_upstreams(self, environment: Environment) -> tuple[Upstream, ...]:
+        """All that an environment could ask, whether or not they serve it."""
+        return (*self.tenants.get(environment.id, ()), *self.upstreams)
 
 
-def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str, pin: str | None = None) -> tuple[Target, ...] | Denied:
+def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str) -> tuple[Target, ...] | Denied:
     """The ordered targets for a model's name in an environment, or why there is none. All targets are of one public model id."""
     asked = (environment.id, endpoint, name)
     targets = snapshot.routes.get(asked)
@@ -159,26 +181,51 @@ def route(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
         if len(snapshot.routes) >= _MAX_KEPT_ROUTES:
             snapshot.routes.clear()
         snapshot.routes[asked] = targets
-    return targets if pin is None or isinstance(targets, Denied) else _pinned(snapshot, targets, pin)
+    return targets
 
 
-def select_providers(key: ApiKey, targets: tuple[Target, ...]) -> tuple[Target, ...] | Denied:
-    """Those of the targets whose provider the key may use; a refusal when there are none."""
-    if key.providers is None:
+def select_allowed(key: ApiKey, targets: tuple[Target, ...]) -> tuple[Target, ...] | Denied:
+    """Those of the targets that the key may use, by their provider, their credential and their region; a refusal when there are none.
+
+    Where a tenant's credential that applies says `always_use`, the operator's are none of them. A region that is demanded and not known
+    is not that region.
+    """
+    if key.providers is None and key.regions is None and not any(target.upstream.byok for target in targets):
         return targets
-    allowed = tuple(target for target in targets if target.upstream.provider.id in key.providers)
-    return allowed or Denied(
-        code="provider_not_allowed",
-        message=f"The API key {key.label}… may not use the providers that serve {targets[0].model} here.",
-        metadata={"excluded": [{"upstream": target.upstream.id, "reason": "provider"} for target in targets]},
-    )
+    reasons = [find_obstacle(key, target.upstream) for target in targets]
+    allowed = tuple(target for target, reason in zip(targets, reasons, strict=True) if reason is None)
+    if any(target.upstream.byok is not None and target.upstream.byok.always_use for target in allowed):
+        allowed = tuple(target for target in allowed if target.upstream.byok is not None)
+    if allowed:
+        return allowed
+    model = targets[0].model
+    metadata = {"excluded": [{"upstream": row.upstream.id, "reason": why or ""} for row, why in zip(targets, reasons, strict=True)]}
+    if "region" in reasons:
+        places = ", ".join(key.regions or ())
+        message = f"The API key {key.label}… may use {model} in {places} only, and no upstream that it may use is known to be there."
+        return Denied(code="region_not_allowed", message=message, metadata=metadata)
+    message = f"The API key {key.label}… may not use the providers that serve {model} here."
+    return Denied(code="provider_not_allowed", message=message, metadata=metadata)
+
+
+def find_obstacle(key: ApiKey, upstream: Upstream) -> str | None:
+    """Why the key may not use an upstream; None when it may."""
+    if key.providers is not None and upstream.provider.id not in key.providers:
+        return "provider"
+    if upstream.byok is not None and not may_use(key, upstream.byok):
+        return "credential"
+    if key.regions is not None and not upstream.is_sandbox and (upstream.region or "").lower() not in map(str.lower, key.regions):
+        return "region"
+    return None
 
 
 def find_candidates(snapshot: Snapshot, environment: Environment, model: str) -> list[Upstream]:
     """The upstreams that serve a public model id to an environment, in any dialect, best first."""
     known = snapshot.resolve(model)
     serving = [
-        upstream for upstream in snapshot.upstreams if upstream.serves(environment) and upstream.upstream_name(model, known) is not None
+        upstream
+        for upstream in snapshot.list_upstreams(environment)
+        if upstream.serves(environment) and upstream.upstream_name(model, known) is not None
     ]
     return sorted(serving, key=lambda upstream: upstream.priority)
 
@@ -193,7 +240,7 @@ def _find(snapshot: Snapshot, environment: Environment, endpoint: str, name: str
         return _no_route(
             f"{model} is known, but no upstream of the environment {environment.slug} serves it. "
             "The operator configures upstreams; GET /models lists what this key can reach.",
-            [{"upstream": upstream.id, "reason": _reason(upstream, environment)} for upstream in snapshot.upstreams],
+            [{"upstream": upstream.id, "reason": _reason(upstream, environment)} for upstream in snapshot.list_upstreams(environment)],
         )
     ways = _find_ways(candidates, endpoint)
     if not ways:
@@ -231,14 +278,15 @@ def _list_endpoints(candidates: Sequence[Upstream]) -> list[str]:
     return [path for path in inference if any(find_way(upstream, path) for upstream in candidates)]
 
 
-def _pinned(snapshot: Snapshot, targets: tuple[Target, ...], pin: str) -> tuple[Target, ...] | Denied:
+def pin_target(snapshot: Snapshot, environment: Environment, targets: tuple[Target, ...], pin: str) -> tuple[Target, ...] | Denied:
+    """The one of the targets that a pin names: an upstream's id, else the first of a provider's; a refusal when it is none of them."""
     chosen = [target for target in targets if target.upstream.id == pin] or [
         target for target in targets if pin.lower() in (target.upstream.provider.id, target.upstream.provider.name.lower())
     ]
     if chosen:
         return (chosen[0],)
-    names = {upstream.id for upstream in snapshot.upstreams} | {upstream.provider.id for upstream in snapshot.upstreams}
-    names |= {upstream.provider.name.lower() for upstream in snapshot.upstreams}
+    upstreams = snapshot.list_upstreams(environment)
+    names = {name for upstream in upstreams for name in (upstream.id, upstream.provider.id, upstream.provider.name.lower())}
     if pin not in names and pin.lower() not in names:
         return Denied(
             code="invalid_parameter",

@@ -32,7 +32,7 @@ def select(groups: Sequence[Candidates], preferences: Preferences | None, demand
     is_settled = wish.sort is None
     for group, candidates in zip(groups, kept, strict=False):
         if candidates:
-            wanted = _order(candidates, wish, wish.sort or group.strategy, demand)
+            wanted = _take_turns(group, _order(candidates, wish, wish.sort or group.strategy, demand), wish)
             if not wish.is_fallback_allowed and not wish.order:
                 excluded += [_exclude(candidate, "allow_fallbacks: not the first") for candidate in wanted[1:]]
                 wanted = wanted[:1]
@@ -68,6 +68,17 @@ def _order(candidates: list[Candidate], wish: Preferences, strategy: Strategy, d
     return ordered
 
 
+def _take_turns(group: Candidates, ordered: list[Candidate], wish: Preferences) -> list[Candidate]:
+    """Where the first is a tenant's credential of an order that others have too, it is the one whose turn it is."""
+    turns, first = group.turns, ordered[0]
+    if turns is None or wish.sort is not None or wish.order or first.target.upstream.byok is None:
+        return ordered
+    priority = first.target.upstream.priority
+    like = [one for one in ordered if one.target.upstream.priority == priority and one.health.is_well] or [first]
+    chosen = turns.take([(one.target.upstream.id, one.facts.weight) for one in like])
+    return sorted(ordered, key=lambda one: (one.target.upstream.priority != priority, one.target.upstream.id != chosen))
+
+
 def _move_back(candidates: list[Candidate], wish: Preferences, demand: Demand) -> list[Candidate]:
     """Stable: who has nothing against it keeps its place. A wrong answer is worse than a late one, so lacking an ability goes last."""
     if len(candidates) == 1:
@@ -90,8 +101,8 @@ def _prefer_place(candidates: list[Candidate], demand: Demand) -> list[Candidate
     for index, candidate in enumerate(candidates):
         target = candidate.target
         if demand.places.get(target.model) == target.upstream.id and candidate.health.rank(demand.now_s, demand.input_tokens) == WELL:
-            if candidate.lacks(demand.parameters & SOFTLY_REQUIRED):
-                return candidates
+            if candidate.lacks(demand.parameters & SOFTLY_REQUIRED) or candidate.facts.is_byok is not candidates[0].facts.is_byok:
+                return candidates  # whose account pays is not a matter of where a conversation happened to be
             return [candidate, *candidates[:index], *candidates[index + 1 :]]
     return candidates
 
@@ -103,6 +114,13 @@ def _exclude(candidate: Candidate, reason: str) -> Exclusion:
 def _refuse(groups: Sequence[Candidates], excluded: list[Exclusion]) -> Denied:
     models = " or ".join(dict.fromkeys(group.model for group in groups))
     reasons = ", ".join(f"{exclusion.upstream} ({exclusion.reason})" for exclusion in excluded)
+    if any(exclusion.reason.startswith("region") for exclusion in excluded):
+        return Denied(
+            code="region_not_allowed",
+            param="provider.region",
+            message=f"The request demands a region, and no upstream for {models} is known to be there: {reasons}.",
+            metadata={"excluded": list_exclusions(excluded)},
+        )
     hint = " An unknown property is one that the operator has not declared." if ": unknown" in reasons else ""
     return Denied(
         code="no_route",

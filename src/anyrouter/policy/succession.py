@@ -17,9 +17,11 @@ from collections.abc import Sequence
 import msgspec
 
 from anyrouter.core.errors import Denied, UpstreamError, UpstreamStatus
+from anyrouter.policy.attempt import CREDENTIAL_STATUSES
 from anyrouter.policy.candidate import Candidate
 from anyrouter.policy.circuit import ADMITTED, REFUSED
 from anyrouter.policy.outcome import is_worth_retrying, judge_outcome
+from anyrouter.policy.route import Target
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,8 @@ class Succession:
         if not is_fallback_allowed:
             self._leave_model(candidate.target.model)
             return
+        if is_rejected_byok(candidate.target, error):
+            self._leave_operators()
         if attempt.retry < self._policy.retries and is_worth_retrying(error, wait_s, self._policy.longest_wait_s):
             self._again.append(_Again(candidate, attempt.retry + 1, now_s + (wait_s or 0.0)))
 
@@ -138,5 +142,18 @@ class Succession:
         self._refused = [candidate for candidate in self._refused if candidate.target.model != model]
         self._again = deque(again for again in self._again if again.candidate.target.model != model)
 
+    def _leave_operators(self) -> None:
+        """Nothing but tenants' own credentials stands in for one that was rejected."""
+        tried = self._candidates[: self._position]
+        self._candidates = (*tried, *(one for one in self._candidates[self._position :] if one.target.upstream.byok is not None))
+        self._refused = [candidate for candidate in self._refused if candidate.target.upstream.byok is not None]
+        self._again = deque(again for again in self._again if again.candidate.target.upstream.byok is not None)
+
     def _left_s(self, now_s: float) -> float:
         return float("inf") if self._deadline_s is None else self._deadline_s - now_s
+
+
+def is_rejected_byok(target: Target, error: UpstreamError) -> bool:
+    """Whether a tenant's own credential was rejected that does not say that the operator's may stand in for it."""
+    byok = target.upstream.byok
+    return byok is not None and not byok.is_fallback and isinstance(error, UpstreamStatus) and error.status in CREDENTIAL_STATUSES

@@ -25,7 +25,7 @@ from anyrouter.policy.health import HealthBook
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.model_list import list_models
 from anyrouter.policy.preference import Preferences, read_preferences, sort_by_variant
-from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, route, select_providers
+from anyrouter.policy.route import CHAT_ENDPOINTS, Snapshot, pin_target, route, select_allowed
 from anyrouter.policy.selection import select
 from anyrouter.policy.strategy import Demand
 from anyrouter.relay.call import Principal, RequestHead
@@ -273,13 +273,15 @@ class Admission:
             kept = self._lanes.get((key.id, endpoint, model))
             if kept is not None and kept.is_of(principal, self.snapshot):
                 return kept
-        targets = route(self.snapshot, principal.environment, endpoint, model, pin)
+        targets = route(self.snapshot, principal.environment, endpoint, model)
         if isinstance(targets, Denied):
             return targets
         denied = judge_model(key, targets[0].model)
         if denied is not None:
             return denied
-        allowed = select_providers(key, targets)
+        allowed = select_allowed(key, targets)
+        if pin is not None and not isinstance(allowed, Denied):
+            allowed = pin_target(self.snapshot, principal.environment, allowed, pin)
         if isinstance(allowed, Denied):
             return allowed
         strategy, facts_of = self._rules.strategy_of(targets[0].model), self._rules.facts_of

@@ -72,12 +72,13 @@ class Timeouts:
 class Origin(NamedTuple):
     """Where a pooled connection leads. `scheme` is http or https, `host` a name or an address, without brackets.
 
-    A tuple, because it is hashed for every request.
+    A tuple, because it is hashed for every request. `is_guarded`: a tenant named it, and it is connected to at public addresses only.
     """
 
     scheme: str
     host: str
     port: int
+    is_guarded: bool = False
 
 
 class BodySink(Protocol):

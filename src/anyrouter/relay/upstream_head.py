@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from anyrouter.core.authorization import OutgoingRequest
+from anyrouter.core.authorization import OpenedHeader, OutgoingRequest
 from anyrouter.core.provider import Format
 from anyrouter.policy.route import Target, Upstream
 from anyrouter.providers.address import render_path
@@ -39,6 +39,10 @@ class UpstreamHead:
         provider, form = upstream.provider, way.form or _NO_FORM
         self.origin, base_path = _locate(upstream, form)
         self._host, self.authorization = authority(self.origin), upstream.authorization
+        name = provider.credential_header if form.credential_header is None else form.credential_header
+        prefix = provider.credential_prefix if form.credential_prefix is None else form.credential_prefix
+        if upstream.opening is not None:
+            self.authorization = OpenedHeader(upstream.opening, f"{name}: {prefix}")
         self._passed = tuple(name.encode("latin-1") for name in sorted(provider.passed_headers))
         headers = {**provider.headers, **form.headers}
         self._defaults = {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
@@ -50,8 +54,6 @@ class UpstreamHead:
             "User-Agent: AnyRouter",
         ]
         if upstream.credential:
-            name = provider.credential_header if form.credential_header is None else form.credential_header
-            prefix = provider.credential_prefix if form.credential_prefix is None else form.credential_prefix
             lines.append(f"{name}: {prefix}{upstream.credential}")
         lines += [f"{name}: {value}" for name, value in headers.items() if name.lower() not in provider.passed_headers]
         fixed = "".join(f"{line}\r\n" for line in lines).encode("latin-1")
@@ -90,10 +92,10 @@ _ACCEPTED = {"bedrock": "application/json, application/vnd.amazon.eventstream"}
 def _locate(upstream: Upstream, form: Format) -> tuple[Origin, str]:
     """Where the format is spoken, and the path that its own paths are below."""
     if form.base_url is None:
-        return Origin(scheme=upstream.scheme, host=upstream.host, port=upstream.port), upstream.base_path
+        return Origin(upstream.scheme, upstream.host, upstream.port, upstream.is_guarded), upstream.base_path
     address = urlsplit(render_path(form.base_url, model="-", variables=upstream.variables))
     port = address.port or DEFAULT_PORTS[address.scheme]
-    return Origin(scheme=address.scheme, host=address.hostname or "", port=port), address.path.rstrip("/")
+    return Origin(address.scheme, address.hostname or "", port, upstream.is_guarded), address.path.rstrip("/")
 
 
 def authority(origin: Origin) -> str:

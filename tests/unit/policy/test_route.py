@@ -7,7 +7,7 @@ import pytest
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.tenancy import Environment, EnvironmentKind
-from anyrouter.policy.route import Snapshot, Target, Upstream, find_candidates, route
+from anyrouter.policy.route import Snapshot, Target, Upstream, find_candidates, pin_target, route
 from anyrouter.providers.registry import PROVIDERS
 
 LIVE = Environment(id="env_live", organisation_id="org_default", slug="live", name="live", kind=EnvironmentKind.LIVE)
@@ -48,6 +48,11 @@ def snapshot(*upstreams: Upstream) -> Snapshot:
         resolve=lambda name: MODELS.get(name) or BARE.get(name),
         nearest=lambda name: [identity for identity in MODELS if name[:8] in identity],
     )
+
+
+def pinned(state: Snapshot, pin: str) -> tuple[Target, ...] | Denied:
+    found = route(state, LIVE, "chat/completions", "openai/gpt-4o")
+    return found if isinstance(found, Denied) else pin_target(state, LIVE, found, pin)
 
 
 def ids(found: tuple[Target, ...] | Denied) -> list[str]:
@@ -191,17 +196,17 @@ def test_a_hostile_name_is_quoted_harmlessly() -> None:
 @pytest.mark.parametrize(("pin", "chosen"), [("b", "b"), ("a", "a"), ("openai", "a"), ("OpenAI", "a"), ("OPENAI", "a")])
 def test_a_pin_chooses_one_by_its_id_or_else_its_providers_name(pin: str, chosen: str) -> None:
     state = snapshot(upstream("a", priority=1), upstream("b", priority=2))
-    assert ids(route(state, LIVE, "chat/completions", "openai/gpt-4o", pin)) == [chosen]
+    assert ids(pinned(state, pin)) == [chosen]
 
 
 def test_an_upstreams_id_comes_before_a_providers_name() -> None:
     state = snapshot(upstream("a", priority=1), upstream("openai", priority=2))
-    assert ids(route(state, LIVE, "chat/completions", "openai/gpt-4o", "openai")) == ["openai"]
+    assert ids(pinned(state, "openai")) == ["openai"]
 
 
 @pytest.mark.parametrize("pin", ["nobody", "", "a ", "a,b", "\xff"])
 def test_a_pin_to_nothing_is_a_mistake(pin: str) -> None:
-    wrong = denied(route(snapshot(upstream("a")), LIVE, "chat/completions", "openai/gpt-4o", pin))
+    wrong = denied(pinned(snapshot(upstream("a")), pin))
     assert (wrong.code, wrong.http_status) == ("invalid_parameter", 400)
     assert pin not in wrong.message or pin in ("", "a ")
 
@@ -209,7 +214,7 @@ def test_a_pin_to_nothing_is_a_mistake(pin: str) -> None:
 def test_a_pin_to_an_upstream_that_does_not_serve_the_model_is_no_route() -> None:
     state = snapshot(upstream("a"), upstream("b", "anthropic"))
     for pin in ("b", "anthropic", "Anthropic"):
-        wrong = denied(route(state, LIVE, "chat/completions", "openai/gpt-4o", pin))
+        wrong = denied(pinned(state, pin))
         assert wrong.code == "no_route"
         assert pin in wrong.message
 
