@@ -16,8 +16,11 @@ from anyrouter.core.errors import CODES, Denied
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.web.api.gemini_schemas import GeminiErrorReply
 from anyrouter.web.api.inference_documents import INFERENCE, DocumentedInference
+from anyrouter.web.api.openapi_changes import HEADERS as CHANGE_HEADERS
+from anyrouter.web.api.openapi_changes import list_headers, list_parameters, list_statuses
 from anyrouter.web.api.ports import ApiPorts
-from anyrouter.web.api.replies import AnthropicErrorReply, ErrorReply
+from anyrouter.web.api.problems import JSON_TYPE, PROBLEM_TYPE, describe_problem
+from anyrouter.web.api.replies import AnthropicErrorReply, ErrorReply, ProblemReply
 from anyrouter.web.api.routes import Documented, Routes
 from anyrouter.wire.translation.gemini.failure import error_object
 
@@ -27,7 +30,10 @@ ABOUT = """One address and one key for every provider of language models.
 
 Send the key as `Authorization: Bearer ar-…` or as `x-api-key`. What is below `/api/v1` is also served below `/v1`; a trailing slash
 means nothing; HEAD is answered wherever GET is. OPTIONS tells what a path takes. No CORS headers are sent: keys do not belong into
-pages."""
+pages.
+
+What changes something takes an `Idempotency-Key`, so that it can be repeated after a reply was lost, and a PATCH an `If-Match`, so that
+nobody's change is overwritten unseen. Errors there are problems of RFC 9457 too, as `application/problem+json` for who accepts that."""
 _REF = "#/components/schemas/{name}"
 _MODEL_PARAMETER = {
     "name": "model",
@@ -53,6 +59,7 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     405: ("MethodNotAllowed", "The path takes other methods: see Allow."),
     408: ("RequestTimeout", "The request was not complete in time."),
     409: ("Conflict", "It contradicts what is there, such as a name that is taken."),
+    412: ("PreconditionFailed", "It was changed meanwhile: it has another ETag than If-Match says."),
     413: ("TooLarge", "The body, or the context, is too large."),
     415: ("UnsupportedMediaType", "The body is not JSON."),
     422: ("Unprocessable", "The request can be read and makes no sense."),
@@ -110,7 +117,8 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
         row = ENDPOINTS[name]
         operation = document["paths"][row.public_path][row.method.lower()]
         operation["security"] = _security(row)
-        operation["responses"] = {str(documented.status): _success(documented), **_refusals(_statuses(row, documented), row.dialect)}
+        operation["responses"] = {str(documented.status): _success(row, documented), **_refusals(_statuses(row, documented), _family(row))}
+        operation["parameters"] = [*operation.get("parameters", []), *list_parameters(row)]
         if documented.request is not None:
             operation["requestBody"] = _describe_body(documented.request, documented.request_example)
         _note_scope(operation, row)
@@ -119,7 +127,7 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
     document["components"] = {
         "schemas": _schemas(routes.documented.values()),
         "responses": dict(_responses()),
-        "headers": _HEADERS,
+        "headers": {**_HEADERS, **CHANGE_HEADERS},
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer", "description": "An AnyRouter key: ar-…"},
             "apiKey": {
@@ -147,15 +155,29 @@ def _schemas(documented: Iterable[Documented]) -> dict[str, Any]:
     )
     for inference in INFERENCE.values():
         types |= {inference.request: None, inference.reply: None}
-    return msgspec.json.schema_components(types, ref_template=_REF)[1]
+    schemas = msgspec.json.schema_components(types, ref_template=_REF)[1]
+    _open_decimals(schemas)
+    return schemas
 
 
-def _success(documented: Documented) -> dict[str, Any]:
+def _open_decimals(schema: Any) -> None:
+    """Say of decimals what is true of those that are read: they are numbers, or texts."""
+    if isinstance(schema, list):
+        for inner in schema:
+            _open_decimals(inner)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "string" and schema.get("format") == "decimal":
+            schema["type"] = ["number", "string"]
+        for inner in schema.values():
+            _open_decimals(inner)
+
+
+def _success(row: Endpoint, documented: Documented) -> dict[str, Any]:
     content = dict(documented.content)
     if documented.reply is not None:
         schema = {"$ref": _REF.format(name=documented.reply.__name__)}
         content = {"application/json": {"schema": schema, "example": documented.example}, **content}
-    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
+    headers = {name: {"$ref": f"#/components/headers/{name}"} for name in (*_HEADERS, *list_headers(row))}
     return {"description": documented.summary, "content": content, "headers": headers}
 
 
@@ -177,7 +199,8 @@ def _statuses(row: Endpoint, documented: Documented) -> tuple[int, ...]:
     path = row.path
     if row.changes_by is not None:
         with_body = () if documented.request is None else _CHANGING_BY_BODY
-        return (*_READING, *with_body, *((404,) if documented.can_miss else ()))
+        statuses = {*_READING, *with_body, *list_statuses(row), *((404,) if documented.can_miss else ())}
+        return tuple(statuses - {401, 403} if row.is_public else statuses)
     if path in {"health", "livez", PATH}:
         return ()
     if path == "readyz":
@@ -187,8 +210,13 @@ def _statuses(row: Endpoint, documented: Documented) -> tuple[int, ...]:
     return (*_READING, *((404,) if documented.can_miss else ()))
 
 
-def _refusals(statuses: Iterable[int], dialect: str) -> dict[str, Any]:
-    prefix = _PREFIXES.get(dialect, "")
+def _family(row: Endpoint) -> str:
+    """Whose form a row's refusals have."""
+    return "control" if row.is_control else row.dialect
+
+
+def _refusals(statuses: Iterable[int], family: str) -> dict[str, Any]:
+    prefix = _PREFIXES.get(family, "")
     return {str(status): {"$ref": f"#/components/responses/{prefix}{_STATUSES[status][0]}"} for status in sorted(statuses)}
 
 
@@ -231,12 +259,18 @@ def _responses() -> Iterable[tuple[str, dict[str, Any]]]:
         for prefix, reply, make_example in _ENVELOPES:
             schema = {"$ref": _REF.format(name=reply.__name__)}
             media = {"schema": schema, "example": make_example(codes[0])}
-            yield prefix + name, {"description": described, "content": {"application/json": media}}
+            kinds = (JSON_TYPE, PROBLEM_TYPE) if reply is ProblemReply else (JSON_TYPE,)
+            yield prefix + name, {"description": described, "content": dict.fromkeys(kinds, media)}
 
 
 def _openai_example(code: str) -> dict[str, Any]:
     said = "What went wrong, and what to do."
     return {"error": {"message": said, "type": CODES[code].type, "code": code, "param": None, "metadata": {}}}
+
+
+def _problem_example(code: str) -> dict[str, Any]:
+    example: dict[str, Any] = msgspec.to_builtins(describe_problem(Denied(code=code, message="What went wrong, and what to do.")))
+    return example
 
 
 def _anthropic_example(_code: str) -> dict[str, Any]:
@@ -249,9 +283,10 @@ def _gemini_example(code: str) -> dict[str, Any]:
 
 
 _REQUEST_ID = "req-0192f0c4a7e8a1b2c3d4e5f60718"
-_PREFIXES = {"anthropic": "Anthropic", "gemini": "Gemini"}
+_PREFIXES = {"control": "Control", "anthropic": "Anthropic", "gemini": "Gemini"}
 _ENVELOPES: tuple[tuple[str, type[msgspec.Struct], Callable[[str], dict[str, Any]]], ...] = (
     ("", ErrorReply, _openai_example),
+    (_PREFIXES["control"], ProblemReply, _problem_example),
     (_PREFIXES["anthropic"], AnthropicErrorReply, _anthropic_example),
     (_PREFIXES["gemini"], GeminiErrorReply, _gemini_example),
 )

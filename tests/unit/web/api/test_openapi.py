@@ -5,6 +5,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+import schemathesis
 
 from anyrouter.control.catalogue import load_catalogue
 from anyrouter.core.errors import CODES
@@ -50,10 +51,10 @@ def test_every_row_of_the_table_is_in_it_with_its_scope(document: dict[str, Any]
 def test_every_row_s_refusals_are_in_its_dialect_and_gemini_s_key_is_for_its_own_paths(document: dict[str, Any]) -> None:
     for row in ENDPOINTS.values():
         operation = document["paths"][row.public_path][row.method.lower()]
-        prefix = {"anthropic": "Anthropic", "gemini": "Gemini"}.get(row.dialect, "")
+        prefix = "Control" if row.is_control else {"anthropic": "Anthropic", "gemini": "Gemini"}.get(row.dialect, "")
         refused = {shown["$ref"].rpartition("/")[2] for shown in operation["responses"].values() if "$ref" in shown}
         assert all(name.startswith(prefix) for name in refused)
-        assert prefix or not any(name.startswith(("Anthropic", "Gemini")) for name in refused)
+        assert prefix or not any(name.startswith(("Anthropic", "Gemini", "Control")) for name in refused)
         assert ({"geminiKey": []} in operation["security"]) is (row.dialect == "gemini")
         named = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"}
         assert named == set(re.findall(r"\{(\w+)\}", row.public_path))
@@ -92,8 +93,30 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 def test_every_code_is_documented(document: dict[str, Any]) -> None:
     described = " ".join(response["description"] for response in document["components"]["responses"].values())
     unsaid = {"headers_too_large", "client_closed_request"}  # before any path, and in the ledger only
-    conflicts = {code for code, facts in CODES.items() if facts.status == 412}  # nothing is changed by its version yet
-    assert [code for code in CODES if code not in described] == [code for code in CODES if code in unsaid | conflicts]
+    assert [code for code in CODES if code not in described] == [code for code in CODES if code in unsaid]
+
+
+def test_every_change_says_how_it_is_repeated_and_how_it_is_refused(document: dict[str, Any]) -> None:
+    for row in ENDPOINTS.values():
+        operation = document["paths"][row.public_path][row.method.lower()]
+        headers = {parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"}
+        is_keyed = row.changes_by is not None and not row.is_public
+        assert ("Idempotency-Key" in headers, "If-Match" in headers) == (is_keyed, row.changes_by == "PATCH"), row.name
+        if is_keyed:
+            assert {"409", "422"} <= operation["responses"].keys()
+            assert ("412" in operation["responses"]) is (row.changes_by == "PATCH")
+            success = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
+            assert "Idempotency-Replayed" in success["headers"]
+
+
+def test_problems_are_described_in_both_media_types(document: dict[str, Any]) -> None:
+    content = document["components"]["responses"]["ControlNotFound"]["content"]
+    assert content.keys() == {"application/json", "application/problem+json"}
+    assert {media["schema"]["$ref"] for media in content.values()} == {"#/components/schemas/ProblemReply"}
+
+
+def test_the_standards_own_schema_finds_nothing_wrong_with_it(document: dict[str, Any]) -> None:
+    schemathesis.openapi.from_dict(document).validate()
 
 
 def test_rows_of_the_whole_catalogue_are_what_the_document_says() -> None:
