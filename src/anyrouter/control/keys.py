@@ -182,7 +182,7 @@ class KeyService:
             return changed
 
         return await self._change(
-            key_id, decide, "key.change", actor=actor, rights=rights, if_match=if_match, organisation_id=organisation_id
+            key_id, decide, "key.update", actor=actor, rights=rights, if_match=if_match, organisation_id=organisation_id
         )
 
     async def disable(self, key_id: str, *, actor: Actor, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:

@@ -1,7 +1,7 @@
 """Addresses and networks as they are compared. Pure; knows no keys."""
 
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 _MAPPED_PREFIX = 96  # bits of ::ffff:0:0, before the IPv4 address
 
@@ -35,6 +35,17 @@ def read_network(text: str) -> IPv4Network | IPv6Network | None:
     if mapped is None or network.prefixlen < _MAPPED_PREFIX:
         return network
     return IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX), strict=False)
+
+
+def source_of(address: str) -> str:
+    """What an address is counted by: an IPv4 address, or the /64 that whoever has one IPv6 address has whole."""
+    if ":" not in address:
+        return address
+    try:
+        number = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(number.ipv4_mapped or int(number) >> 64)
 
 
 def _holds(outer: IPv4Network | IPv6Network | None, inner: IPv4Network | IPv6Network) -> bool:

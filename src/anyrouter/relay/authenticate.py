@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv6Address
 from typing import TypeVar
 
 from anyrouter.core import keys
@@ -15,6 +14,7 @@ from anyrouter.policy.authorize import UNKNOWN_KEY, judge_key, read_credential
 from anyrouter.policy.budget import own_budgets
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.limit import SlidingLog
+from anyrouter.policy.network import source_of
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.ports import KeyLookup
 
@@ -90,7 +90,7 @@ class Authenticator:
         if isinstance(text, Denied):
             return text
         if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):
-            return _flooded(self._failures[_source_of(head.client_host)], head.started_s)
+            return _flooded(self._failures[source_of(head.client_host)], head.started_s)
         digests = [digester.digest(text) for digester in self._digesters]
         version = self._version
         self._lookups += 1
@@ -149,12 +149,12 @@ class Authenticator:
         return principal
 
     def _is_flooding(self, head: RequestHead) -> bool:
-        failures = self._failures.get(_source_of(head.client_host))
+        failures = self._failures.get(source_of(head.client_host))
         return failures is not None and failures.peek(head.started_s).retry_after_s is not None
 
     def _count_failure(self, head: RequestHead) -> Denied:
         """401, or 429 once an address has presented too many well-formed keys that nobody issued. Known keys are not affected."""
-        source = _source_of(head.client_host)
+        source = source_of(head.client_host)
         failures = self._failures.get(source)
         if failures is None:
             failures = SlidingLog(self._failures_per_minute)
@@ -164,17 +164,6 @@ class Authenticator:
             return _flooded(failures, head.started_s)
         failures.take(head.started_s)
         return UNKNOWN_KEY
-
-
-def _source_of(address: str) -> str:
-    """What failures are counted by: an IPv4 address, or the /64 that whoever has one IPv6 address has whole."""
-    if ":" not in address:
-        return address
-    try:
-        number = IPv6Address(address)
-    except ValueError:
-        return address
-    return str(number.ipv4_mapped or int(number) >> 64)
 
 
 def _flooded(failures: SlidingLog, now_s: float) -> Denied:

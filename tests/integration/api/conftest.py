@@ -176,6 +176,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     ports = ApiPorts(
         authenticator=authenticator,
         keys=storage.keys,
+        key_service=services.keys,
         ledger=storage.reader,
         find_pending=pending.get,
         snapshot=lambda: SNAPSHOT,

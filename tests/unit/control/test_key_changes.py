@@ -205,7 +205,7 @@ async def test_a_change_replaces_what_it_names_and_says_so_in_the_log(keys: Oper
     assert (changed.rate_limit_rpm, changed.tags, changed.version) == (7, ("x",), 2)
     assert await keys.show(key.id) == changed
     event = (await events_of(storage))[-1]
-    assert (event.action, event.target_id, event.actor) == ("key.change", key.id, OPERATOR)
+    assert (event.action, event.target_id, event.actor) == ("key.update", key.id, OPERATOR)
     assert event.before == {
         "name": "n",
         "models": ["openai/*"],

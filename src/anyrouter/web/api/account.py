@@ -1,14 +1,18 @@
 """GET /key and /credits: what a key is, what it has cost, what its limits are."""
 
+from datetime import datetime
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from anyrouter.control.key_health import find_hints
 from anyrouter.control.ports import KeyTotals
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.money import to_usd
 from anyrouter.core.scopes import ALL_SCOPES, is_admin
 from anyrouter.core.tenancy import CreditMode
 from anyrouter.web.api import account_documents as documents
+from anyrouter.web.api.key_rows import find_remaining, list_or_null, moment_or_null, name_reset
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.replies import Credits, CreditTotals, DailyRequests, KeyInfo, KeyReply, RateLimit
 from anyrouter.web.api.routes import Routes, json_reply
@@ -32,9 +36,11 @@ class AccountRoutes:
         """GET /key, /auth/key: usage is read from the roll-up, so it lags by what is not yet committed (milliseconds)."""
         principal = principal_of(request.scope)
         key = principal.key
-        totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
+        now = self._ports.clock()
+        totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), now)
         spent = totals.get(key.rotation_group, KeyTotals())
-        return json_reply(KeyReply(data=describe_key(key, spent, self._ports.limit_state(principal, self._ports.monotonic()).limit)))
+        rpm = self._ports.limit_state(principal, self._ports.monotonic()).limit
+        return json_reply(KeyReply(data=describe_key(key, spent, rpm, now)))
 
     async def show_credits(self, request: Request) -> Response:
         """GET /credits: an admin key sees its organisation's, any other what of them its rotation group used.
@@ -63,8 +69,8 @@ class AccountRoutes:
         return 0, totals.get(key.rotation_group, KeyTotals()).total
 
 
-def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:
-    """What a key may know of itself. There are no budgets yet: their fields say that none holds."""
+def describe_key(key: ApiKey, totals: KeyTotals, rpm: int, now: datetime) -> KeyInfo:
+    """What a key may know of itself: its own limit, and not the budgets of its environment and organisation."""
     has_admin = is_admin(key.scopes)
     return KeyInfo(
         id=key.id,
@@ -73,15 +79,28 @@ def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:
         name=key.name,
         environment=key.environment,
         scopes=[scope for scope in ALL_SCOPES if scope in key.scopes],
-        models=None if key.models is None else list(key.models),
+        models=list_or_null(key.models),
+        endpoints=list_or_null(key.endpoints),
+        providers=list_or_null(key.providers),
+        regions=list_or_null(key.regions),
+        allowed_ips=list_or_null(key.allowed_ips),
         disabled=key.is_disabled,
+        tags=list(key.tags),
+        health=list(find_hints(key, now)),
         created_at=rfc3339(key.created_at),
-        last_used_at=None if key.last_used_at is None else rfc3339(key.last_used_at),
-        expires_at=None if key.expires_at is None else rfc3339(key.expires_at),
+        last_used_at=moment_or_null(key.last_used_at),
+        not_before=moment_or_null(key.not_before),
+        expires_at=moment_or_null(key.expires_at),
+        rotated_from=key.rotated_from,
+        superseded_by=key.superseded_by,
         rate_limit=RateLimit(requests=rpm, interval="1m", note="Requests per minute of this key and those that it was rotated from."),
-        limit=None,
-        limit_remaining=None,
-        limit_reset=None,
+        rate_limit_tpm=key.rate_limit_tpm,
+        rate_limit_rpd=key.rate_limit_rpd,
+        concurrency=key.concurrency,
+        budget_policy=None if key.budget_policy is None else key.budget_policy.value,
+        limit=None if key.limit_nanousd is None else to_usd(key.limit_nanousd),
+        limit_remaining=find_remaining(key, totals),
+        limit_reset=name_reset(key),
         usage=to_usd(totals.total),
         usage_daily=to_usd(totals.daily),
         usage_weekly=to_usd(totals.weekly),
@@ -97,8 +116,8 @@ def describe_key(key: ApiKey, totals: KeyTotals, rpm: int) -> KeyInfo:
         budgets=[],
         effective_budget=None,
         free_model_daily_requests=DailyRequests(limit=0, remaining=0, used=0),
-        allowed_data_regions=["global"],
-        creator_user_id=None,
+        allowed_data_regions=["global"] if key.regions is None else list(key.regions),
+        creator_user_id=key.creator_id,
         organization_id=key.organisation_id,
         workspace_id=key.organisation_id,
     )

@@ -16,6 +16,7 @@ from anyrouter.web.api.edge import ROOT, Edge
 from anyrouter.web.api.errors import add_handlers
 from anyrouter.web.api.gemini_models import GeminiModelRoutes
 from anyrouter.web.api.health import HealthRoutes
+from anyrouter.web.api.keys import KeyRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
 from anyrouter.web.api.money import MoneyRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
@@ -46,6 +47,7 @@ def create_api(ports: ApiPorts) -> FastAPI:
         PresetRoutes(ports),
         UsageRoutes(ports),
         AccountRoutes(ports),
+        KeyRoutes(ports),
         MoneyRoutes(ports),
         ByokRoutes(ports),
         AuditRoutes(ports),

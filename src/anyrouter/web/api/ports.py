@@ -13,6 +13,7 @@ from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
 from anyrouter.control.denials import DenialLog
 from anyrouter.control.idempotency import IdempotencyService
+from anyrouter.control.keys import KeyService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
 from anyrouter.core.apikey import ApiKey
@@ -84,6 +85,7 @@ class ApiPorts:
 
     authenticator: Authenticator
     keys: KeyStore
+    key_service: KeyService
     ledger: LedgerReader
     find_pending: Callable[[str], LedgerEntry | None]
     snapshot: Callable[[], Snapshot]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from anyrouter.control.key_health import KeyHint
 from anyrouter.policy.health import TargetState
 
 Usd = Annotated[float, Meta(description="US dollars")]
@@ -83,11 +84,24 @@ class KeyInfo(msgspec.Struct, kw_only=True):
     environment: str
     scopes: list[str]
     models: list[str] | None
+    endpoints: list[str] | None
+    providers: list[str] | None
+    regions: list[str] | None
+    allowed_ips: list[str] | None
     disabled: bool
+    tags: list[str]
+    health: Annotated[list[KeyHint], Meta(description="What wants a look")]
     created_at: Moment
     last_used_at: Moment | None
+    not_before: Moment | None
     expires_at: Moment | None
+    rotated_from: str | None
+    superseded_by: Annotated[str | None, Meta(description="The key that took this one's place; this one ends at `expires_at`")]
     rate_limit: RateLimit
+    rate_limit_tpm: int | None
+    rate_limit_rpd: int | None
+    concurrency: int | None
+    budget_policy: str | None
     limit: Usd | None
     limit_remaining: Usd | None
     limit_reset: str | None

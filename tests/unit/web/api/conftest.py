@@ -16,6 +16,7 @@ def ports() -> ApiPorts:
     return ApiPorts(
         authenticator=nothing,
         keys=nothing,
+        key_service=nothing,
         ledger=nothing,
         find_pending=lambda _: None,
         snapshot=lambda: Snapshot(upstreams=(), resolve=lambda _: None, nearest=lambda _: []),

@@ -16,7 +16,7 @@ async def handler() -> None:
 
 def test_a_route_without_a_row_does_not_build(ports: ApiPorts) -> None:
     with pytest.raises(LookupError, match="no row"):
-        Routes(APIRouter(), ports).get("keys", handler, KEY)
+        Routes(APIRouter(), ports).get("locks", handler, KEY)
     without_key = {path: row for path, row in ENDPOINTS.items() if path != "key"}
     with pytest.raises(LookupError, match="key"):
         Routes(APIRouter(), ports, table=without_key).get("key", handler, KEY)
