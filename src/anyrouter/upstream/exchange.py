@@ -61,16 +61,15 @@ class HttpExchange:
         "status",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 -- names cost a third of what making one costs
         self,
         loop: asyncio.AbstractEventLoop,
         transport: asyncio.Transport,
         timeouts: Timeouts,
-        *,
         started_s: float,
         now_s: float,
         stream_limit: int,
-        on_arrived: Callable[[], None] | None = None,
+        on_arrived: Callable[[], None] | None,
     ) -> None:
         self.status = 0
         self.headers: Sequence[tuple[bytes, bytes]] = ()
@@ -184,10 +183,13 @@ class HttpExchange:
         if self._is_stopped and transport is not None:
             transport.resume_reading()
         self._is_received = True
-        if self._inflater is None:
+        if self._inflater is not None:
+            if self._is_claimed and not self._is_backlogged:
+                self._inflate(self._inflater)
+        elif self._end is not None:
             self._complete()
-        elif self._is_claimed and not self._is_backlogged:
-            self._inflate(self._inflater)
+        else:
+            self._is_over = True
         self._announce()
 
     def lose(self, error: BaseException | None) -> None:

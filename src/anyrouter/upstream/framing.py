@@ -40,7 +40,9 @@ def read_framing(status: int, headers: Sequence[tuple[bytes, bytes]]) -> Framing
         fields = _join_repeated(headers)
     declared = fields.get(b"content-length")
     if declared is not None and status == _OK and _UNUSUAL.isdisjoint(fields):  # nearly every reply that is no stream
-        return Framing(int(declared), False, b"", fields.get(b"content-type", b"")[:_EVENT_BYTES].lower() == _EVENT_STREAM, None)  # noqa: FBT003 -- by position
+        kind = fields.get(b"content-type", b"")
+        is_event_stream = kind != b"application/json" and kind[:_EVENT_BYTES].lower() == _EVENT_STREAM
+        return Framing(int(declared), False, b"", is_event_stream, None)  # noqa: FBT003 -- by position
     transfer = fields.get(b"transfer-encoding")
     if transfer is not None and transfer.strip().lower() != b"chunked":
         raise UpstreamBroken(MALFORMED, internal="a transfer coding other than chunked")

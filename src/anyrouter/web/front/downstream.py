@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anyrouter.web.front.connection import Connection
 
 JOINED_BYTES = 65_536  # one write of joined bytes is cheaper than a vector up to about here
-_FRESH, _CHUNKED, _UNFRAMED, _OVER = range(4)
+FRESH, _CHUNKED, _UNFRAMED, _OVER = range(4)
 _CLOSE, _KEEP_ALIVE = b"Connection: close\r\n", b"Connection: keep-alive\r\n"
 
 
@@ -32,14 +32,14 @@ class ConnectionDownstream:
 
     def __init__(self, connection: "Connection", *, is_http10: bool) -> None:
         self.connection: Connection | None = connection
-        self._form, self._is_http10 = _FRESH, is_http10
+        self._form, self._is_http10 = FRESH, is_http10
         self.is_closed = False
         self._watcher: Watcher | None = None
 
     @property
     def is_started(self) -> bool:
         """Whether a head was sent."""
-        return self._form != _FRESH
+        return self._form != FRESH
 
     @property
     def is_half_closed(self) -> bool:
@@ -54,7 +54,7 @@ class ConnectionDownstream:
     def reply(self, status: int, head: bytes, body: bytes | Sequence[bytes | memoryview]) -> None:
         """Send a whole reply."""
         connection = self.connection
-        if connection is None or self._form != _FRESH:
+        if connection is None or self._form != FRESH:
             return
         parts = (body,) if isinstance(body, bytes) else body
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
@@ -70,7 +70,7 @@ class ConnectionDownstream:
     def start(self, status: int, head: bytes) -> None:
         """Send a head; the body follows."""
         connection = self.connection
-        if connection is None or self._form != _FRESH:
+        if connection is None or self._form != FRESH:
             return
         if self._is_http10:
             self._form, connection.is_last = _UNFRAMED, True

@@ -10,7 +10,7 @@ from anyrouter.core.errors import Denied
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.web.front import refusals
 from anyrouter.web.front.body import ChunkedBody, LengthBody, Pace
-from anyrouter.web.front.downstream import ConnectionDownstream
+from anyrouter.web.front.downstream import FRESH, ConnectionDownstream
 from anyrouter.web.front.head import CHUNKED, Head, judge_body
 from anyrouter.web.front.state import report
 
@@ -32,7 +32,9 @@ class InferenceCall(ConnectionDownstream):
     __slots__ = ("_body", "_head", "_pace", "_phase", "_presence_asked", "_principal", "_request", "_task")
 
     def __init__(self, connection: "Connection", head: Head) -> None:
-        super().__init__(connection, is_http10=head.is_http10)
+        # As the parent's, whose call would double the cost.
+        self.connection, self._form, self._is_http10 = connection, FRESH, head.is_http10
+        self.is_closed, self._watcher = False, None
         self._head = head
         self._request: RequestHead
         self._principal: Principal
@@ -49,7 +51,7 @@ class InferenceCall(ConnectionDownstream):
         self._request = request = RequestHead(
             endpoint=endpoint,
             headers=head.headers,
-            client_host=connection.client_host(head),
+            client_host=connection.peer_host if b"x-forwarded-for" not in head.headers else connection.client_host(head),
             started_s=time.monotonic(),
             now_ms=now_ms,
             request_id=state.new_request_id(now_ms),
@@ -64,7 +66,11 @@ class InferenceCall(ConnectionDownstream):
         except Exception as error:  # noqa: BLE001 -- a mistake in there must not cost the caller its reply
             report("authorization failed", error, request.request_id)
             verdict = refusals.FAILED
-        if verdict is None:
+        length = head.length
+        if length == len(rest) and isinstance(verdict, Principal) and head.body_fault is None and length <= state.limits.body_bytes:
+            self._principal = verdict  # the usual case: all of it is here
+            self._run(connection, rest.tobytes())
+        elif verdict is None:
             self._phase = _LOOKUP
             connection.keep(rest)
             if self._head.length == CHUNKED or self._head.length > len(rest):
