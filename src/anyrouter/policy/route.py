@@ -192,12 +192,11 @@ def select_allowed(key: ApiKey, targets: tuple[Target, ...]) -> tuple[Target, ..
     """
     if key.providers is None and key.regions is None and not any(target.upstream.byok for target in targets):
         return targets
-    reasons = [find_obstacle(key, target.upstream) for target in targets]
-    allowed = tuple(target for target, reason in zip(targets, reasons, strict=True) if reason is None)
-    if any(target.upstream.byok is not None and target.upstream.byok.always_use for target in allowed):
-        allowed = tuple(target for target in allowed if target.upstream.byok is not None)
+    usable = select_upstreams(key, tuple(target.upstream for target in targets))
+    allowed = tuple(target for target in targets if target.upstream in usable)
     if allowed:
         return allowed
+    reasons = [find_obstacle(key, target.upstream) for target in targets]
     model = targets[0].model
     metadata = {"excluded": [{"upstream": row.upstream.id, "reason": why or ""} for row, why in zip(targets, reasons, strict=True)]}
     if "region" in reasons:
@@ -206,6 +205,14 @@ def select_allowed(key: ApiKey, targets: tuple[Target, ...]) -> tuple[Target, ..
         return Denied(code="region_not_allowed", message=message, metadata=metadata)
     message = f"The API key {key.label}… may not use the providers that serve {model} here."
     return Denied(code="provider_not_allowed", message=message, metadata=metadata)
+
+
+def select_upstreams(key: ApiKey, upstreams: tuple[Upstream, ...]) -> tuple[Upstream, ...]:
+    """Those of a model's upstreams that the key may use; where one is a tenant's that is always used, none of the operator's."""
+    usable = tuple(upstream for upstream in upstreams if find_obstacle(key, upstream) is None)
+    if any(upstream.byok is not None and upstream.byok.always_use for upstream in usable):
+        return tuple(upstream for upstream in usable if upstream.byok is not None)
+    return usable
 
 
 def find_obstacle(key: ApiKey, upstream: Upstream) -> str | None:

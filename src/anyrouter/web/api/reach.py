@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from anyrouter.core.catalogue import Model
 from anyrouter.core.tenancy import Environment
 from anyrouter.policy.authorize import is_model_allowed
-from anyrouter.policy.route import Snapshot, Upstream, find_candidates
+from anyrouter.policy.route import Snapshot, Upstream, find_candidates, select_upstreams
 from anyrouter.relay.call import Principal
 
 
@@ -44,9 +44,14 @@ class Reach:
         if environment is None:
             return ()
         rows = self._list_environment(environment)
-        if principal is None or (principal.key.models is None and principal.key.providers is None):
+        if principal is None or not self._is_restricted(principal):
             return rows
         return tuple(seen for row in rows if (seen := _seen_by(principal, row)) is not None)
+
+    def _is_restricted(self, principal: Principal) -> bool:
+        key = principal.key
+        restrictions = (key.models, key.providers, key.regions)
+        return restrictions != (None, None, None) or principal.environment.id in self._snapshot().tenants
 
     def find(self, principal: Principal | None, name: str) -> ReachableModel | None:
         """One of them, by any name that a request may use for it.
@@ -89,9 +94,9 @@ def _seen_by(principal: Principal, row: ReachableModel) -> ReachableModel | None
     key = principal.key
     if key.models is not None and not is_model_allowed(key.models, row.model.canonical_id or row.model.id):
         return None
-    if key.providers is None:
+    if key.providers is None and key.regions is None and not any(upstream.byok for upstream in row.upstreams):
         return row
-    upstreams = tuple(upstream for upstream in row.upstreams if upstream.provider.id in key.providers)
+    upstreams = select_upstreams(key, row.upstreams)
     return replace(row, upstreams=upstreams) if upstreams else None
 
 
