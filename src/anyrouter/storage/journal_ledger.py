@@ -35,6 +35,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _KEPT_SEGMENTS = 4  # beyond these, intents are copied forward
 _CLOSING_S = 10.0
+_encode = msgspec.msgpack.Encoder().encode
 
 # What a record or its values may raise besides OSError: lone surrogates, integers beyond 64 bits, a type msgpack does not know.
 _UNWRITABLE = (OSError, ValueError, OverflowError, TypeError)
@@ -61,7 +62,6 @@ class JournalLedger:
 
     def __init__(self, database: Database, journal: Journal, *, reject: Callable[[LedgerEntry], None]) -> None:
         self._database, self._journal, self._reject = database, journal, reject
-        self._encode = msgspec.msgpack.Encoder().encode
         self._open: dict[str, tuple[Intent, Segment]] = {}
         self._beside: dict[str, tuple[Intent, Segment]] = {}  # second attempts while the first is under way
         self._queue: deque[_Settled] = deque()
@@ -82,11 +82,11 @@ class JournalLedger:
     def intend(self, intent: Intent) -> None:
         """Put on record that an upstream is about to be asked: one small write. StorageUnavailable when it cannot be."""
         try:
-            self._journal.append(INTENT, self._encode(intent))
+            self._journal.append(INTENT, _encode(intent))
         except _UNWRITABLE as error:
             self.journal_failures += 1
             raise StorageUnavailable("Usage cannot be recorded now.", internal=f"journal: {error}") from error
-        segment = self._journal.current
+        segment = self._journal.segments[-1]
         segment.held += 1
         earlier = self._open.get(intent.generation_id)
         if earlier is not None:  # an earlier attempt: recovery looks at the last one only
@@ -119,7 +119,7 @@ class JournalLedger:
     def intend_beside(self, intent: Intent) -> None:
         """As `intend`, of a second attempt while the generation's last one is still under way."""
         try:
-            self._journal.append(BESIDE, self._encode(intent))
+            self._journal.append(BESIDE, _encode(intent))
         except _UNWRITABLE as error:
             self.journal_failures += 1
             raise StorageUnavailable("Usage cannot be recorded now.", internal=f"journal: {error}") from error
@@ -291,7 +291,7 @@ class JournalLedger:
             return  # settled ones are on their way to the database: it goes with them
         for intent in mine:
             try:
-                self._journal.append(INTENT, self._encode(intent))
+                self._journal.append(INTENT, _encode(intent))
             except _UNWRITABLE:
                 self.journal_failures += 1
                 return
@@ -302,8 +302,8 @@ class JournalLedger:
     def _write_settlement(self, intent: Intent, outcome: Outcome, *, is_alone: bool) -> Position | None:
         try:
             if is_alone:
-                return self._journal.append(SETTLEMENT, self._encode(join(intent, outcome)))
-            return self._journal.append(RESULT, self._encode((intent.generation_id, intent.attempt, outcome)))
+                return self._journal.append(SETTLEMENT, _encode(join(intent, outcome)))
+            return self._journal.append(RESULT, _encode((intent.generation_id, intent.attempt, outcome)))
         except _UNWRITABLE as error:
             self.journal_failures += 1
             self._is_out_of_order = True
