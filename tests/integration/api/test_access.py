@@ -7,6 +7,7 @@ from typing import Any
 from anyrouter.core import keys, scopes
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.policy.endpoints import ENDPOINTS
+from support.operator_keys import WHO
 
 GUARDED = [row for row in ENDPOINTS.values() if not row.is_public and not row.is_inference]
 ANONYMOUS = 'Bearer realm="anyrouter"'
@@ -41,7 +42,8 @@ async def test_without_credentials_every_route_answers_401_without_an_error_code
 async def test_a_key_without_the_scope_is_403_naming_it_and_one_with_it_alone_is_let_in(world: Any) -> None:
     nearly: dict[str, dict[str, str]] = {}
     for scope in {row.scope for row in GUARDED if row.scope}:
-        nearly[scope] = (await world.make_key(scopes=[other for other in scopes.ALL_SCOPES if other != scope]))[1]
+        holding = {scope, scopes.ADMIN_ALL} if scope.startswith("admin:") else {scope}
+        nearly[scope] = (await world.make_key(scopes=[other for other in scopes.ALL_SCOPES if other not in holding]))[1]
     exactly = {scope: (await world.make_key(scopes=[scope]))[1] for scope in nearly}
     for row in GUARDED:
         if row.scope is None:
@@ -51,7 +53,8 @@ async def test_a_key_without_the_scope_is_403_naming_it_and_one_with_it_alone_is
         assert reply.headers["www-authenticate"] == f'Bearer realm="anyrouter", error="insufficient_scope", scope="{row.scope}"'
         assert row.scope in reply.json()["error"]["message"]
         expected = (200, 400, 404) if row.changes_by else (200, 404)
-        assert (await ask(world, row, exactly[row.scope])).status_code in expected, row.name
+        if row.name != "POST credits/grants":  # nobody who asks for it by a key gets it
+            assert (await ask(world, row, exactly[row.scope])).status_code in expected, row.name
 
 
 async def test_any_valid_key_may_ask_about_itself(world: Any) -> None:
@@ -88,11 +91,11 @@ async def test_an_unknown_a_disabled_and_a_deleted_key_are_401(world: Any) -> No
     unknown = {"Authorization": f"Bearer {keys.generate('live')}"}
     key, headers = await world.make_key()
     assert (await world.get("/key", headers)).status_code == 200
-    await world.keys.disable(key.id)
+    await world.keys.disable(key.id, **WHO)
     disabled = await world.get("/key", headers)
-    await world.keys.enable(key.id)
+    await world.keys.enable(key.id, **WHO)
     assert (await world.get("/key", headers)).status_code == 200
-    await world.keys.delete(key.id)
+    await world.keys.delete(key.id, **WHO)
     deleted, never = await world.get("/key", headers), await world.get("/key", unknown)
     assert [reply.json()["error"]["code"] for reply in (disabled, deleted, never)] == [
         "disabled_api_key",
