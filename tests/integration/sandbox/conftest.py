@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from openai import AsyncOpenAI, OpenAI
 
 from anyrouter.sandbox.server import SandboxServer
 
@@ -22,3 +23,17 @@ def sandbox() -> Iterator[str]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
+
+
+@pytest.fixture
+def client(sandbox: str) -> Iterator[OpenAI]:
+    """OpenAI's SDK, pointed at the sandbox."""
+    with OpenAI(base_url=f"{sandbox}/v1", api_key="sk-MARKER", max_retries=0, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_client(sandbox: str) -> AsyncIterator[AsyncOpenAI]:
+    """The same, asynchronous."""
+    async with AsyncOpenAI(base_url=f"{sandbox}/v1", api_key="sk-MARKER", max_retries=0, timeout=10) as client:
+        yield client
