@@ -125,7 +125,7 @@ class CredentialService:
             raise _refusal("environment", f"has {MAX_CREDENTIALS} credentials, which is the most: delete one first")
         secret = read_secret(row, key)
         place = self._find_place(row, fields, secret.variables)
-        now = self._clock().astimezone(UTC)
+        now = self._read_clock()
         wanted = ProviderCredential(
             id=new_id("byok", int(now.timestamp() * 1000)),
             organisation_id=organisation_id,
@@ -225,7 +225,7 @@ class CredentialService:
         if not changes.keys().isdisjoint({"base_url", "variables", "region"}) or secret is not None:
             said = _join_place(before, changes)
             place = self._find_place(provider, said, {**before.variables, **(secret.variables if secret is not None else {})})
-        after = replace(before, **place._asdict(), version=before.version + 1, updated_at=self._clock().astimezone(UTC))
+        after = replace(before, **place._asdict(), version=before.version + 1, updated_at=self._read_clock())
         after = replace(after, **await self._check_fields(after, changes))
         _check_region(rights, after)
         if secret is not None:
@@ -234,6 +234,11 @@ class CredentialService:
         if after.host != before.host:
             return replace(after, seal_version=after.version, secret_label="", sealed=NOTHING_SEALED)
         return after
+
+    def _read_clock(self) -> datetime:
+        """Now, as exactly as it is stored."""
+        now = self._clock().astimezone(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     async def _seal(self, credential: ProviderCredential, secret: EnteredSecret) -> ProviderCredential:
         return replace(credential, sealed=await self._vault.seal(credential.place, secret.text))
