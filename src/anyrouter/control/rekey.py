@@ -67,17 +67,26 @@ class RekeyService:
         await owner.remove(kek_id)
 
     async def _move_all(self, kek_id: str) -> tuple[Counter[str], dict[str, str]]:
+        """Whose rows were moved, and which were not. It looks until it finds nothing new: what was sealed a moment ago comes late."""
         moved, failed = Counter[str](), dict[str, str]()
-        after_id = ""
+        while await self._move_pass(kek_id, moved, failed):
+            pass
+        return moved, failed
+
+    async def _move_pass(self, kek_id: str, moved: Counter[str], failed: dict[str, str]) -> bool:
+        """Whether there were rows beside those that failed before."""
+        is_new, after_id = False, ""
         while rows := await self._seals.list_seals(not_under=kek_id, after_id=after_id, limit=_PAGE):
             for row in rows:
-                reason = await self._move(row)
+                if row.id in failed:
+                    continue
+                is_new, reason = True, await self._move(row)
                 if reason is None:
                     moved[row.organisation_id] += 1
                 elif reason:
                     failed[row.id] = reason
             after_id = rows[-1].id
-        return moved, failed
+        return is_new
 
     async def _move(self, row: SealedRow) -> str | None:
         """None when it was moved, else why not; empty when somebody has sealed it anew meanwhile, which is under the current KEK."""
