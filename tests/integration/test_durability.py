@@ -60,7 +60,7 @@ async def test_what_an_upstream_completed_survives_twenty_kills_exactly_once(tmp
     with ScriptedUpstream(handle) as upstream:
         gateway = GatewayProcess(tmp_path / "data", OPENAI_API_KEY="sk-MARKER-upstream", OPENAI_BASE_URL=f"{upstream.url}/v1")
         try:
-            key = gateway.create_key()
+            key = await asyncio.to_thread(gateway.create_key)
             for number in range(ROUNDS):
                 load = Load(gateway.base_url, key, number)
                 await load.run(gateway, random.uniform(0.15, 0.5))
