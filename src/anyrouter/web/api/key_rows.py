@@ -1,6 +1,6 @@
 """Keys as rows of replies: to those who manage keys, and to the key itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +12,13 @@ from anyrouter.core.money import to_usd
 from anyrouter.core.scopes import ALL_SCOPES
 from anyrouter.web.api.key_replies import KeyRow
 from anyrouter.web.api.times import rfc3339
+
+Reset = Literal["daily", "weekly", "monthly"]
+_RESETS: Mapping[BudgetPeriod, Reset] = {
+    BudgetPeriod.DAILY: "daily",
+    BudgetPeriod.WEEKLY: "weekly",
+    BudgetPeriod.MONTHLY: "monthly",
+}
 
 
 def describe_row(key: ApiKey, totals: KeyTotals, now: datetime) -> KeyRow:
@@ -94,11 +101,9 @@ def find_remaining(key: ApiKey, totals: KeyTotals) -> float | None:
     return to_usd(max(0, key.limit_nanousd - spent[key.limit_reset]))
 
 
-def name_reset(key: ApiKey) -> Literal["daily", "weekly", "monthly"] | None:
+def name_reset(key: ApiKey) -> Reset | None:
     """When the limit is whole again, None for never."""
-    if key.limit_nanousd is None or key.limit_reset is BudgetPeriod.TOTAL:
-        return None
-    return key.limit_reset.value
+    return None if key.limit_nanousd is None else _RESETS.get(key.limit_reset)
 
 
 def list_or_null(values: Iterable[str] | None) -> list[str] | None:
