@@ -16,6 +16,8 @@ from anyrouter.control.preset_rows import describe_preset, describe_version
 from anyrouter.core.preset import MARK, Preset
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anyrouter.control.presets import PresetService
 
 commands = typer.Typer(
@@ -58,30 +60,41 @@ File = Annotated[
 ]
 
 
-@commands.command("create")
-def create(
-    slug: Slug,
-    *,
-    environment: InEnvironment = "live",
-    name: Name = None,
-    description: Description = None,
-    model: Models = None,
-    system: System = None,
-    member: Members = None,
-    file: File = None,
-    as_json: Json = False,
-    config: Config = None,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Make a preset: what requests get that do not say it themselves."""
-    said = _read_members(model, member, file) or {}
+def _put(command: str, text: str, work: "Callable[[PresetService, str, str, dict[str, Any]], Awaitable[Preset]]") -> None:
+    """Add a command that takes whatever can be said of a preset; `work` is told its environment, its slug and what was said."""
 
-    async def work(presets: "PresetService") -> Preset:
-        return await presets.create(
-            slug=slug, environment=environment, config=said, name=name, description=description, system_prompt=system
-        )
+    @commands.command(command, help=text)
+    def put(
+        slug: Slug,
+        *,
+        environment: InEnvironment = "live",
+        name: Name = None,
+        description: Description = None,
+        model: Models = None,
+        system: System = None,
+        member: Members = None,
+        file: File = None,
+        as_json: Json = False,
+        config: Config = None,
+        data_dir: DataDir = DATA_DIR,
+    ) -> None:
+        told = {"name": name, "description": description, "system_prompt": system, "config": _read_members(model, member, file)}
+        said = {field: value for field, value in told.items() if value is not None}
+        found = with_presets(read_settings(data_dir, config), lambda presets: work(presets, environment, slug, said))
+        _print(found, environment, as_json=as_json)
 
-    _print(with_presets(read_settings(data_dir, config), work), environment, as_json=as_json)
+
+def _create(presets: "PresetService", environment: str, slug: str, said: dict[str, Any]) -> "Awaitable[Preset]":
+    return presets.create(slug=slug, environment=environment, **{"config": {}, **said})
+
+
+def _change(presets: "PresetService", environment: str, slug: str, said: dict[str, Any]) -> "Awaitable[Preset]":
+    if not said:
+        raise CommandFailed(ExitCode.USAGE, "usage", "nothing to change was given", cure="anyrouter presets change --help")
+    return presets.change(environment, slug, said)
+
+
+_put("create", "Make a preset: what requests get that do not say it themselves.", _create)
 
 
 @commands.command("list")
@@ -104,28 +117,7 @@ def show(
     _print(found, environment, as_json=as_json)
 
 
-@commands.command("change")
-def change(
-    slug: Slug,
-    *,
-    environment: InEnvironment = "live",
-    name: Name = None,
-    description: Description = None,
-    model: Models = None,
-    system: System = None,
-    member: Members = None,
-    file: File = None,
-    as_json: Json = False,
-    config: Config = None,
-    data_dir: DataDir = DATA_DIR,
-) -> None:
-    """Change a preset. Members that are given replace all of the former ones; its version rises by one."""
-    said = {"name": name, "description": description, "system_prompt": system, "config": _read_members(model, member, file)}
-    changes = {field: value for field, value in said.items() if value is not None}
-    if not changes:
-        raise CommandFailed(ExitCode.USAGE, "usage", "nothing to change was given", cure="anyrouter presets change --help")
-    found = with_presets(read_settings(data_dir, config), lambda presets: presets.change(environment, slug, changes))
-    _print(found, environment, as_json=as_json)
+_put("change", "Change a preset. Members that are given replace all of the former ones; its version rises by one.", _change)
 
 
 @commands.command("delete")

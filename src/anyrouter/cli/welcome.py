@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from anyrouter.providers.anthropic import DIALECT as ANTHROPIC_DIALECT
 from anyrouter.providers.registry import PROVIDERS, find_provider
 
 ECHO_MODEL = "sandbox/echo"
+_FEW = 3
 
 
 def curl_line(base_url: str, key: str, model: str | None, *, root: str = "/api/v1") -> str:
@@ -76,8 +78,9 @@ def welcome(
 
 
 def list_live_variables() -> list[str]:
-    """The variables of the providers that have a file of their own, each of which makes a live upstream by itself."""
-    return [row.credential_variable for row in PROVIDERS.values() if row.credential_variable and row.base_url_variable]
+    """A few variables, each of which makes a live upstream by itself: of the providers that stand first in the table, the most asked."""
+    rows = (row for row in PROVIDERS.values() if row.is_implied and not row.variables)
+    return list(islice((row.credential_variable for row in rows if row.credential_variable), _FEW))
 
 
 def find_program() -> str:
@@ -97,4 +100,8 @@ def print_welcome(text: Text) -> None:
 
 
 def _how_to_go_live(variables: Sequence[str]) -> str:
-    return f" (set {' or '.join(variables)} and start again)" if variables else ""
+    if not variables:
+        return ""
+    *others, last = variables
+    named = f"{', '.join(others)} or {last}" if others else last
+    return f" (set {named} and start again; docs/providers has those of all providers)"

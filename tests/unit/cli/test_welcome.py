@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from anyrouter.cli.welcome import curl_line, find_program, print_welcome, welcome
+from anyrouter.cli.welcome import curl_line, find_program, list_live_variables, print_welcome, welcome
+from anyrouter.settings import load_settings
 
 KEY = "ar-test-MARKER"
 BASE = "http://127.0.0.1:8080"
@@ -54,7 +55,17 @@ def test_both_kinds_of_clients_get_their_base_url() -> None:
 
 def test_live_upstreams_are_named_or_how_to_get_some() -> None:
     assert "openai, box" in say(live_upstreams=("openai", "box"))
-    assert "set A_KEY or B_KEY" in say(live_variables=("A_KEY", "B_KEY"))
+    assert "(set A_KEY and" in say(live_variables=("A_KEY",))
+    assert "(set A_KEY or B_KEY and" in say(live_variables=("A_KEY", "B_KEY"))
+    assert "(set A_KEY, B_KEY or C_KEY and start again; docs/providers" in say(live_variables=("A_KEY", "B_KEY", "C_KEY"))
+
+
+def test_a_few_variables_are_named_and_each_is_enough_by_itself() -> None:
+    variables = list_live_variables()
+    assert variables == ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"]
+    for variable in variables:
+        settings = load_settings(data_dir=Path("/nowhere"), environ={variable: "sk-MARKER-0123456789"})
+        assert len(settings.upstreams) == 1
 
 
 def test_warnings_and_places_are_told() -> None:
