@@ -67,6 +67,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
             store=storage.keys,
             environments=storage.environments,
             organisations=storage.organisations,
+            members=storage.members,
             pepper=pepper.secret,
             pepper_version=pepper.version,
             previous_pepper=None if previous is None else previous.secret,

@@ -42,7 +42,10 @@ class MemberStore(Protocol):
         """Store a new one, or an inactive one again, and the invitation as accepted; ClientError `duplicate_name` for a known address."""
 
     async def update_member(self, member: Member, event: AuditEvent) -> None:
-        """Replace name, role and state. One that becomes inactive takes its personal keys with it: they are deleted in the transaction."""
+        """Replace name, role and state. One that becomes inactive takes its personal keys with it: they are deleted in the transaction.
+
+        ClientError `unprocessable` for the last active owner.
+        """
 
     async def add_invitation(self, invitation: Invitation, event: AuditEvent) -> None:
         """Store a new one."""
@@ -54,7 +57,7 @@ class MemberStore(Protocol):
         """All that were neither accepted nor revoked, oldest first."""
 
     async def update_invitation(self, invitation: Invitation, event: AuditEvent) -> None:
-        """Replace the times of acceptance and revocation."""
+        """Replace the times of acceptance and revocation; ClientError `unprocessable` when it was accepted or revoked before."""
 
 
 class CredentialStore(Protocol):

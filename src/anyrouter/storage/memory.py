@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
-from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.errors import ClientError
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
 from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
-from anyrouter.storage.memory_idempotency import MemoryIdempotencyStore
 from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
+from anyrouter.storage.memory_idempotency import MemoryIdempotencyStore
 from anyrouter.storage.memory_keys import MemoryKeyStore
+from anyrouter.storage.memory_members import MemoryMemberStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
-from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
 
 Row = dict[str, Any]
@@ -72,51 +72,6 @@ class MemoryEnvironmentStore:
     def keep(self, environment: Environment) -> None:
         """Keep it, and tell nobody: whoever does that tells."""
         self._environments[environment.organisation_id, environment.slug] = environment
-
-
-class MemoryPresetStore:
-    """`PresetStore`. Keeps rows, not presets, as `MemoryKeyStore` does."""
-
-    def __init__(self, *, on_change: Callable[[str], None]) -> None:
-        self._rows: dict[str, Row] = {}
-        self._on_change = on_change
-
-    async def add_preset(self, preset: Preset) -> None:
-        """Store a new preset; ClientError `duplicate_name` when its environment has one of that slug."""
-        if any((row["environment_id"], row["slug"]) == (preset.environment_id, preset.slug) for row in self._rows.values()):
-            raise ClientError(taken_slug(preset))
-        self._rows[preset.id] = preset_to_row(preset)
-        self._on_change(preset.organisation_id)
-
-    async def find_preset(self, organisation_id: str, environment_id: str, slug: str) -> Preset | None:
-        """One preset."""
-        mine = await self.list_presets(organisation_id, environment_id=environment_id)
-        return next((preset for preset in mine if preset.slug == slug), None)
-
-    async def list_presets(self, organisation_id: str, *, environment_id: str | None = None) -> list[Preset]:
-        """All of an environment's, or of the organisation's, by slug."""
-        mine = [row for row in self._rows.values() if row["organisation_id"] == organisation_id]
-        wanted = [row for row in mine if environment_id in {None, row["environment_id"]}]
-        return [row_to_preset(row) for row in sorted(wanted, key=lambda row: (row["slug"], row["id"]))]
-
-    async def update_preset(self, preset: Preset) -> Preset:
-        """Replace everything but what never changes, with the version after the one that is stored."""
-        row = self._find(preset)
-        row.update((name, value) for name, value in preset_to_row(preset).items() if name not in FIXED_PRESET_COLUMNS)
-        row["version"] += 1
-        self._on_change(preset.organisation_id)
-        return row_to_preset(row)
-
-    async def delete_preset(self, preset: Preset) -> None:
-        """Forget it; ClientError `not_found` when it is not there."""
-        del self._rows[self._find(preset)["id"]]
-        self._on_change(preset.organisation_id)
-
-    def _find(self, preset: Preset) -> Row:
-        row = self._rows.get(preset.id)
-        if row is None or row["organisation_id"] != preset.organisation_id:
-            raise ClientError(NO_PRESET)
-        return row
 
 
 class MemoryLedger:
@@ -228,9 +183,10 @@ class MemoryStorage:
         self.idempotency = MemoryIdempotencyStore()
         self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
         self.key_use = self.keys
+        self.members = MemoryMemberStore(self.audit_log, self.keys, on_change=self.watch.announce)
         self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
         self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
-        self.presets = MemoryPresetStore(on_change=self.watch.announce)
+        self.presets = MemoryPresetStore(on_change=self.watch.announce, log=self.audit_log)
         self.ledger = MemoryLedger()
         self.reader = self.ledger
         self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)

@@ -22,6 +22,7 @@ from anyrouter.storage.sql_credentials import SqlCredentialStore, SqlSealStore
 from anyrouter.storage.sql_idempotency import SqlIdempotencyStore
 from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.storage.sql_members import SqlMemberStore
 from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
@@ -38,6 +39,7 @@ class Storage:
         self.watch = EpochWatch(database)
         self.keys = SqlKeyStore(database, pepper_version=peppers.current.version, on_change=self.watch.announce)
         self.organisations = SqlOrganisationStore(database, on_change=self.watch.announce)
+        self.members = SqlMemberStore(database, on_change=self.watch.announce)
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
         self.audit = SqlAuditStore(database)
