@@ -11,6 +11,7 @@ from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.cli.key_rows import COLUMNS, key_object, key_pairs, key_row
 from anyrouter.cli.options import DATA_DIR, Config, DataDir, Json
 from anyrouter.cli.output import print_json, print_lines, print_note, print_pairs, print_panel, print_table
+from anyrouter.cli.scan import scan
 from anyrouter.cli.store import KeyDesk, with_keys
 from anyrouter.cli.welcome import ECHO_MODEL, curl_line
 from anyrouter.core import scopes
@@ -89,6 +90,9 @@ def create(
         print_json({"data": key_object(key, _now()), "key": text})
         return
     _print_new_key(settings, key, text)
+
+
+commands.command("scan")(scan)
 
 
 @commands.command("list")

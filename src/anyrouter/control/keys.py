@@ -249,13 +249,18 @@ class KeyService:
 
         Texts that are no keys cause no I/O.
         """
-        presented = dict.fromkeys(text for text in texts if isinstance(keys.inspect(text), keys.WellFormed))
-        peppers = [self._pepper] if self._previous_pepper is None else [self._pepper, self._previous_pepper]
-        digests = [digester.digest(text) for digester in map(keys.Digester, peppers) for text in presented]
-        found = await self._store.find_by_digests(digests) if digests else []
-        for key in found:
+        found = await self.find_texts(texts)
+        for key in found.values():
             await self._revoke(key, actor)
         return len(found)
+
+    async def find_texts(self, texts: Sequence[str]) -> dict[str, ApiKey]:
+        """Those of the texts that are keys of this gateway, whoever's, deleted ones excluded."""
+        presented = dict.fromkeys(text for text in texts if isinstance(keys.inspect(text), keys.WellFormed))
+        peppers = [self._pepper] if self._previous_pepper is None else [self._pepper, self._previous_pepper]
+        digests = {digester.digest(text): text for digester in map(keys.Digester, peppers) for text in presented}
+        found = await self._store.find_by_digests(list(digests)) if digests else []
+        return {digests[key.digest]: key for key in found}
 
     async def _revoke(self, key: ApiKey, actor: Actor) -> None:
         while True:
