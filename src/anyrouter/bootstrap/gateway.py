@@ -324,10 +324,12 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     def on_change(_organisations: frozenset[str]) -> None:
         authenticator.forget()
         tenants.wake()
+        relay.running.wake()
 
     def on_tenants() -> None:
         take_tenants()
         authenticator.forget()
+        relay.running.wake()
 
     def on_prices() -> None:
         relay.snapshot = prices.snapshot()
@@ -341,7 +343,8 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
 
     storage.watch.subscribe(on_change)
     tenants.wake()  # something may have changed between the first reading and now
-    beside = (tick(), tenants.keep_current(on_tenants), prices.keep_current(on_prices), *probing)
+    judging = relay.running.keep_judging(lambda mistake: _report("", mistake))
+    beside = (tick(), tenants.keep_current(on_tenants), prices.keep_current(on_prices), judging, *probing)
     tasks = [asyncio.create_task(work) for work in beside]
     try:
         yield

@@ -42,7 +42,7 @@ class Authenticator:
         confirmed_at_s: Callable[[], float],
         failures_per_minute: int = 100,
     ) -> None:
-        self._lookup, self._tenants = lookup, tenants
+        self.lookup, self.tenants = lookup, tenants
         self._digesters = tuple(map(Digester, peppers))
         self._confirmed_at_s, self._failures_per_minute = confirmed_at_s, failures_per_minute
         self._known: OrderedDict[bytes, ApiKey] = OrderedDict()
@@ -95,7 +95,7 @@ class Authenticator:
         version = self._version
         self._lookups += 1
         try:
-            key = await self._lookup.find_by_digest(digests)
+            key = await self.lookup.find_by_digest(digests)
         except StorageUnavailable:
             return Denied(
                 code="storage_unavailable",
@@ -129,7 +129,7 @@ class Authenticator:
             _keep(self._known, digest, key, _MAX_KNOWN)
 
     def _judge(self, key: ApiKey, head: RequestHead, digest: bytes | None) -> Principal | Denied:
-        tenants = self._tenants()
+        tenants = self.tenants()
         owner = tenants.find_owner(key)
         now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
         denied = judge_key(key, owner, ENDPOINTS[head.endpoint], head.client_host, now)

@@ -22,7 +22,7 @@ from anyrouter.relay.stream import render_break
 from anyrouter.relay.terms import make_terms
 from anyrouter.wire.failure import render_failure
 
-_CLIENT_GONE = 499
+_OK, _CLIENT_GONE = 200, 499
 
 
 class Ending:
@@ -57,13 +57,29 @@ class Ending:
         generation.release()
         if generation.is_asked and not generation.is_settled:
             generation.attempts.abandon(generation.target, "client_closed_request")
-            partial = generation.partial
-            if partial.source is UsageSource.NONE:
-                tokens = generation.request.estimated_input_tokens
-                partial = Usage(input_tokens=tokens, source=UsageSource.ESTIMATED)
-            self.settle(generation, EntryState.CANCELLED, _CLIENT_GONE, partial, "client_closed_request")
+            self.settle(generation, EntryState.CANCELLED, _CLIENT_GONE, _find_partial(generation), "client_closed_request")
         if generation.hold is not None:
             generation.hold.end()
+
+    def cut(self, generation: Generation, denied: Denied) -> None:
+        """Its key may not go on: the upstream was cancelled, what was delivered is billed, and the client is told. Not what is whole."""
+        downstream = generation.downstream
+        if generation.is_settled:
+            if generation.is_begun and generation.request.is_streamed:
+                downstream.finish()
+            return
+        generation.release()
+        if generation.is_asked:
+            status = _OK if generation.is_begun else denied.http_status
+            generation.attempts.abandon(generation.target, denied.code)
+            self.settle(generation, EntryState.CANCELLED, status, _find_partial(generation), denied.code)
+        if generation.hold is not None:
+            generation.hold.end()
+        if generation.is_begun:
+            downstream.write(render_break(generation, denied))
+            downstream.finish()
+        else:
+            self.refuse(generation.head, denied, downstream, generation.principal, generation)
 
     def mend(
         self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, error: Exception
@@ -134,3 +150,11 @@ class Ending:
             others = () if terms is None else self._limiter.show(terms, now_s, time.time_ns() // 1_000_000)
             lines += limit_lines(self._limiter.peek(principal, now_s), dialect, head.now_ms, others)
         downstream.reply(denied.http_status, JSON_HEAD + lines, render_failure(dialect, denied, head.request_id))
+
+
+def _find_partial(generation: Generation) -> Usage:
+    """What had been used when it was given up: its input at least."""
+    partial = generation.partial
+    if partial.source is not UsageSource.NONE:
+        return partial
+    return Usage(input_tokens=generation.request.estimated_input_tokens, source=UsageSource.ESTIMATED)

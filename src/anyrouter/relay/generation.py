@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec.structs import replace
 
-from anyrouter.core.errors import UpstreamError
+from anyrouter.core.errors import Denied, UpstreamError
 from anyrouter.core.ledger import HEDGE_LOST, EntryState, Intent, Outcome
 from anyrouter.core.money import to_usd_string
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
@@ -67,6 +67,7 @@ class Generation(msgspec.Struct, kw_only=True):
     decoded: DecodedRequest | None = None  # the request in the form, once a target needed that
     rewriter: StreamRewriter | None = None
     hold: Hold | None = None  # what it has taken of limits and budgets, where there are any
+    cut: Denied | None = None  # why its key may not go on
     facts: ReplyFacts = msgspec.field(default_factory=ReplyFacts)
 
     def naming(self) -> Naming:
@@ -106,6 +107,10 @@ class Generation(msgspec.Struct, kw_only=True):
     def is_contested(self) -> bool:
         """Whether another attempt may yet be the one that replies: nothing is to be sent that is not the target's."""
         return False
+
+    def find_serving(self) -> "Generation":
+        """The one whose reply the client gets, or would get now."""
+        return self
 
     def release(self) -> None:
         """The attempt under way has ended for a reason that says nothing about its target."""

@@ -59,6 +59,10 @@ class HedgedGeneration(Generation, kw_only=True):
         """Whether another attempt may yet be the one that replies, or is."""
         return self.race is not None and self.race.is_contested(self)
 
+    def find_serving(self) -> Generation:
+        """The attempt that has won, or the first that runs."""
+        return self if self.race is None else next(iter(self.race.running.values()), self)
+
     def show_cost(self, cost_nanousd: int) -> CostFields:
         """The cost block for the client: with what the attempt has cost that lost."""
         own = Generation.show_cost(self, cost_nanousd)
@@ -153,7 +157,7 @@ class Race:
                 self._lose(generation)
 
     async def abandon(self) -> None:
-        """The client is gone, or the process is about to be: all are cancelled and billed."""
+        """The client is gone, its key may not go on, or the process is about to end: all are cancelled and billed."""
         running = list(self.running.values())
         for task in self.running:
             task.cancel()
@@ -165,7 +169,10 @@ class Race:
             for other in running:
                 if other is not asked[0]:
                     self._lose(other)
-            if asked:
+            if asked and self._root.cut is not None:
+                self._root.is_over = True
+                self._ending.cut(asked[0], self._root.cut)
+            elif asked:
                 self._ending.abandon(asked[0])
 
     def leave(self, began_s: float) -> None:

@@ -39,6 +39,7 @@ from anyrouter.relay.purse import Purse
 from anyrouter.relay.race import HedgedGeneration
 from anyrouter.relay.refusal import MAX_REFUSAL_BYTES, read_refusal
 from anyrouter.relay.reply_head import ARRAY_HEAD, JSON_HEAD, STREAM_HEAD, reply_head
+from anyrouter.relay.running import RunningCalls
 from anyrouter.relay.stats import RelayStats
 from anyrouter.relay.stream import StreamPump, open_rewriter
 from anyrouter.relay.successors import Successors
@@ -81,6 +82,8 @@ class Relay:
         self._record, self._settle, self._keep_alive_s = ending.record, ending.settle, keep_alive_s
         self._hedger = Hedger(hedging or HedgePolicy(), ask=self._try, ending=ending, ledger=ledger, stats=stats)
         self._pumps: set[StreamPump] = set()
+        self.running = RunningCalls(lookup=authenticator.lookup, tenants=authenticator.tenants, cut=self._cut)
+        self._calls = self.running.calls
 
     @property
     def snapshot(self) -> Snapshot:
@@ -148,6 +151,7 @@ class Relay:
         generation.exchange = client.begin(upstream_head.origin, lines, parts, size, upstream_head.timeouts, arrived)
         generation.is_waiting = True
         self.stats.running += 1
+        self._calls[generation.id] = generation
         generation.downstream.watch(generation)
         return True
 
@@ -157,6 +161,7 @@ class Relay:
         if exchange is None:
             return
         self.stats.running -= 1
+        self._calls.pop(generation.id, None)
         generation.is_waiting, error = False, None
         try:
             generation.upstream_s += time.monotonic() - generation.asked_s
@@ -178,8 +183,24 @@ class Relay:
         if exchange is not None:
             self.stats.running -= generation.is_waiting  # a task that is about to begin counts by itself
             generation.is_waiting = False
+            self._calls.pop(generation.id, None)
             exchange.cancel()
             self._ending.abandon(generation)
+
+    def _cut(self, generation: Generation, denied: Denied) -> None:
+        """Its key may not go on. What is whole is not cut."""
+        if generation.cut is not None or generation.find_serving().is_settled:
+            return
+        generation.cut = denied
+        if generation.cancel is not None:
+            generation.cancel()
+        elif generation.is_waiting and generation.exchange is not None:
+            exchange, generation.exchange = generation.exchange, None
+            generation.is_waiting = False
+            self.stats.running -= 1
+            self._calls.pop(generation.id, None)
+            exchange.cancel()
+            self._ending.cut(generation, denied)
 
     # In a task.
 
@@ -215,6 +236,7 @@ class Relay:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 -- a coroutine runs in a task
             generation.cancel = task.cancel
+            self._calls[generation.id] = generation
             downstream.watch(generation)
             if downstream.is_closed:
                 self._ending.abandon(generation)
@@ -226,6 +248,10 @@ class Relay:
             if hedged is None or not hedged.is_over:
                 await self._attempt(generation, error, succession, attempt)
         except asyncio.CancelledError:
+            if generation.cut is not None and not downstream.is_closed:
+                if hedged is None or not hedged.is_over:
+                    self._ending.cut(generation, generation.cut)
+                return
             self._ending.abandon(generation)
             if not downstream.is_closed:
                 raise
@@ -233,6 +259,7 @@ class Relay:
             self._ending.mend(head, principal, downstream, generation, mistake)
         finally:
             self.stats.running -= 1
+            self._calls.pop(generation.id, None)
             if generation.hold is not None:
                 generation.hold.end()
 
