@@ -23,6 +23,7 @@ from anyrouter.relay.stats import RelayStats
 from anyrouter.settings.overlay_tables import ModelTable, PriceTable, TierTable
 from anyrouter.settings.sections import ARRAYS, SECTIONS, TimeoutSettings
 from anyrouter.settings.variables import CONFIG_VARIABLE, DATA_DIR_VARIABLE, variable_of
+from anyrouter.storage.kek import KEK_VARIABLE
 from anyrouter.storage.pepper import PEPPER_VARIABLE
 from anyrouter.web.api.metrics import RelayCollector
 
@@ -31,6 +32,8 @@ NOTE = "<!-- Written by scripts/reference.py (make docs). Change the code, not t
 OTHER_VARIABLES = {
     DATA_DIR_VARIABLE: "The data directory, when `--data-dir` is not given. Default: `./data`.",
     CONFIG_VARIABLE: "The configuration file, when `--config` is not given. Default: `anyrouter.toml` in the data directory.",
+    KEK_VARIABLE: "The key-encryption keys of provider credentials in place of the data directory's file `kek`: 64 hex digits each, "
+    "separated by commas, the current one first. [How to change it](../how-to/byok.md#the-keys-that-secrets-are-sealed-with).",
     PEPPER_VARIABLE: "The pepper in place of the data directory's file: `version:hex` with at least 64 hex digits. After a change "
     "of pepper two of them, the new one first, separated by a comma.",
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The forward proxy to upstreams, in the usual meaning.",

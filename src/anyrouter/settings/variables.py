@@ -13,12 +13,13 @@ from typing import Any, Union, get_args, get_origin
 from anyrouter.core.secret import Secret
 from anyrouter.settings.problems import Origins, Problem, dotted_names, nearest
 from anyrouter.settings.sections import ARRAYS, SECTIONS
+from anyrouter.storage.kek import KEK_VARIABLE
 from anyrouter.storage.pepper import PEPPER_VARIABLE
 
 PREFIX = "ANYROUTER_"
 DATA_DIR_VARIABLE = "ANYROUTER_DATA_DIR"
 CONFIG_VARIABLE = "ANYROUTER_CONFIG"
-_OTHERS = (DATA_DIR_VARIABLE, CONFIG_VARIABLE, PEPPER_VARIABLE)
+_OTHERS = (DATA_DIR_VARIABLE, CONFIG_VARIABLE, PEPPER_VARIABLE, KEK_VARIABLE)
 _KUBERNETES = re.compile(
     r"ANYROUTER_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)", re.ASCII
 )
