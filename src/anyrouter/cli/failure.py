@@ -30,7 +30,13 @@ MEANINGS = {
     ExitCode.STORAGE: "the data directory or the database cannot be used",
     ExitCode.INTERRUPTED: "ended by Ctrl-C",
 }
-_EXIT_CODES = {"not_found": ExitCode.NOT_FOUND, "duplicate_name": ExitCode.CONFLICT, "invalid_parameter": ExitCode.USAGE}
+_EXIT_CODES = {
+    "not_found": ExitCode.NOT_FOUND,
+    "duplicate_name": ExitCode.CONFLICT,
+    "rotation_in_progress": ExitCode.CONFLICT,
+    "etag_mismatch": ExitCode.CONFLICT,
+    "invalid_parameter": ExitCode.USAGE,
+}
 
 
 class CommandFailed(Exception):

@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyrouter.cli.failure import CommandFailed, ExitCode
@@ -89,9 +90,11 @@ class KeyDesk:
         return await self._service.revoke(texts, actor=OPERATOR)
 
 
-def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]]) -> T:
+def with_keys(
+    settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]], *, organisation_id: str = DEFAULT_ORGANISATION_ID
+) -> T:
     """What `work` returns. StorageUnavailable, InternalError."""
-    return with_services(settings, lambda services: work(KeyDesk(services.keys)))
+    return with_services(settings, lambda services: work(KeyDesk(services.keys, organisation_id)))
 
 
 def with_presets(settings: "Settings", work: Callable[[PresetService], Awaitable[T]]) -> T:
@@ -123,7 +126,8 @@ def with_storage(settings: "Settings", work: Callable[["Storage"], Awaitable[T]]
         url = settings.storage.database_url
         storage = await open_storage(settings.data_dir, url.reveal() if url else None, environment=os.environ)
         try:
-            await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
+            declared = settings.declare_environments(time.time_ns() // 1_000_000)
+            await declare_environments(storage.environments, declared, datetime.now(UTC))
             return await work(storage)
         finally:
             await storage.aclose()

@@ -25,6 +25,12 @@ def parse_expiry(text: str, now: datetime) -> datetime:
     return check_expiry(parse_moment(PARAM, text, now), now)
 
 
+def parse_span(text: str) -> timedelta | None:
+    """The span that `90m`, `12h` or `30d` names, None for any other text."""
+    span = _SPAN.fullmatch(text.strip()[:_MAX_LENGTH])
+    return int(span[1]) * _UNITS[span[2]] if span else None
+
+
 def parse_moment(param: str, text: str, now: datetime) -> datetime:
     """As `parse_expiry`, for another field, and the past is as good as the future."""
     stripped = text.strip()[:_MAX_LENGTH]

@@ -82,6 +82,11 @@ def label_of(key: str) -> str:
     return f"ar-{match[1]}-{match[2][:LABEL_BODY_LENGTH]}"
 
 
+def find_keys(text: str) -> list[str]:
+    """What is a key by form and checksum, of everything in a text."""
+    return [match[0] for match in _KEY.finditer(text) if isinstance(inspect(match[0]), WellFormed)] if "ar-" in text else []
+
+
 def hide(text: str) -> str:
     """The text with every key in it reduced to its label, for what is logged and stored. To be done before a text is cut short."""
     return _KEY.sub(lambda match: f"ar-{match[1]}-{match[2][:LABEL_BODY_LENGTH]}…", text) if "ar-" in text else text
