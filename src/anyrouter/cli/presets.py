@@ -13,7 +13,9 @@ from anyrouter.cli.options import DATA_DIR, Config, DataDir, Json
 from anyrouter.cli.output import print_json, print_lines, print_pairs, print_table
 from anyrouter.cli.store import with_presets
 from anyrouter.control.preset_rows import describe_preset, describe_version
+from anyrouter.core.audit import OPERATOR
 from anyrouter.core.preset import MARK, Preset
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,13 +87,13 @@ def _put(command: str, text: str, work: "Callable[[PresetService, str, str, dict
 
 
 def _create(presets: "PresetService", environment: str, slug: str, said: dict[str, Any]) -> "Awaitable[Preset]":
-    return presets.create(slug=slug, environment=environment, **{"config": {}, **said})
+    return presets.create(actor=OPERATOR, rights=OPERATOR_RIGHTS, slug=slug, environment=environment, **{"config": {}, **said})
 
 
 def _change(presets: "PresetService", environment: str, slug: str, said: dict[str, Any]) -> "Awaitable[Preset]":
     if not said:
         raise CommandFailed(ExitCode.USAGE, "usage", "nothing to change was given", cure="anyrouter presets change --help")
-    return presets.change(environment, slug, said)
+    return presets.change(environment, slug, said, actor=OPERATOR, rights=OPERATOR_RIGHTS)
 
 
 _put("create", "Make a preset: what requests get that do not say it themselves.", _create)
@@ -100,7 +102,7 @@ _put("create", "Make a preset: what requests get that do not say it themselves."
 @commands.command("list")
 def list_presets(environment: InEnvironment = "live", as_json: Json = False, config: Config = None, data_dir: DataDir = DATA_DIR) -> None:
     """List the presets of an environment."""
-    found = with_presets(read_settings(data_dir, config), lambda presets: presets.list(environment))
+    found = with_presets(read_settings(data_dir, config), lambda presets: presets.list(environment, rights=OPERATOR_RIGHTS))
     if as_json:
         rows = [describe_preset(preset, environment) for preset in found]
         print_json({"data": rows, "total_count": len(rows), "next_cursor": None})
@@ -113,7 +115,7 @@ def show(
     slug: Slug, environment: InEnvironment = "live", as_json: Json = False, config: Config = None, data_dir: DataDir = DATA_DIR
 ) -> None:
     """Show a preset and what it says."""
-    found = with_presets(read_settings(data_dir, config), lambda presets: presets.show(environment, slug))
+    found = with_presets(read_settings(data_dir, config), lambda presets: presets.show(environment, slug, rights=OPERATOR_RIGHTS))
     _print(found, environment, as_json=as_json)
 
 
@@ -125,7 +127,10 @@ def delete(
     slug: Slug, environment: InEnvironment = "live", as_json: Json = False, config: Config = None, data_dir: DataDir = DATA_DIR
 ) -> None:
     """Delete a preset: requests that ask for it are refused from now on."""
-    with_presets(read_settings(data_dir, config), lambda presets: presets.delete(environment, slug))
+    with_presets(
+        read_settings(data_dir, config),
+        lambda presets: presets.delete(environment, slug, actor=OPERATOR, rights=OPERATOR_RIGHTS),
+    )
     if as_json:
         print_json({"deleted": True})
     else:

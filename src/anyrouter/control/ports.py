@@ -77,9 +77,9 @@ class EnvironmentStore(Protocol):
 
 
 class PresetStore(Protocol):
-    """Presets. Every change bumps the organisation's epoch in its transaction. All methods may raise StorageUnavailable."""
+    """Presets. Every change writes its event and bumps the organisation's epoch in its transaction. All may raise StorageUnavailable."""
 
-    async def add_preset(self, preset: Preset) -> None:
+    async def add_preset(self, preset: Preset, event: AuditEvent) -> None:
         """Store a new preset; ClientError `duplicate_name` when its environment has one of that slug."""
 
     async def find_preset(self, organisation_id: str, environment_id: str, slug: str) -> Preset | None:
@@ -88,14 +88,14 @@ class PresetStore(Protocol):
     async def list_presets(self, organisation_id: str, *, environment_id: str | None = None) -> list[Preset]:
         """All of an environment's, or of the organisation's, by slug."""
 
-    async def update_preset(self, preset: Preset) -> Preset:
-        """Replace everything but id, organisation, environment, slug and created_at, and return the preset as it is then.
+    async def update_preset(self, preset: Preset, event: AuditEvent) -> None:
+        """Replace everything but id, organisation, environment, slug and created_at of the version before the preset's.
 
-        Its version is the one after that which was stored, whatever `preset` says. ClientError `not_found` when it is not there.
+        ClientError `not_found` when it is not there, `etag_mismatch` when it is there in another version.
         """
 
-    async def delete_preset(self, preset: Preset) -> None:
-        """Forget it; ClientError `not_found` when it is not there."""
+    async def delete_preset(self, preset: Preset, event: AuditEvent) -> None:
+        """Forget it; ClientError as for `update_preset`, `etag_mismatch` when it is not there in the preset's version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,34 @@
 """Presets as they are shown: this contract's fields beside all of those that OpenRouter's published clients require."""
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from anyrouter.core.preset import Preset
+
+_SHOWN_BYTES = 256  # of a member's value in the audit log
+
+
+def preset_facts(preset: Preset) -> dict[str, Any]:
+    """What the audit log says of a preset. Of prompts, and of members that may hold anything, it tells only whether they are others."""
+    prompt = preset.system_prompt
+    return {
+        "name": preset.name,
+        "description": preset.description,
+        "dialect": preset.dialect,
+        "system_prompt": None if prompt is None else f"{len(prompt)} characters, {_digest(prompt.encode())}",
+        "config": {name: _show(value) for name, value in preset.members.items()},
+    }
+
+
+def _show(value: bytes) -> Any:
+    return _digest(value) if value[:1] in b"{[" or len(value) > _SHOWN_BYTES else msgspec.json.decode(value)
+
+
+def _digest(value: bytes) -> str:
+    return f"sha256:{hashlib.sha256(value).hexdigest()[:16]}"
 
 
 def describe_preset(preset: Preset, environment: str) -> dict[str, Any]:

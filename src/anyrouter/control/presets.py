@@ -6,20 +6,24 @@ A preset belongs to one environment; whoever works in another does not see it.
 import builtins
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from anyrouter.control.audit import find_differences, make_event
 from anyrouter.control.key_checks import check_name
 from anyrouter.control.ports import EnvironmentStore, PresetStore
+from anyrouter.control.preset_rows import preset_facts
 from anyrouter.core import keys
+from anyrouter.core.audit import Actor, AuditEvent
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_id
 from anyrouter.core.preset import MARK, SLUG, Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.policy.rights import Rights, has_environment
 from anyrouter.wire.request import MAX_MODEL_LENGTH, REFUSED_MEMBERS
 
 DIALECTS = ("openai", "anthropic", "responses", "gemini")
@@ -32,14 +36,19 @@ MAX_DESCRIPTION_LENGTH = 2000
 TRANSIENT_MEMBERS = frozenset({"messages", "input", "prompt", "contents", "stream", "stream_options", "preset", "previous_response_id"})
 _SYSTEM_MEMBERS = ("system", "instructions", "systemInstruction", "system_instruction")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_ATTEMPTS = 3
+_NO_PRESET = Denied(code="not_found", message="There is no such preset.")
+_CHANGED = Denied(code="etag_mismatch", message="The preset was changed meanwhile. Read it again, then repeat the change.")
 _SYSTEM_ROLES = ("system", "developer")
 
 
 class PresetService:
     """Presets of one organisation at a time. `clock` gives aware UTC times.
 
-    All methods may raise StorageUnavailable. Refusals are ClientError: `invalid_parameter` with `param`, `duplicate_name`, `not_found`
-    (the same for a preset that never was, and for one of another environment or organisation).
+    `actor` is who does it, `rights` within what. All methods may raise StorageUnavailable. Refusals are ClientError: `invalid_parameter`
+    with `param` (the same for an environment that never was and for one in which those rights do not work), `exceeds_rights` for a new
+    preset in such a one, `duplicate_name`, `etag_mismatch`, `not_found` (the same for a preset that never was, and for one of another
+    environment or organisation).
     """
 
     def __init__(self, *, store: PresetStore, environments: EnvironmentStore, clock: Callable[[], datetime]) -> None:
@@ -48,6 +57,8 @@ class PresetService:
     async def create(
         self,
         *,
+        actor: Actor,
+        rights: Rights,
         slug: str,
         environment: str,
         config: Mapping[str, Any],
@@ -61,7 +72,7 @@ class PresetService:
 
         `environment` is a slug; `name` None is the preset's own slug.
         """
-        environment_id = await self._find_environment(organisation_id, environment)
+        environment_id = await self._find_environment(rights, organisation_id, environment, is_making=True)
         now = self._clock().astimezone(UTC)
         members, found_prompt = check_config(config)
         prompt = system_prompt if system_prompt is not None else found_prompt
@@ -80,56 +91,71 @@ class PresetService:
         )
         if len(await self._store.list_presets(organisation_id, environment_id=environment_id)) >= MAX_PRESETS:
             raise _refusal("slug", f"this environment has {MAX_PRESETS} presets already")
-        await self._store.add_preset(preset)
+        await self._store.add_preset(preset, _event(actor, "preset.create", preset, environment, now, after=preset_facts(preset)))
         return preset
 
-    async def list(self, environment: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> builtins.list[Preset]:
+    async def list(self, environment: str, *, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> builtins.list[Preset]:
         """All presets of an environment, by slug."""
-        environment_id = await self._find_environment(organisation_id, environment)
+        environment_id = await self._find_environment(rights, organisation_id, environment)
         return await self._store.list_presets(organisation_id, environment_id=environment_id)
 
-    async def show(self, environment: str, slug: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> Preset:
+    async def show(self, environment: str, slug: str, *, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> Preset:
         """One preset."""
-        environment_id = await self._find_environment(organisation_id, environment)
+        environment_id = await self._find_environment(rights, organisation_id, environment)
         preset = await self._store.find_preset(organisation_id, environment_id, slug) if SLUG.fullmatch(slug) else None
         if preset is None:
-            raise ClientError(Denied(code="not_found", message="no such preset"))
+            raise ClientError(_NO_PRESET)
         return preset
 
     async def change(
-        self, environment: str, slug: str, changes: Mapping[str, Any], *, organisation_id: str = DEFAULT_ORGANISATION_ID
+        self,
+        environment: str,
+        slug: str,
+        changes: Mapping[str, Any],
+        *,
+        actor: Actor,
+        rights: Rights,
+        if_match: int | None = None,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
     ) -> Preset:
         """Replace `name`, `description`, `system_prompt`, `dialect` or `config`, those that `changes` has; the version rises by one.
 
-        A `config` replaces the former one whole, and its system prompt too if it has one.
+        A `config` replaces the former one whole, and its system prompt too if it has one. `if_match` is the version that is meant.
         """
-        preset = await self.show(environment, slug, organisation_id=organisation_id)
-        values: dict[str, Any] = {}
-        if "config" in changes:
-            values["members"], prompt = check_config(changes["config"])
-            values |= {"system_prompt": prompt} if prompt is not None else {}
-        checks: Mapping[str, Callable[[Any], Any]] = {
-            "name": check_name,
-            "description": check_description,
-            "system_prompt": check_prompt,
-            "dialect": check_dialect,
-        }
-        values |= {field: check(changes[field]) for field, check in checks.items() if field in changes}
-        return await self._store.update_preset(replace(preset, **values, updated_at=self._clock().astimezone(UTC)))
+        values = _check_changes(changes)
+
+        async def store(before: Preset) -> Preset:
+            now = self._clock().astimezone(UTC)
+            after = replace(before, **values, updated_at=now, version=before.version + 1)
+            old, new = find_differences(preset_facts(before), preset_facts(after))
+            await self._store.update_preset(after, _event(actor, "preset.update", after, environment, now, before=old, after=new))
+            return after
+
+        return await self._change_version(environment, slug, store, rights=rights, if_match=if_match, organisation_id=organisation_id)
 
     async def put_request(
-        self, environment: str, slug: str, body: Mapping[str, Any], dialect: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID
+        self,
+        environment: str,
+        slug: str,
+        body: Mapping[str, Any],
+        dialect: str,
+        *,
+        actor: Actor,
+        rights: Rights,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
     ) -> Preset:
         """Make or replace the preset of a slug from the body of a request: its settings are kept, what is of one request alone is not."""
         config = {field: value for field, value in body.items() if field not in TRANSIENT_MEMBERS}
         prompt = _read_system_message(body) if dialect == DIALECTS[0] else None
         try:
             changes = {"config": config, "dialect": dialect} | ({"system_prompt": prompt} if prompt is not None else {})
-            return await self.change(environment, slug, changes, organisation_id=organisation_id)
+            return await self.change(environment, slug, changes, actor=actor, rights=rights, organisation_id=organisation_id)
         except ClientError as error:
             if error.code != "not_found":
                 raise
         return await self.create(
+            actor=actor,
+            rights=rights,
             slug=slug,
             environment=environment,
             config=config,
@@ -138,18 +164,95 @@ class PresetService:
             organisation_id=organisation_id,
         )
 
-    async def delete(self, environment: str, slug: str, *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> Preset:
+    async def delete(
+        self,
+        environment: str,
+        slug: str,
+        *,
+        actor: Actor,
+        rights: Rights,
+        if_match: int | None = None,
+        organisation_id: str = DEFAULT_ORGANISATION_ID,
+    ) -> Preset:
         """Forget a preset: requests that ask for it are refused from now on."""
-        preset = await self.show(environment, slug, organisation_id=organisation_id)
-        await self._store.delete_preset(preset)
-        return preset
 
-    async def _find_environment(self, organisation_id: str, slug: str) -> str:
+        async def store(preset: Preset) -> Preset:
+            event = _event(actor, "preset.delete", preset, environment, self._clock(), before=preset_facts(preset))
+            await self._store.delete_preset(preset, event)
+            return preset
+
+        return await self._change_version(environment, slug, store, rights=rights, if_match=if_match, organisation_id=organisation_id)
+
+    async def _change_version(
+        self,
+        environment: str,
+        slug: str,
+        store: Callable[[Preset], Awaitable[Preset]],
+        *,
+        rights: Rights,
+        if_match: int | None,
+        organisation_id: str,
+    ) -> Preset:
+        """Store what is made of the version that is meant, or, when none is, of whichever is there."""
+        for attempt in range(_ATTEMPTS):
+            preset = await self.show(environment, slug, rights=rights, organisation_id=organisation_id)
+            if if_match not in {None, preset.version}:
+                raise ClientError(_CHANGED)
+            try:
+                return await store(preset)
+            except ClientError as error:
+                if error.code != "etag_mismatch" or if_match is not None or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    async def _find_environment(self, rights: Rights, organisation_id: str, slug: str, *, is_making: bool = False) -> str:
         if keys.ENVIRONMENT_SLUG.fullmatch(slug):
             for environment in await self._environments.list_environments(organisation_id):
-                if environment.slug == slug:
+                if environment.slug != slug or environment.deleted_at is not None:
+                    continue
+                if has_environment(rights, environment.id):
                     return environment.id
+                if is_making:
+                    message = f"environment: Whoever asks does not work in the environment {slug}."
+                    raise ClientError(Denied(code="exceeds_rights", param="environment", message=message))
         raise _refusal("environment", "there is no such environment")
+
+
+def _event(
+    actor: Actor,
+    action: str,
+    preset: Preset,
+    environment: str,
+    now: datetime,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AuditEvent:
+    return make_event(
+        actor,
+        preset.organisation_id,
+        action,
+        now,
+        target_id=preset.id,
+        target_label=preset.slug,
+        environment=environment,
+        before=before,
+        after=after,
+    )
+
+
+def _check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if "config" in changes:
+        values["members"], prompt = check_config(changes["config"])
+        values |= {"system_prompt": prompt} if prompt is not None else {}
+    checks: Mapping[str, Callable[[Any], Any]] = {
+        "name": check_name,
+        "description": check_description,
+        "system_prompt": check_prompt,
+        "dialect": check_dialect,
+    }
+    return values | {field: check(changes[field]) for field, check in checks.items() if field in changes}
 
 
 def check_slug(slug: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.errors import ClientError
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
-from anyrouter.core.preset import Preset
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
@@ -19,6 +18,7 @@ from anyrouter.storage.memory_keys import MemoryKeyStore
 from anyrouter.storage.memory_members import MemoryMemberStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
+from anyrouter.storage.memory_presets import MemoryPresetStore
 from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
 
 Row = dict[str, Any]

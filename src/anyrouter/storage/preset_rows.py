@@ -9,9 +9,10 @@ from anyrouter.core.errors import Denied
 from anyrouter.core.preset import Preset
 from anyrouter.storage.records import from_ms, to_ms
 
-# What `update_preset` never changes, and the version, which it counts itself.
-FIXED_PRESET_COLUMNS = frozenset({"id", "organisation_id", "environment_id", "slug", "created_at_ms", "version"})
-NO_PRESET = Denied(code="not_found", message="no such preset")
+# What `update_preset` never changes.
+FIXED_PRESET_COLUMNS = frozenset({"id", "organisation_id", "environment_id", "slug", "created_at_ms"})
+NO_PRESET = Denied(code="not_found", message="There is no such preset.")
+CHANGED_PRESET = Denied(code="etag_mismatch", message="The preset was changed meanwhile. Read it again, then repeat the change.")
 
 
 def taken_slug(preset: Preset) -> Denied:

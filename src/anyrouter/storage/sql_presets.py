@@ -1,12 +1,14 @@
 """Presets in the database."""
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Delete, Update, and_, delete, insert, select, update
 
+from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError, InternalError, StorageUnavailable
 from anyrouter.core.preset import Preset
 from anyrouter.storage.database import Database
-from anyrouter.storage.preset_rows import FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
+from anyrouter.storage.preset_rows import CHANGED_PRESET, FIXED_PRESET_COLUMNS, NO_PRESET, preset_to_row, row_to_preset, taken_slug
 from anyrouter.storage.schema import presets
+from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
 
 
@@ -16,11 +18,12 @@ class SqlPresetStore:
     def __init__(self, database: Database, *, on_change: OnChange) -> None:
         self._database, self._on_change = database, on_change
 
-    async def add_preset(self, preset: Preset) -> None:
+    async def add_preset(self, preset: Preset, event: AuditEvent) -> None:
         """Store a new preset; ClientError `duplicate_name` when its environment has one of that slug."""
 
         def work(connection: Connection) -> None:
             connection.execute(insert(presets), preset_to_row(preset))
+            append_event(connection, event)
             bump_epoch(connection, preset.organisation_id)
 
         try:
@@ -55,27 +58,21 @@ class SqlPresetStore:
 
         return await self._database.read(work)
 
-    async def update_preset(self, preset: Preset) -> Preset:
-        """Replace everything but what never changes, with the version after the one that is stored."""
+    async def update_preset(self, preset: Preset, event: AuditEvent) -> None:
+        """Replace everything but what never changes, of the version before the preset's."""
         values = {name: value for name, value in preset_to_row(preset).items() if name not in FIXED_PRESET_COLUMNS}
+        await self._change(preset, update(presets).where(_is(preset), presets.c.version == preset.version - 1).values(values), event)
 
-        def work(connection: Connection) -> Preset:
-            change = update(presets).where(_is(preset)).values(**values, version=presets.c.version + 1)
-            if connection.execute(change).rowcount == 0:
-                raise ClientError(NO_PRESET)
-            bump_epoch(connection, preset.organisation_id)
-            return row_to_preset(connection.execute(select(presets).where(_is(preset))).mappings().one())
+    async def delete_preset(self, preset: Preset, event: AuditEvent) -> None:
+        """Forget it; ClientError `not_found`, or `etag_mismatch` when it is not there in the preset's version."""
+        await self._change(preset, delete(presets).where(_is(preset), presets.c.version == preset.version), event)
 
-        stored = await self._database.write(work)
-        self._on_change(preset.organisation_id)
-        return stored
-
-    async def delete_preset(self, preset: Preset) -> None:
-        """Forget it; ClientError `not_found` when it is not there."""
-
+    async def _change(self, preset: Preset, change: Update | Delete, event: AuditEvent) -> None:
         def work(connection: Connection) -> None:
-            if connection.execute(delete(presets).where(_is(preset))).rowcount == 0:
-                raise ClientError(NO_PRESET)
+            if connection.execute(change).rowcount == 0:
+                is_there = connection.execute(select(presets.c.id).where(_is(preset))).first() is not None
+                raise ClientError(CHANGED_PRESET if is_there else NO_PRESET)
+            append_event(connection, event)
             bump_epoch(connection, preset.organisation_id)
 
         await self._database.write(work)

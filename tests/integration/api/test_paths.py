@@ -37,7 +37,7 @@ def methods_at(path: str) -> set[str]:
 NOWHERE = (
     "/nope",
     "/api/v1",
-    "/api/v1/keys",
+    "/api/v1/tokens",
     "/v1/models//",
     "/api/v2/models",
     "/api/v1/../key",

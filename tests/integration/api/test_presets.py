@@ -88,26 +88,34 @@ async def test_presets_are_listed_in_pages(world: Any, admin: dict[str, str]) ->
     assert (slugs, cursor) == (["a", "b", "c"], None)
 
 
-async def test_a_preset_is_its_environments_and_only_an_administrator_names_another(
-    world: Any, admin: dict[str, str], reader: dict[str, str]
-) -> None:
+async def test_a_preset_is_its_environments_and_a_key_works_in_its_own(world: Any, admin: dict[str, str], reader: dict[str, str]) -> None:
     _, test_key = await world.make_key(environment="test")
+    _, test_admin = await world.make_key(environment="test", scopes=["admin:*", "models:read"])
     await send(world, "POST", "/presets", admin, {"slug": "writer", "config": CONFIG})
     assert (await world.get("/presets/writer", test_key)).status_code == 404
     assert (await world.get("/presets", test_key)).json()["data"] == []
-    await send(world, "POST", "/presets", admin, {"slug": "writer", "environment": "test", "config": {"model": "c/d"}})
+    await send(world, "POST", "/presets", test_admin, {"slug": "writer", "environment": "test", "config": {"model": "c/d"}})
     assert (await world.get("/presets/writer", test_key)).json()["data"]["designated_version"]["config"] == {"model": "c/d"}
-    assert (await world.get("/presets/writer", admin, params={"environment": "test"})).json()["data"]["environment"] == "test"
     assert (await world.get("/presets/writer", reader, params={"environment": "live"})).status_code == 200
-    for refused in (
-        await world.get("/presets/writer", reader, params={"environment": "test"}),
-        await world.get("/presets", test_key, params={"environment": "live"}),
-        await world.get("/presets", admin, params={"environment": "nowhere"}),
-        await send(world, "POST", "/presets", admin, {"slug": "x", "environment": "nowhere"}),
+    refused = await send(world, "POST", "/presets", admin, {"slug": "x", "environment": "test"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "exceeds_rights")
+    for method, path, headers in (
+        ("GET", "/presets/writer", reader),
+        ("GET", "/presets", admin),
+        ("PATCH", "/presets/writer", admin),
+        ("DELETE", "/presets/writer", admin),
+        ("POST", "/presets/writer/messages", admin),
     ):
-        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "environment")
-    await send(world, "DELETE", "/presets/writer?environment=test", admin)
-    assert (await world.get("/presets/writer", admin)).status_code == 200
+        foreign, unknown = [
+            await send(world, method, f"{path}?environment={slug}", headers, {} if method in {"PATCH", "POST"} else None)
+            for slug in ("test", "nowhere")
+        ]
+        if method == "POST":  # who would make one there is told so
+            assert foreign.status_code in {400, 403}
+            continue
+        assert (foreign.status_code, foreign.json()["error"]["param"]) == (400, "environment")
+        assert foreign.content == unknown.content
+    assert (await world.get("/presets/writer", test_key)).json()["data"]["version"] == 1
 
 
 async def test_a_key_without_the_scope_changes_nothing(world: Any, admin: dict[str, str], reader: dict[str, str]) -> None:

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from anyrouter.control.presets import MAX_MEMBERS_BYTES, MAX_PROMPT_LENGTH, PresetService, check_config
+from anyrouter.core.audit import OPERATOR
 from anyrouter.core.errors import ClientError
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.storage.memory import MemoryStorage
 
+WHO: dict[str, Any] = {"actor": OPERATOR, "rights": OPERATOR_RIGHTS}
+SEES: dict[str, Any] = {"rights": OPERATOR_RIGHTS}
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -44,60 +48,68 @@ async def refusal(attempt: Any) -> tuple[str, str | None]:
 
 async def test_a_preset_is_made_with_what_was_said(service: PresetService) -> None:
     config = {"model": "openai/gpt-4o", "temperature": 0.2, "top_p": None, "system": "Be terse.", "provider": {"sort": "price"}}
-    preset = await service.create(slug="writer", environment="live", config=config, description=" For letters. ")
+    preset = await service.create(**WHO, slug="writer", environment="live", config=config, description=" For letters. ")
     assert preset.id.startswith("pre_")
     assert (preset.slug, preset.name, preset.description, preset.version) == ("writer", "writer", "For letters.", 1)
     assert preset.members == {"model": b'"openai/gpt-4o"', "temperature": b"0.2", "provider": b'{"sort":"price"}'}
     assert (preset.system_prompt, preset.dialect, preset.created_at) == ("Be terse.", "openai", NOW)
-    assert await service.show("live", "writer") == preset
-    assert await service.list("live") == [preset]
+    assert await service.show("live", "writer", **SEES) == preset
+    assert await service.list("live", **SEES) == [preset]
 
 
 async def test_a_preset_is_its_environments_alone(service: PresetService, storage: MemoryStorage) -> None:
-    await service.create(slug="writer", environment="live", config={"model": "a/b"})
-    assert await service.list("test") == []
-    for attempt in (service.show("test", "writer"), service.change("test", "writer", {"name": "x"}), service.delete("test", "writer")):
+    await service.create(**WHO, slug="writer", environment="live", config={"model": "a/b"})
+    assert await service.list("test", **SEES) == []
+    for attempt in (
+        service.show("test", "writer", **SEES),
+        service.change("test", "writer", {"name": "x"}, **WHO),
+        service.delete("test", "writer", **WHO),
+    ):
         assert (await refusal(attempt))[0] == "not_found"
-    await service.create(slug="writer", environment="test", config={"model": "c/d"})
-    assert (await service.show("live", "writer")).members == {"model": b'"a/b"'}
+    await service.create(**WHO, slug="writer", environment="test", config={"model": "c/d"})
+    assert (await service.show("live", "writer", **SEES)).members == {"model": b'"a/b"'}
     other = Environment(id="env_o", organisation_id="org_other", slug="live", name="Live", kind=EnvironmentKind.LIVE)
     await storage.environments.put_environment(other)
-    assert await service.list("live", organisation_id="org_other") == []
-    assert (await refusal(service.show("live", "writer", organisation_id="org_other")))[0] == "not_found"
-    assert await refusal(service.list("nowhere")) == ("invalid_parameter", "environment")
-    assert await refusal(service.list("../../")) == ("invalid_parameter", "environment")
+    assert await service.list("live", organisation_id="org_other", **SEES) == []
+    assert (await refusal(service.show("live", "writer", organisation_id="org_other", **SEES)))[0] == "not_found"
+    assert await refusal(service.list("nowhere", **SEES)) == ("invalid_parameter", "environment")
+    assert await refusal(service.list("../../", **SEES)) == ("invalid_parameter", "environment")
 
 
 async def test_a_slug_is_taken_once(service: PresetService) -> None:
-    await service.create(slug="writer", environment="live", config={})
-    assert await refusal(service.create(slug="writer", environment="live", config={})) == ("duplicate_name", "slug")
+    await service.create(**WHO, slug="writer", environment="live", config={})
+    assert await refusal(service.create(**WHO, slug="writer", environment="live", config={})) == ("duplicate_name", "slug")
 
 
 async def test_a_change_replaces_what_it_names_and_counts_the_version(service: PresetService, clock: Moment) -> None:
-    await service.create(slug="writer", environment="live", config={"model": "a/b", "top_p": 1}, system_prompt="Be terse.", name="Writer")
+    await service.create(
+        **WHO, slug="writer", environment="live", config={"model": "a/b", "top_p": 1}, system_prompt="Be terse.", name="Writer"
+    )
     clock.now += timedelta(minutes=1)
-    changed = await service.change("live", "writer", {"config": {"model": "c/d"}})
+    changed = await service.change("live", "writer", {"config": {"model": "c/d"}}, **WHO)
     assert (changed.members, changed.system_prompt, changed.name, changed.version) == ({"model": b'"c/d"'}, "Be terse.", "Writer", 2)
     assert (changed.created_at, changed.updated_at) == (NOW, NOW + timedelta(minutes=1))
-    changed = await service.change("live", "writer", {"name": "W", "description": "d", "system_prompt": None, "dialect": "anthropic"})
+    changed = await service.change(
+        "live", "writer", {"name": "W", "description": "d", "system_prompt": None, "dialect": "anthropic"}, **WHO
+    )
     assert (changed.name, changed.description, changed.system_prompt, changed.dialect, changed.version) == ("W", "d", None, "anthropic", 3)
-    assert (await service.change("live", "writer", {"config": {"system": "New."}})).system_prompt == "New."
+    assert (await service.change("live", "writer", {"config": {"system": "New."}}, **WHO)).system_prompt == "New."
 
 
 @pytest.mark.parametrize("name", ["systemInstruction", "system_instruction"])
 async def test_an_instruction_of_gemini_s_format_is_a_system_prompt(service: PresetService, name: str) -> None:
     config = {"model": "a/b", name: {"parts": [{"text": "Be terse."}, {"text": "Be kind."}]}, "safetySettings": []}
-    made = await service.create(slug="writer", environment="live", config=config, dialect="gemini")
+    made = await service.create(**WHO, slug="writer", environment="live", config=config, dialect="gemini")
     assert (made.system_prompt, made.members) == ("Be terse.\n\nBe kind.", {"model": b'"a/b"', "safetySettings": b"[]"})
     for odd in ({"parts": []}, {"parts": [{"text": 5}]}, {"parts": [{"text": "a", "inlineData": {}}]}, {"parts": "text"}, [5]):
-        assert await refusal(service.change("live", "writer", {"config": {name: odd}})) == ("invalid_parameter", "config")
+        assert await refusal(service.change("live", "writer", {"config": {name: odd}}, **WHO)) == ("invalid_parameter", "config")
 
 
 async def test_a_deleted_preset_is_gone(service: PresetService) -> None:
-    await service.create(slug="writer", environment="live", config={})
-    assert (await service.delete("live", "writer")).slug == "writer"
-    assert await service.list("live") == []
-    assert (await refusal(service.delete("live", "writer")))[0] == "not_found"
+    await service.create(**WHO, slug="writer", environment="live", config={})
+    assert (await service.delete("live", "writer", **WHO)).slug == "writer"
+    assert await service.list("live", **SEES) == []
+    assert (await refusal(service.delete("live", "writer", **WHO)))[0] == "not_found"
 
 
 async def test_a_request_becomes_a_preset_without_what_is_of_it_alone(service: PresetService) -> None:
@@ -112,22 +124,24 @@ async def test_a_request_becomes_a_preset_without_what_is_of_it_alone(service: P
             {"role": "system", "content": "Later."},
         ],
     }
-    made = await service.put_request("live", "writer", body, "openai")
+    made = await service.put_request("live", "writer", body, "openai", **WHO)
     assert made.members == {"model": b'"openai/gpt-4o"', "temperature": b"0.7"}
     assert (made.system_prompt, made.version) == ("Be terse.\n\nBe kind.", 1)
-    again = await service.put_request("live", "writer", {"model": "a/b", "max_tokens": 5, "system": "New.", "messages": []}, "anthropic")
+    again = await service.put_request(
+        "live", "writer", {"model": "a/b", "max_tokens": 5, "system": "New.", "messages": []}, "anthropic", **WHO
+    )
     assert (again.id, again.version, again.dialect, again.system_prompt) == (made.id, 2, "anthropic", "New.")
     assert again.members == {"model": b'"a/b"', "max_tokens": b"5"}
-    responses = await service.put_request("live", "other", {"model": "a/b", "instructions": "I.", "input": "x"}, "responses")
+    responses = await service.put_request("live", "other", {"model": "a/b", "instructions": "I.", "input": "x"}, "responses", **WHO)
     assert (responses.system_prompt, responses.members) == ("I.", {"model": b'"a/b"'})
     for odd in (None, "text", [5], [{"role": "system"}], [{"role": "system", "content": 5}]):
-        assert (await service.put_request("live", "odd", {"model": "a/b", "messages": odd}, "openai")).system_prompt is None
+        assert (await service.put_request("live", "odd", {"model": "a/b", "messages": odd}, "openai", **WHO)).system_prompt is None
 
 
 @pytest.mark.parametrize("slug", ["", "A", "two words", "-a", "a-", "ä", "a/b", "a" * 65, "a\n", "@preset/a", "a.b"])
 async def test_what_is_no_slug_is_refused(service: PresetService, slug: str) -> None:
-    assert await refusal(service.create(slug=slug, environment="live", config={}, name="n")) == ("invalid_parameter", "slug")
-    assert (await refusal(service.show("live", slug)))[0] == "not_found"
+    assert await refusal(service.create(**WHO, slug=slug, environment="live", config={}, name="n")) == ("invalid_parameter", "slug")
+    assert (await refusal(service.show("live", slug, **SEES)))[0] == "not_found"
 
 
 @pytest.mark.parametrize(
@@ -176,15 +190,15 @@ def test_what_no_preset_can_have_is_refused(config: Any, param: str) -> None:
     ],
 )
 async def test_what_is_said_about_a_preset_has_its_bounds(service: PresetService, fields: dict[str, Any], param: str) -> None:
-    assert await refusal(service.create(slug="a", environment="live", config={}, **fields)) == ("invalid_parameter", param)
-    await service.create(slug="b", environment="live", config={})
-    assert await refusal(service.change("live", "b", fields)) == ("invalid_parameter", param)
+    assert await refusal(service.create(**WHO, slug="a", environment="live", config={}, **fields)) == ("invalid_parameter", param)
+    await service.create(**WHO, slug="b", environment="live", config={})
+    assert await refusal(service.change("live", "b", fields, **WHO)) == ("invalid_parameter", param)
 
 
 async def test_an_environment_is_announced_when_a_preset_changes(service: PresetService, storage: MemoryStorage) -> None:
     heard: list[frozenset[str]] = []
     storage.watch.subscribe(heard.append)
-    await service.create(slug="a", environment="live", config={})
-    await service.change("live", "a", {"name": "x"})
-    await service.delete("live", "a")
+    await service.create(**WHO, slug="a", environment="live", config={})
+    await service.change("live", "a", {"name": "x"}, **WHO)
+    await service.delete("live", "a", **WHO)
     assert heard == [frozenset({DEFAULT_ORGANISATION_ID})] * 3

@@ -1,6 +1,6 @@
 """/presets: looked at by keys that may read models, changed by keys of administrators.
 
-A key works in its own environment; one with `admin:*` may name another of its organisation.
+A key works in its own environment, and in no other.
 """
 
 from typing import Annotated, Any
@@ -11,12 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from anyrouter.control.preset_rows import describe_preset, describe_version
-from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.preset import Preset
-from anyrouter.core.scopes import ADMIN_ALL, grants
-from anyrouter.relay.call import Principal
 from anyrouter.web.api import preset_documents as documents
 from anyrouter.web.api.bodies import read_body
+from anyrouter.web.api.changes import actor_of, etag, if_match, rights_of
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.preset_replies import (
     DeletedReply,
@@ -34,9 +32,7 @@ from anyrouter.web.api.visit import principal_of
 _FORMATS = {"chat/completions": "openai", "messages": "anthropic", "responses": "responses"}
 _CREATED = 201
 
-InEnvironment = Annotated[
-    str | None, Query(description="Another environment's slug, for keys with `admin:*`; else the key's own", max_length=16)
-]
+InEnvironment = Annotated[str | None, Query(description="The key's own environment's slug, which it is without", max_length=16)]
 Limit = Annotated[int, Query(description="Rows of a page", ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=64)]
 
@@ -62,7 +58,7 @@ class PresetRoutes:
     ) -> Response:
         """GET /presets."""
         place = _Place(request, environment)
-        found = await self._presets.list(place.environment, organisation_id=place.organisation_id)
+        found = await self._presets.list(place.environment, **place.seen)
         behind = [preset for preset in found if cursor is None or preset.slug > cursor]
         page = behind[:limit]
         rows = [PresetRow(**describe_preset(preset, place.environment)) for preset in page]
@@ -71,7 +67,7 @@ class PresetRoutes:
     async def show_preset(self, request: Request, slug: str, *, environment: InEnvironment = None) -> Response:
         """GET /presets/{slug}."""
         place = _Place(request, environment)
-        return place.reply(await self._presets.show(place.environment, slug, organisation_id=place.organisation_id))
+        return place.reply(await self._presets.show(place.environment, slug, **place.seen))
 
     async def create_preset(self, request: Request) -> Response:
         """POST /presets."""
@@ -85,7 +81,8 @@ class PresetRoutes:
             description=said.description,
             system_prompt=said.system_prompt,
             dialect=said.dialect,
-            organisation_id=place.organisation_id,
+            actor=actor_of(request),
+            **place.seen,
         )
         return place.reply(preset, status=_CREATED)
 
@@ -94,35 +91,34 @@ class PresetRoutes:
         place = _Place(request, environment)
         said = await read_body(request, PresetChange)
         changes = {name: value for name in said.__struct_fields__ if (value := getattr(said, name)) is not msgspec.UNSET}
-        return place.reply(await self._presets.change(place.environment, slug, changes, organisation_id=place.organisation_id))
+        changed = await self._presets.change(
+            place.environment, slug, changes, actor=actor_of(request), if_match=if_match(request), **place.seen
+        )
+        return place.reply(changed)
 
     async def put_preset(self, request: Request, slug: str, *, environment: InEnvironment = None) -> Response:
         """POST /presets/{slug}/chat/completions, /messages, /responses."""
         place = _Place(request, environment)
         body = await read_body(request, dict[str, Any])
         dialect = _FORMATS[request.scope["route"].name.partition("{slug}/")[2]]
-        return place.reply(await self._presets.put_request(place.environment, slug, body, dialect, organisation_id=place.organisation_id))
+        return place.reply(await self._presets.put_request(place.environment, slug, body, dialect, actor=actor_of(request), **place.seen))
 
     async def delete_preset(self, request: Request, slug: str, *, environment: InEnvironment = None) -> Response:
         """DELETE /presets/{slug}."""
         place = _Place(request, environment)
-        await self._presets.delete(place.environment, slug, organisation_id=place.organisation_id)
+        await self._presets.delete(place.environment, slug, actor=actor_of(request), if_match=if_match(request), **place.seen)
         return json_reply(DeletedReply(deleted=True))
 
 
 class _Place:
-    """Whose presets of which environment a request is about; ClientError when its key may not say so."""
+    """Whose presets of which environment a request is about, and what its key may see of them."""
 
     def __init__(self, request: Request, named: str | None) -> None:
-        principal: Principal = principal_of(request.scope)
-        own = principal.environment.slug
-        if named is not None and named != own and not grants(principal.key.scopes, ADMIN_ALL):
-            message = "environment: only a key with admin:* may name another environment than its own."
-            raise ClientError(Denied(code="invalid_parameter", param="environment", message=message))
-        self.environment = own if named is None else named
-        self.organisation_id = principal.environment.organisation_id
+        environment = principal_of(request.scope).environment
+        self.environment = environment.slug if named is None else named
+        self.seen: dict[str, Any] = {"rights": rights_of(request), "organisation_id": environment.organisation_id}
 
     def reply(self, preset: Preset, *, status: int = 200) -> Response:
         version = PresetVersion(**describe_version(preset))
         item = PresetItem(**describe_preset(preset, self.environment), designated_version=version)
-        return json_reply(PresetReply(data=item), status=status)
+        return json_reply(PresetReply(data=item), status=status, headers={"etag": etag(preset.version)})
