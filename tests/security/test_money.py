@@ -232,3 +232,35 @@ def test_the_sandbox_costs_nothing_and_counts_against_no_budget(exposed: Exposed
     time.sleep(0.5)
     assert exposed.chat(key=key, body=ASK).status == 200
     assert spent_on(exposed, key) == 0
+
+
+def test_a_key_is_told_what_is_left_what_is_reserved_counted(exposed: Exposed) -> None:
+    most = most_of(exposed)
+    key = limited(exposed, limit_nanousd=3 * most)
+    exposed.upstream.handle = gate = Gate()
+    with exposed.connect() as client:
+        client.send(raw_request(b"POST", PATH, key=key, body=ASK))
+        deadline = time.monotonic() + 5
+        while not exposed.upstream.received and time.monotonic() < deadline:
+            time.sleep(0.02)
+        data = exposed.ask(raw_request(b"GET", b"/api/v1/key", key=key)).json["data"]
+        metrics = exposed.ask(raw_request(b"GET", b"/api/v1/metrics")).body.decode()
+        gate.opened.set()
+        assert client.read().status == 200
+    assert round(data["limit_remaining"] * 1e9) == 2 * most
+    assert data["effective_budget"] == {
+        "owner": "key",
+        "limit": 3 * most / 1e9,
+        "remaining": data["limit_remaining"],
+        "reset": None,
+        "resets_at": None,
+    }
+    assert "anyrouter_open_reservations 1.0" in metrics
+    assert f"anyrouter_reserved_usd {most / 1e9}" in metrics
+    assert "anyrouter_running_calls 1.0" in metrics
+
+
+def test_a_dry_run_tells_the_refusal(exposed: Exposed) -> None:
+    key = limited(exposed, limit_nanousd=0)
+    data = exposed.ask(raw_request(b"POST", b"/v1/route", key=key, body=ASK)).json["data"]
+    assert (data["allowed"], data["error"]["code"]) == (False, "key_budget_exceeded")

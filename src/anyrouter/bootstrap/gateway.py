@@ -17,7 +17,7 @@ from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.byok import QuarantineNotes, TenantUpstreams
 from anyrouter.bootstrap.chores import Chore, keep_doing
 from anyrouter.bootstrap.model_lists import HttpModelLists
-from anyrouter.bootstrap.money import make_holds
+from anyrouter.bootstrap.money import make_holds, measure_holds, tell_budgets
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -219,6 +219,7 @@ def _api_ports(
                 is_counter=True,
             ),
             Measure(name="models_file_problems", text="Mistakes in the operator's file of models.", value=problems),
+            *measure_holds(relay),
         ]
 
     return ApiPorts(
@@ -242,6 +243,7 @@ def _api_ports(
         stats=relay.stats,
         health=relay.health,
         limit_state=limiter.peek,
+        budget_states=tell_budgets(relay),
         store=storage.health,
         journal=JournalHealth(storage.ledger),
         version=__version__,

@@ -24,7 +24,7 @@ from anyrouter.policy.price import TOKENS_PER_PRICE
 
 LEAST_TOKENS = 16  # an answer is not cut shorter than this
 REALISTIC_OUTPUT_TOKENS = 500  # what an answer is taken to have under `optimistic`
-CREDITS = "credits"
+CREDITS, OWN_LIMIT = "credits", "limit_"  # the id of what is made of an organisation's credits, and how that of a key's own begins
 _CODES = {
     BudgetOwner.KEY: "key_budget_exceeded",
     BudgetOwner.ENVIRONMENT: "environment_budget_exceeded",
@@ -40,7 +40,7 @@ def own_budgets(key: ApiKey) -> tuple[Budget, ...]:
         return ()
     return (
         Budget(
-            id=f"limit_{key.rotation_group}",
+            id=f"{OWN_LIMIT}{key.rotation_group}",
             organisation_id=key.organisation_id,
             owner=BudgetOwner.KEY,
             owner_id=key.rotation_group,

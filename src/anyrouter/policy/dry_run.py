@@ -10,6 +10,7 @@ import msgspec
 from anyrouter.core.errors import Denied
 from anyrouter.core.money import to_usd
 from anyrouter.core.usage import Usage
+from anyrouter.policy.budget import Grant
 from anyrouter.policy.candidate import Candidate, Exclusion, Selection
 from anyrouter.policy.exclusion import select_rate
 from anyrouter.policy.health import SHORT, SICK, WELL
@@ -40,15 +41,22 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     price: PriceRange | None
     input_tokens: int
     output_tokens: int | None
+    grant: Grant | None
 
 
 def explain(
-    selection: Selection | Denied, now_s: float, *, input_tokens: int, output_tokens: int | None, denied: Denied | None = None
+    selection: Selection | Denied,
+    now_s: float,
+    *,
+    input_tokens: int,
+    output_tokens: int | None,
+    denied: Denied | None = None,
+    grant: Grant | None = None,
 ) -> Explanation:
     """The explanation of a selection.
 
     `output_tokens` is the request's own limit, None without one; `denied` what the key's rights and limits would answer to the
-    real request (None: it would be let through).
+    real request (None: it would be let through), `grant` what budgets would reserve for it.
     """
     candidates = selection.candidates if isinstance(selection, Selection) else ()
     return Explanation(
@@ -59,6 +67,7 @@ def explain(
         price=bound_price(candidates, input_tokens, output_tokens),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
+        grant=grant,
     )
 
 
@@ -97,6 +106,10 @@ def render(explanation: Explanation) -> dict[str, Any]:
             "price_unknown": price_range is None or price_range.is_price_unknown,
         },
     }
+    grant = explanation.grant
+    if grant is not None:
+        document["price"]["reserved"] = to_usd(max((amount for _, amount in grant.amounts), default=0))
+        document["price"]["lowered_max_tokens"] = grant.tokens
     if denied is not None:
         document["error"] = {"code": denied.code, "message": denied.message, "param": denied.param, "status": denied.http_status}
     return document

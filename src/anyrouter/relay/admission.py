@@ -17,6 +17,7 @@ from anyrouter.core.preset import PresetTable
 from anyrouter.policy.affinity import Affinity, ConversationKey
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.authorize import judge_key, judge_model
+from anyrouter.policy.budget import Grant
 from anyrouter.policy.candidate import NO_RULES, Candidate, Exclusion, RoutingRules, Selection, list_parameters, make_candidates
 from anyrouter.policy.conversation import name_conversation
 from anyrouter.policy.dry_run import explain, render
@@ -158,7 +159,9 @@ class Admission:
         reply_with_estimate(head, principal, request.estimated_input_tokens, limit, downstream)
         return None
 
-    def _explain(self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, now_s: float) -> Denied | None:
+    def _explain(
+        self, head: RequestHead, principal: Principal, body: bytes, downstream: Downstream, now_s: float
+    ) -> Denied | Unread | None:
         """Reply with what would become of a request; its refusal is a part of that, unless nobody can read it."""
         try:
             own = rehearse(head, body, self.snapshot.resolve)
@@ -167,6 +170,9 @@ class Admission:
             return error.denied
         key, environment, pin = principal.key, principal.environment, own.read_facts().pin
         choice = self._plan(own, principal, request, now_s)
+        verdict = self._rehearse(own, principal, request, choice, now_s)
+        if isinstance(verdict, Unread):
+            return verdict
         outcome: Selection | Denied
         if isinstance(choice, Denied):
             outcome = choice
@@ -177,13 +183,31 @@ class Admission:
             unreached = list_unreached(outcome, found, "the key's restrictions" if pin is None else "X-AnyRouter-Provider")
             outcome = Selection(candidates=choice.order, excluded=(*choice.excluded, *unreached))
         now = datetime.fromtimestamp(head.now_ms / 1000, UTC)
-        denied = judge_key(key, principal.owner, ENDPOINTS[own.endpoint], head.client_host, now) or self._limiter.judge(principal, now_s)
-        output_tokens = bound_output(own.endpoint, request)
-        told = explain(outcome, now_s, input_tokens=request.estimated_input_tokens, output_tokens=output_tokens, denied=denied)
+        denied = judge_key(key, principal.owner, ENDPOINTS[own.endpoint], head.client_host, now)
+        told = explain(
+            outcome,
+            now_s,
+            input_tokens=request.estimated_input_tokens,
+            output_tokens=bound_output(own.endpoint, request),
+            denied=denied or (verdict if isinstance(verdict, Denied) else None),
+            grant=None if isinstance(verdict, Denied) else verdict,
+        )
         limits = limit_lines(self._limiter.peek(principal, now_s), ENDPOINTS[ROUTE].dialect, head.now_ms)
         reply = msgspec.json.encode({"data": {"endpoint": own.endpoint, **render(told)}})
         downstream.reply(200, JSON_HEAD + common_lines(head, principal) + limits, reply)
         return None
+
+    def _rehearse(
+        self, head: RequestHead, principal: Principal, request: InferenceRequest, choice: "_Choice | Denied", now_s: float
+    ) -> Grant | Denied | Unread | None:
+        """What limits and budgets would answer to a request now; nothing is taken."""
+        terms = None if isinstance(choice, Denied) else choice.lane.terms
+        if terms is None or isinstance(choice, Denied):
+            return self._limiter.judge(principal, now_s)
+        wish = _wish(head, request, choice, now_s)
+        if self._holds.is_unread(terms, principal, wish.now_ms):
+            return Unread(self._holds, terms, principal)
+        return self._holds.judge(terms, principal, wish)
 
     def remember(self, generation: Generation, now_s: float) -> None:
         """A request was served by one of several: its conversation stays there, unless that is where anybody's goes."""

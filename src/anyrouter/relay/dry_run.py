@@ -18,12 +18,12 @@ from anyrouter.policy.model_list import list_models
 from anyrouter.policy.route import Target
 from anyrouter.relay.call import RequestHead
 from anyrouter.wire.members import Members
+from anyrouter.wire.output_limit import read_output_limit
 from anyrouter.wire.request import InferenceRequest, read_members, read_model
 
 ROUTE = "route"
 _ONLY_ANTHROPIC = frozenset({"anthropic_beta", "anthropic_version", "container", "mcp_servers", "stop_sequences", "system", "thinking"})
 _ONLY_EMBEDDINGS = frozenset({"dimensions", "encoding_format", "input_type"})
-_OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
 def rehearse(head: RequestHead, body: bytes, resolve: Callable[[str], Model | None]) -> RequestHead:
@@ -49,17 +49,8 @@ def _find_endpoint(members: Members, headers: Mapping[bytes, bytes], resolve: Ca
 
 def bound_output(endpoint: str, request: InferenceRequest) -> int | None:
     """The most tokens that the answers can have by the request's own word; None without one."""
-    if endpoint == "embeddings":
-        return 0
-    members = request.members
-    config = members.decode("generationConfig") if "generationConfig" in members.values else None
-    if isinstance(config, dict):
-        said, count = [config.get("maxOutputTokens")], config.get("candidateCount")
-    else:
-        said = [members.decode(name) for name in _OUTPUT_LIMITS if not members.raw_is_missing(name)]
-        count = None if members.raw_is_missing("n") else members.decode("n")
-    limits = [limit for value in said if (limit := _read_count(value)) is not None]
-    return limits[0] * (_read_count(count) or 1) if limits else None
+    limit = read_output_limit(request.members, endpoint)
+    return None if limit.tokens is None else limit.tokens * limit.choices
 
 
 def list_unreached(selection: Selection, names: list[tuple[Target, ...]], reason: str) -> tuple[Exclusion, ...]:
@@ -73,7 +64,3 @@ def list_unreached(selection: Selection, names: list[tuple[Target, ...]], reason
 def list_names(request: InferenceRequest) -> tuple[str, ...]:
     """The models that the request names."""
     return list_models(request.members, request.model)
-
-
-def _read_count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

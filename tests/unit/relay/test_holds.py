@@ -387,3 +387,19 @@ async def test_storage_errors_have_the_type_that_clients_know(make_world) -> Non
     principal = await world.relay.find(head)
     await world.run(head, replace(principal), json.dumps(ASK).encode(), downstream)
     assert (downstream.status, error_of(downstream)["code"]) == (503, StorageUnavailable.code)
+
+
+async def test_a_dry_run_says_what_a_budget_would_do_and_takes_nothing(make_world) -> None:
+    world = make_world(limit_nanousd=MOST - 1, rate_limit_rpm=5)
+    data = json.loads((await world.ask(ASK, "route")).body)["data"]
+    assert data["allowed"] is True
+    assert (data["price"]["reserved"], data["price"]["lowered_max_tokens"]) == ((MOST - 10_000) / 1e9, 19)
+    world.use(budget_policy=BudgetPolicy.STRICT)
+    data = json.loads((await world.ask(ASK, "route")).body)["data"]
+    assert (data["allowed"], data["error"]["code"], data["error"]["status"]) == (False, "key_budget_exceeded", 402)
+    assert "reserved" not in data["price"]
+    world.use(limit_nanousd=None, concurrency=0)
+    data = json.loads((await world.ask(ASK, "route")).body)["data"]
+    assert (data["allowed"], data["error"]["code"]) == (False, "concurrency_limited")
+    assert_nothing_is_held(world)
+    assert world.relay.holds.limiter.peek(await world.relay.find(world.head()), 0.0).remaining == 5

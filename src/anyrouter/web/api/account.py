@@ -1,6 +1,7 @@
 """GET /key and /credits: what a key is, what it has cost, what its limits are."""
 
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,8 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.money import to_usd
 from anyrouter.core.scopes import ALL_SCOPES, is_admin
 from anyrouter.core.tenancy import CreditMode
+from anyrouter.policy.budget import OWN_LIMIT
+from anyrouter.relay.purse import BudgetState
 from anyrouter.web.api import account_documents as documents
 from anyrouter.web.api.key_rows import find_remaining, list_or_null, moment_or_null, name_reset
 from anyrouter.web.api.ports import ApiPorts
@@ -40,7 +43,13 @@ class AccountRoutes:
         totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), now)
         spent = totals.get(key.rotation_group, KeyTotals())
         rpm = self._ports.limit_state(principal, self._ports.monotonic()).limit
-        return json_reply(KeyReply(data=describe_key(key, spent, rpm, now)))
+        data = describe_key(key, spent, rpm, now)
+        states = await self._ports.budget_states(principal)
+        if states:
+            data.effective_budget = describe_state(min(states, key=lambda state: state.left))
+            own = next((state for state in states if state.budget.id == f"{OWN_LIMIT}{key.rotation_group}"), None)
+            data.limit_remaining = data.limit_remaining if own is None else to_usd(own.left)
+        return json_reply(KeyReply(data=data))
 
     async def show_credits(self, request: Request) -> Response:
         """GET /credits: an admin key sees its organisation's, any other what of them its rotation group used.
@@ -67,6 +76,18 @@ class AccountRoutes:
             return balance.granted_nanousd, balance.used_nanousd
         totals = await self._ports.ledger.read_totals(key.organisation_id, (key.rotation_group,), self._ports.clock())
         return 0, totals.get(key.rotation_group, KeyTotals()).total
+
+
+def describe_state(state: BudgetState) -> dict[str, Any]:
+    """The budget that bounds the key's requests most just now; what runs is counted at its most."""
+    budget, end_ms = state.budget, state.end_ms
+    return {
+        "owner": budget.owner.value,
+        "limit": to_usd(budget.limit_nanousd),
+        "remaining": to_usd(state.left),
+        "reset": None if end_ms is None else budget.period.value,
+        "resets_at": None if end_ms is None else rfc3339(datetime.fromtimestamp(end_ms / 1000, UTC)),
+    }
 
 
 def describe_key(key: ApiKey, totals: KeyTotals, rpm: int, now: datetime) -> KeyInfo:

@@ -1,7 +1,7 @@
 """What the API is given by whoever builds it. It looks nothing up elsewhere: no globals, no settings, no environment."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -26,6 +26,7 @@ from anyrouter.policy.health import HealthBook
 from anyrouter.policy.limit import LimitState
 from anyrouter.policy.route import Snapshot
 from anyrouter.relay.call import Principal, RequestHead
+from anyrouter.relay.purse import BudgetState
 from anyrouter.relay.stats import RelayStats
 
 
@@ -71,6 +72,11 @@ def no_measures() -> Sequence[Measure]:
     return ()
 
 
+async def no_budgets(principal: Principal) -> Sequence[BudgetState]:  # noqa: ARG001 -- a port's signature
+    """None holds."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiPorts:
     """Everything that the reading API needs.
@@ -80,7 +86,8 @@ class ApiPorts:
     listed, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
     a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key (`relay.ports.KeyUse`).
     `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers. `journal` fails
-    when intents could not be written. `health` is how the targets do.
+    when intents could not be written. `health` is how the targets do. `budget_states` tells how the budgets stand that a key's requests
+    count against, credits last; StorageUnavailable when nobody can say.
     """
 
     authenticator: Authenticator
@@ -103,6 +110,7 @@ class ApiPorts:
     journal: StoreHealth
     version: str
     note_use: Callable[[str, int, str, str | None], None] = note_nothing
+    budget_states: Callable[[Principal], Awaitable[Sequence[BudgetState]]] = no_budgets
     measures: Callable[[], Sequence[Measure]] = no_measures
     client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
     public_environment: Callable[[], Environment | None] = lambda: None

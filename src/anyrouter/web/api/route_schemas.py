@@ -61,6 +61,8 @@ class RoutePrice(msgspec.Struct, kw_only=True):
     min: float | None
     max: float | None
     price_unknown: Annotated[bool, Meta(description="Of at least one target")]
+    reserved: Annotated[float, Meta(description="What budgets would reserve, where some count")] | UnsetType = UNSET
+    lowered_max_tokens: Annotated[int, Meta(description="What a budget would lower max_tokens to")] | UnsetType | None = UNSET
 
 
 class RouteRefusal(msgspec.Struct, kw_only=True):
