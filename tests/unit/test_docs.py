@@ -70,7 +70,7 @@ def test_every_command_and_option_is_documented_and_has_help() -> None:
 
 
 def test_every_command_takes_the_data_directory_and_those_that_print_data_json() -> None:
-    silent = {"anyrouter serve"}
+    silent = {"anyrouter serve", "anyrouter audit export"}  # what the latter prints is a file
     for path, command in list_commands(typer.main.get_command(app)):
         if not hasattr(command, "commands"):
             spelt = {name for parameter in command.params for name in parameter.opts}
