@@ -17,6 +17,7 @@ from anyrouter.core.keys import digest, generate, label_of
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.endpoints import ENDPOINTS, Endpoint
 from anyrouter.storage.opening import Storage, open_storage
+from support.environments import environment_event
 from support.events import event_of
 from support.gateway import GatewayProcess
 from support.raw_client import RawClient, Reply, raw_request
@@ -113,7 +114,8 @@ class Exposed(Served):
         async def edit(storage: Storage) -> None:
             rows = await storage.environments.list_environments(DEFAULT_ORGANISATION_ID)
             found = next(row for row in rows if row.slug == slug)
-            await storage.environments.put_environment(replace(found, **changes))
+            changed = replace(found, **changes, version=found.version + 1)
+            await storage.environments.update_environment(changed, environment_event(changed))
 
         asyncio.run(self._with_storage(edit))
 

@@ -97,8 +97,10 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         authorizations = Authorizations(settings.upstreams, client)
         prices.add_authorizations(authorizations.by_upstream)
         tenants = TenantReader(storage)
-        await declare_environments(storage.environments, settings.declare_environments(time.time_ns() // 1_000_000))
+        declared = settings.declare_environments(time.time_ns() // 1_000_000)
+        await declare_environments(storage.environments, declared, wall_clock(), is_complete=True)
         await tenants.read()
+        _warn_of_unknown_environments(settings, tenants)
         services = make_services(storage, settings)
         tenant_upstreams = TenantUpstreams(services.vault, client)
         tenant_upstreams.update(tenants.current.credentials)
@@ -174,6 +176,11 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             gc.freeze()
             gc.set_threshold(50_000, 20, 50)
             await server.serve()
+
+
+def _warn_of_unknown_environments(settings: Settings, tenants: TenantReader) -> None:
+    for upstream_id, slug in settings.list_unknown_environments(tenants.current.list_slugs(DEFAULT_ORGANISATION_ID)):
+        _log.warning("environment_of_upstream_unknown", upstream=upstream_id, environment=slug)
 
 
 def _make_replay(settings: Settings, storage: ServingStorage, stats: RelayStats) -> Replay:

@@ -32,6 +32,7 @@ from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
 
 # The simulated provider's `timeout` model never answers: this is how long a test of it takes.
 SANDBOX_FIRST_BYTE_S = 10.0
+_BYOK_PREFIX = "byok_"  # of the ids of tenants' credentials
 _RELOAD_SLACK_S = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -99,12 +100,17 @@ class Prices:
         )
 
     def price_interrupted(self, intent: Intent) -> int:
-        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output."""
+        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output.
+
+        With a tenant's own credential, whose id its upstream has, the routing fee.
+        """
         model = self.catalogue.resolve(intent.model)
-        if model is None or model.tariff is None or intent.upstream == SANDBOX_ID:
+        is_byok = intent.upstream.startswith(_BYOK_PREFIX)
+        if intent.upstream == SANDBOX_ID or ((model is None or model.tariff is None) and not is_byok):
             return 0
         used = Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED)
-        return charge(make_billing(self._settings), price(model.tariff, used)).cost
+        listed = 0 if model is None or model.tariff is None else price(model.tariff, used)
+        return charge(make_billing(self._settings), listed, is_byok=is_byok).cost
 
     async def keep_current(self, on_change: Callable[[], None]) -> None:
         """Follow all that the catalogue is made of until cancelled, and tell whenever there is another one."""
@@ -177,7 +183,7 @@ def _upstream(configured: ConfiguredUpstream) -> Upstream:
         credential=credential.reveal() if credential is not None and configured.credential_kind is AuthKind.HEADER else "",
         priority=configured.priority,
         models={model.public: model.upstream_name or "" for model in configured.models},
-        environments=frozenset(configured.environments),
+        environments=None if configured.environments is None else frozenset(configured.environments),
         # A provider has new models before the catalogue knows them: what it does not serve, it says itself.
         is_open=True,
         variables=configured.variables,

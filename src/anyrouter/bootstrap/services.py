@@ -15,6 +15,7 @@ from anyrouter.control.budgets import BudgetService
 from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
 from anyrouter.control.denials import DenialLog
+from anyrouter.control.environments import EnvironmentService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
 from anyrouter.control.presets import PresetService
@@ -34,6 +35,7 @@ class Services:
 
     keys: KeyService
     presets: PresetService
+    environments: EnvironmentService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
@@ -74,6 +76,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
             clock=clock,
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
+        environments=EnvironmentService(store=storage.environments, clock=clock),
         audit=AuditService(store=storage.audit),
         denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),

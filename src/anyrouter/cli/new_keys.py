@@ -172,7 +172,7 @@ def _print_new_key(settings: "Settings", key: ApiKey, text: str) -> None:
     print_panel(f"The key {key.name!r} of the environment {key.environment!r}, shown this once", text)
     named = next((item for item in key.models or () if not item.endswith("/*")), ECHO_MODEL if is_sandbox and key.models is None else None)
     print_lines(["", curl_line(settings.server.base_url(), text, named)])
-    if not is_sandbox and not any(key.environment in upstream.environments for upstream in settings.upstreams):
+    if not is_sandbox and not any(key.environment in (upstream.environments or (key.environment,)) for upstream in settings.upstreams):
         print_note(f"No upstream serves the environment {key.environment!r} yet: docs/configuration.md shows how to add one.")
 
 

@@ -9,15 +9,19 @@ from sqlalchemy import Connection, func, select
 from anyrouter.cli.finding import Finding, found_doubtful, found_failing, found_well
 from anyrouter.cli.machine_checks import find_server
 from anyrouter.core.errors import InternalError
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.settings import Settings
 from anyrouter.storage.database import Database, locate
 from anyrouter.storage.journal import list_segments
 from anyrouter.storage.pepper import PEPPER_VARIABLE, Peppers, load_or_create_pepper
-from anyrouter.storage.schema import HEAD_REVISION, api_keys, pepper_fingerprints
+from anyrouter.storage.schema import HEAD_REVISION, api_keys, environments, pepper_fingerprints
 from anyrouter.storage.schema_version import read_revision
 
 DATABASE_NAME, PEPPER_NAME, JOURNAL_NAME = "anyrouter.db", "pepper", "journal"
 _MB = 1_000_000
+_SLUGS = select(environments.c.slug).where(
+    environments.c.organisation_id == DEFAULT_ORGANISATION_ID, environments.c.deleted_at_ms.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class _Contents:
     revision: str | None
     key_count: int = 0
     fingerprints: Mapping[int, bytes]
+    slugs: tuple[str, ...] | None = None  # of the first organisation's environments
 
 
 async def check_storage(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -40,7 +45,7 @@ async def check_storage(settings: Settings, environ: Mapping[str, str]) -> list[
         cure = "check that the server runs and lets this machine in" if url is not None else "restore it from a backup, or move it away"
         return [*findings, found_failing("database", str(error), cure)]
     place = "PostgreSQL" if url is not None else f"{file}, {file.stat().st_size / _MB:,.1f} MB"
-    return [*findings, *_judge(place, contents, peppers)]
+    return [*findings, *_judge(place, contents, peppers), *_judge_environments(settings, contents)]
 
 
 def check_journal(data_dir: Path) -> Iterator[Finding]:
@@ -85,7 +90,8 @@ async def _read(database: Database) -> _Contents:
         rows = connection.execute(select(pepper_fingerprints.c.version, pepper_fingerprints.c.fingerprint))
         fingerprints = {row.version: bytes(row.fingerprint) for row in rows}
         count = connection.execute(select(func.count()).select_from(api_keys).where(api_keys.c.deleted_at_ms.is_(None))).scalar_one()
-        return _Contents(revision=revision, key_count=count, fingerprints=fingerprints)
+        slugs = tuple(connection.execute(_SLUGS).scalars()) if revision == HEAD_REVISION else None
+        return _Contents(revision=revision, key_count=count, fingerprints=fingerprints, slugs=slugs)
 
     try:
         return await database.read(work)
@@ -112,3 +118,11 @@ def _judge(place: str, contents: _Contents, peppers: Peppers | None) -> Iterator
     if current is not None and known is not None and known != current.fingerprint() and contents.key_count:
         cure = f"bring back the pepper that belongs to this database; without it none of its {contents.key_count:,} keys works"
         yield found_failing("pepper", "it is not the one that the keys in the database were made with", cure)
+
+
+def _judge_environments(settings: Settings, contents: _Contents) -> Iterator[Finding]:
+    if contents.slugs is None:
+        return
+    for upstream_id, slug in settings.list_unknown_environments(contents.slugs):
+        text = f"the upstream {upstream_id} names {slug}, which is neither declared nor in the database"
+        yield found_doubtful("environments", text, f"correct it, or make it with 'anyrouter envs create {slug}'")

@@ -67,13 +67,16 @@ class KeyStore(Protocol):
 
 
 class EnvironmentStore(Protocol):
-    """Environments."""
+    """Environments. Changes come with the event that records them, and rows have versions, as `control.stores` says."""
 
     async def list_environments(self, organisation_id: str) -> list[Environment]:
-        """All of an organisation's, active or not, by slug."""
+        """All of an organisation's, inactive and deleted ones too, by slug."""
 
-    async def put_environment(self, environment: Environment) -> None:
-        """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
+    async def add_environment(self, environment: Environment, event: AuditEvent) -> None:
+        """Store a new one; ClientError `duplicate_name` when its organisation has or had one of that slug."""
+
+    async def update_environment(self, environment: Environment, event: AuditEvent) -> None:
+        """Replace everything but id, organisation, slug and kind; ClientError `not_found`, `etag_mismatch`."""
 
 
 class PresetStore(Protocol):
@@ -100,7 +103,11 @@ class PresetStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityFilter:
-    """What `/activity` counts. `group_by` is any of date, key, model, provider, environment; days are UTC, both ends included."""
+    """What `/activity` counts: days of UTC, both ends included; what is None is not asked for.
+
+    `group_by` is any of date, hour, key, model, provider, environment, app, tag, trace. A key with several tags counts for each of them.
+    Hours and apps are known from the sums by hour, which are kept for less long; traces from the ledger's entries.
+    """
 
     organisation_id: str
     environment_id: str | None = None
@@ -108,6 +115,13 @@ class ActivityFilter:
     date_from: date | None = None
     date_to: date | None = None
     group_by: tuple[str, ...] = ("date", "model", "provider")
+    api_key_id: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    environment: str | None = None
+    app: str | None = None
+    tag: str | None = None
+    trace_id: str | None = None
 
 
 _Day = date  # the name `date` is a field's below
@@ -118,10 +132,14 @@ class ActivityRow:
     """Sums over one group; the dimensions not grouped by are None."""
 
     date: _Day | None = None
+    hour: datetime | None = None
     model: str | None = None
     provider: str | None = None
     environment: str | None = None
     api_key_id: str | None = None
+    app: str | None = None
+    tag: str | None = None
+    trace_id: str | None = None
     requests: int = 0
     errors: int = 0
     input_tokens: int = 0

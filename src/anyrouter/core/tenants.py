@@ -44,6 +44,10 @@ class Tenants:
         found = (row for row in self.environments.values() if row.slug == slug and row.organisation_id == organisation_id)
         return next(found, None)
 
+    def list_slugs(self, organisation_id: str) -> list[str]:
+        """The slugs of an organisation's environments, without those of deleted ones."""
+        return [row.slug for row in self.environments.values() if row.organisation_id == organisation_id and row.deleted_at is None]
+
     def list_budgets(self, owner_ids: Sequence[str]) -> tuple[Budget, ...]:
         """The budgets of all these owners, in their order."""
         return tuple(budget for owner_id in owner_ids for budget in self.budgets.get(owner_id, ()))

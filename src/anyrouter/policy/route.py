@@ -16,7 +16,7 @@ from anyrouter.core.byok import ProviderCredential
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.provider import Format, Provider
-from anyrouter.core.tenancy import Environment, EnvironmentKind
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.policy.authorize import is_model_allowed
 from anyrouter.policy.byok import may_use
 from anyrouter.policy.endpoints import ENDPOINTS
@@ -78,7 +78,9 @@ class Upstream:
             return self.is_sandbox and (
                 environment.kind is EnvironmentKind.SANDBOX or (self.environments is not None and environment.slug in self.environments)
             )
-        return self.environments is None or environment.slug in self.environments
+        # The operator's file names the environments of the first organisation: another's of the same name is another one.
+        is_named = self.environments is not None and environment.slug in self.environments
+        return self.environments is None or (is_named and environment.organisation_id == DEFAULT_ORGANISATION_ID)
 
     def upstream_name(self, model: str, known: Model | None) -> str | None:
         """This upstream's own name of a public model id; None when it does not serve it. `known` is the catalogue's row of it."""

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,10 +76,21 @@ class Settings:
                 name=table.name or table.slug.capitalize(),
                 kind=table.kind,
                 rate_limit_rpm=table.rate_limit_rpm,
+                rate_limit_tpm=table.rate_limit_tpm,
+                concurrency=table.concurrency,
+                budget_policy=table.budget_policy,
             )
             for table in self.environments
             if table is not STANDARD_ENVIRONMENTS.get(table.slug)
         )
+
+    def list_unknown_environments(self, stored: Collection[str]) -> list[tuple[str, str]]:
+        """The upstreams that name an environment which is neither declared nor among the `stored` slugs, with that name.
+
+        Nobody's requests go there by that name until somebody makes such an environment.
+        """
+        known = {table.slug for table in self.environments} | set(stored)
+        return [(upstream.id, slug) for upstream in self.upstreams for slug in upstream.environments or () if slug not in known]
 
     @property
     def overlay_path(self) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from anyrouter.core.budget import BudgetPolicy
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.policy.preference import Strategy
 from anyrouter.settings.byok import ByokSettings
@@ -26,6 +27,7 @@ from anyrouter.settings.fields import (
     Slug,
     Text,
     Token,
+    Tpm,
     UpstreamId,
     VariableName,
     WholeSecondsOrOff,
@@ -234,6 +236,11 @@ class EnvironmentSettings(Section):
     rate_limit_rpm: Rpm | None = Field(
         default=None, description="Requests per minute of all its keys together. Unset: only the limits of keys and of the server hold."
     )
+    rate_limit_tpm: Tpm | None = Field(default=None, description="Tokens per minute of all its keys together. Unset: no limit.")
+    concurrency: Rpm | None = Field(default=None, description="Requests of all its keys together that may run at once. Unset: no limit.")
+    budget_policy: BudgetPolicy | None = Field(
+        default=None, description="What becomes of requests near the end of a budget, for keys that do not say it. Unset: `clamp`."
+    )
     cache_ttl_s: SecondsOrOff = Field(
         default=0.0, description="Seconds that replies are kept for requests that ask for exactly the same again. 0: only on request."
     )
@@ -355,7 +362,7 @@ class UpstreamSettings(Section):
     )
     timeouts: TimeoutSettings = Field(default=TimeoutSettings(), description="Its deadlines, see below.")
     environments: tuple[Slug, ...] | None = Field(
-        default=None, description="The environments whose keys reach it. Unset: every environment of kind `live`."
+        default=None, description="The environments of the first organisation whose keys reach it. Unset: all of kind `live`, of every one."
     )
 
     @model_validator(mode="after")

@@ -28,10 +28,11 @@ class Upstream:
     """One place to send requests to.
 
     `credential` None sends none; `credential_kind` is how it is used, and `credential_source` says in words where it came from. `models`
-    have complete public names; a `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs.
-    `discovery_vendor` is the vendor under which the models of its own list are public, None where that list is not read. `variables` are
-    those of the provider's addresses and paths. `has_own_address`: it is at an address of the operator's choice. `weight` and what follows
-    is what requests choose by (`policy.candidate.TargetFacts`), None where the operator does not say.
+    have complete public names; a `vendor/*` has `upstream_name` None and stands for every model of that vendor. `environments` are slugs
+    of the first organisation's, None for every live one of all. `discovery_vendor` is the vendor under which the models of its own list
+    are public, None where that list is not read. `variables` are those of the provider's addresses and paths. `has_own_address`: it is at
+    an address of the operator's choice. `weight` and what follows is what requests choose by (`policy.candidate.TargetFacts`), None where
+    the operator does not say.
     """
 
     id: str
@@ -42,7 +43,7 @@ class Upstream:
     priority: int
     models: tuple[ServedModel, ...]
     timeouts: Timeouts
-    environments: tuple[str, ...]
+    environments: tuple[str, ...] | None
     is_implied: bool = False
     discovery_vendor: str | None = None
     credential_kind: AuthKind = AuthKind.HEADER
@@ -134,7 +135,7 @@ def implied(provider: Provider, environ: Mapping[str, str]) -> Upstream | None:
         priority=100,
         models=_everything(provider.id, provider),
         timeouts=Timeouts(),
-        environments=(EnvironmentKind.LIVE.value,),
+        environments=None,
         is_implied=True,
         discovery_vendor=_vendors(provider.id, provider)[0] if _is_local(provider) else None,
         has_own_address=bool(base_url),
@@ -174,13 +175,10 @@ def _complete(model: ServedModel, upstream_id: str, provider: Provider) -> Serve
     return ServedModel(public=public, upstream_name=model.upstream_name or public.partition("/")[2])
 
 
-def _environments(table: UpstreamSettings, environments: Collection[EnvironmentSettings]) -> tuple[str, ...]:
+def _environments(table: UpstreamSettings, environments: Collection[EnvironmentSettings]) -> tuple[str, ...] | None:
+    """As they are written: one that the file does not declare may have been made by the API."""
     kinds = {environment.slug: environment.kind for environment in environments}
-    if table.environments is None:
-        return tuple(slug for slug, kind in kinds.items() if kind is EnvironmentKind.LIVE)
-    for slug in table.environments:
-        if slug not in kinds:
-            raise UnusableUpstreamError("environments", f"names {slug}, which is not declared; {nearest(slug, kinds)}")
-        if kinds[slug] is EnvironmentKind.SANDBOX:
+    for slug in table.environments or ():
+        if kinds.get(slug) is EnvironmentKind.SANDBOX:
             raise UnusableUpstreamError("environments", f"names {slug}, a sandbox: its keys reach nothing but the simulated provider")
     return table.environments

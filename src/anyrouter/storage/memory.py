@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
-from anyrouter.core.errors import ClientError
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
-from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
 from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
+from anyrouter.storage.memory_environments import MemoryEnvironmentStore
 from anyrouter.storage.memory_idempotency import MemoryIdempotencyStore
 from anyrouter.storage.memory_keys import MemoryKeyStore
 from anyrouter.storage.memory_members import MemoryMemberStore
@@ -43,35 +41,6 @@ class MemoryWatch:
         """Tell the subscribers."""
         for subscriber in self._subscribers:
             subscriber(frozenset({organisation_id}))
-
-
-class MemoryEnvironmentStore:
-    """`EnvironmentStore`."""
-
-    def __init__(self, *, on_change: Callable[[str], None]) -> None:
-        self._environments: dict[tuple[str, str], Environment] = {}
-        self._on_change = on_change
-        for slug, name, kind in (("live", "Live", EnvironmentKind.LIVE), ("test", "Test", EnvironmentKind.SANDBOX)):
-            self._environments[DEFAULT_ORGANISATION_ID, slug] = Environment(
-                id=f"env_{slug}", organisation_id=DEFAULT_ORGANISATION_ID, slug=slug, name=name, kind=kind
-            )
-
-    async def list_environments(self, organisation_id: str) -> list[Environment]:
-        """All of an organisation's, active or not, by slug."""
-        return [environment for (owner, _), environment in sorted(self._environments.items()) if owner == organisation_id]
-
-    async def put_environment(self, environment: Environment) -> None:
-        """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
-        place = (environment.organisation_id, environment.slug)
-        known = self._environments.get(place)
-        if known is not None:
-            environment = replace(environment, id=known.id)
-        self.keep(environment)
-        self._on_change(environment.organisation_id)
-
-    def keep(self, environment: Environment) -> None:
-        """Keep it, and tell nobody: whoever does that tells."""
-        self._environments[environment.organisation_id, environment.slug] = environment
 
 
 class MemoryLedger:
@@ -137,15 +106,12 @@ class MemoryLedger:
 
     async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
         """Sums by the query's groups, newest day first, then by the other dimensions. `errors` are failed and interrupted ones."""
-        names = [name for name in ("date", "model", "provider", "environment", "key") if name in query.group_by]
-        groups: dict[tuple[Any, ...], Row] = {}
-        for row in self._usage(query.organisation_id):
-            if _matches(query, row):
-                dimensions: Row = {name: row[_COLUMN_OF.get(name, name)] for name in names}
-                total = groups.setdefault(tuple(dimensions.values()), {**dimensions, **dict.fromkeys(USAGE_SUMS, 0)})
-                for name in USAGE_SUMS:
-                    total[name] += row[name]
-        return sorted((_activity_row(total) for total in groups.values()), key=activity_order)
+        entries = [entry for entry in self._entries.values() if entry.organisation_id == query.organisation_id]
+        rows = sum_by_hour((entry.split() for entry in entries if query.trace_id in {None, entry.trace_id}), AppNames())
+        groups = [
+            {**row, "date": row["hour"] // 24, "key": row["api_key_id"], "trace": query.trace_id} for row in rows if _matches(query, row)
+        ]
+        return make_rows(query, groups, self._tags_of(query.organisation_id))
 
     async def read_totals(self, organisation_id: str, rotation_groups: Sequence[str], now: datetime) -> dict[str, KeyTotals]:
         """Totals by rotation group; a group without entries has zeros."""
@@ -184,7 +150,7 @@ class MemoryStorage:
         self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
         self.key_use = self.keys
         self.members = MemoryMemberStore(self.audit_log, self.keys, on_change=self.watch.announce)
-        self.environments = MemoryEnvironmentStore(on_change=self.watch.announce)
+        self.environments = MemoryEnvironmentStore(self.audit_log, on_change=self.watch.announce)
         self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
         self.presets = MemoryPresetStore(on_change=self.watch.announce, log=self.audit_log)
         self.ledger = MemoryLedger()

@@ -19,13 +19,15 @@ from anyrouter.storage.retention import Retention
 from anyrouter.storage.schema_version import prepare
 from anyrouter.storage.sql_audit import SqlAuditStore
 from anyrouter.storage.sql_credentials import SqlCredentialStore, SqlSealStore
+from anyrouter.storage.sql_environments import SqlEnvironmentStore
 from anyrouter.storage.sql_idempotency import SqlIdempotencyStore
-from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from anyrouter.storage.sql_keys import SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_members import SqlMemberStore
 from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
+from anyrouter.storage.usage_rows import AppNames
 
 
 class Storage:
@@ -158,7 +160,7 @@ def _recover(storage: Storage, price_interrupted: PriceInterrupted) -> Recovered
     rejected = RejectedEntries(storage.directory.journal)
 
     def record(entries: list[LedgerEntry]) -> None:
-        for intent, outcome in record_group(storage.database, [entry.split() for entry in entries]):
+        for intent, outcome in record_group(storage.database, [entry.split() for entry in entries], AppNames()):
             rejected.keep(join(intent, outcome))
 
     return recover(storage.directory.journal, record=record, price_interrupted=price_interrupted)

@@ -34,6 +34,15 @@ CHANGED_ORGANISATION = Denied(
     code="etag_mismatch", message="The organisation was changed meanwhile. Read it again, then repeat the change."
 )
 
+# What `update_environment` never changes.
+FIXED_ENVIRONMENT_COLUMNS = frozenset({"id", "organisation_id", "slug", "kind"})
+
+
+def taken_environment(environment: Environment) -> Denied:
+    """The organisation has, or had, another environment of that slug."""
+    message = f"slug: an environment {environment.slug} exists, or was deleted; a slug is in the text of keys and is not given twice."
+    return Denied(code="duplicate_name", param="slug", message=message)
+
 
 def to_ms(moment: datetime) -> int:
     """Unix milliseconds, rounded down. TypeError for a time without a zone."""

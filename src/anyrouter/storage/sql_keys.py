@@ -1,4 +1,4 @@
-"""API keys and environments in the database. Only digests of keys get here; every value travels as a parameter."""
+"""API keys in the database. Only digests of keys get here; every value travels as a parameter."""
 
 import asyncio
 import hmac
@@ -12,11 +12,10 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError, InternalError, StorageUnavailable
 from anyrouter.core.scopes import ADMIN_ALL, ADMIN_KEYS
-from anyrouter.core.tenancy import Environment
 from anyrouter.storage.database import Database
 from anyrouter.storage.key_rules import CHANGED_KEY, LAST_ADMIN_KEY, NO_KEY, ROTATED_MEANWHILE, taken_name, too_many
-from anyrouter.storage.records import FIXED_KEY_COLUMNS, environment_to_row, key_to_row, row_to_environment, row_to_key, to_ms
-from anyrouter.storage.schema import api_keys, environments, latest_epoch, organisations
+from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key, to_ms
+from anyrouter.storage.schema import api_keys, latest_epoch, organisations
 from anyrouter.storage.sql_audit import append_event
 
 _log = structlog.get_logger(__name__)
@@ -201,36 +200,6 @@ class SqlKeyStore:
 
 _MAX_REHASHING = 100
 _MAX_VALUES = 5000  # of one statement: both databases bound its parameters
-
-
-class SqlEnvironmentStore:
-    """`EnvironmentStore`. `on_change` as in `SqlKeyStore`."""
-
-    def __init__(self, database: Database, *, on_change: OnChange) -> None:
-        self._database, self._on_change = database, on_change
-
-    async def list_environments(self, organisation_id: str) -> list[Environment]:
-        """All of an organisation's, active or not, by slug."""
-        query = select(environments).where(environments.c.organisation_id == organisation_id).order_by(environments.c.slug)
-
-        def work(connection: Connection) -> list[Environment]:
-            return [row_to_environment(row) for row in connection.execute(query).mappings()]
-
-        return await self._database.read(work)
-
-    async def put_environment(self, environment: Environment) -> None:
-        """Insert it, or change the name, kind, state and limit of the one with that organisation and slug."""
-        row = environment_to_row(environment)
-        same = and_(environments.c.organisation_id == environment.organisation_id, environments.c.slug == environment.slug)
-        changeable: dict[str, Any] = {name: value for name, value in row.items() if name not in {"id", "organisation_id", "slug"}}
-
-        def work(connection: Connection) -> None:
-            if connection.execute(update(environments).where(same).values(changeable)).rowcount == 0:
-                connection.execute(insert(environments), row)
-            bump_epoch(connection, environment.organisation_id)
-
-        await self._database.write(work)
-        self._on_change(environment.organisation_id)
 
 
 def _is_live(organisation_id: str) -> ColumnElement[bool]:

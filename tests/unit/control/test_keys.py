@@ -20,8 +20,10 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, Environ
 from anyrouter.storage.database import Database, locate
 from anyrouter.storage.pepper import Pepper
 from anyrouter.storage.schema_version import prepare
-from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from anyrouter.storage.sql_environments import SqlEnvironmentStore
+from anyrouter.storage.sql_keys import SqlKeyStore
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
+from support.environments import environment_event
 from support.events import event_of
 from support.operator_keys import OperatorKeys
 
@@ -151,7 +153,7 @@ async def test_the_environment_must_be_active(service: OperatorKeys, store: Stor
     idle = Environment(
         id="env_idle", organisation_id=DEFAULT_ORGANISATION_ID, slug="idle", name="Idle", kind=EnvironmentKind.LIVE, is_active=False
     )
-    await store[1].put_environment(idle)
+    await store[1].add_environment(idle, environment_event(idle))
     assert await refusal_of(service, environment="idle") == ("invalid_parameter", "environment")
 
 

@@ -11,6 +11,7 @@ from anyrouter.core.errors import ClientError
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.storage.memory import MemoryStorage
+from support.environments import environment_event
 
 WHO: dict[str, Any] = {"actor": OPERATOR, "rights": OPERATOR_RIGHTS}
 SEES: dict[str, Any] = {"rights": OPERATOR_RIGHTS}
@@ -69,7 +70,7 @@ async def test_a_preset_is_its_environments_alone(service: PresetService, storag
     await service.create(**WHO, slug="writer", environment="test", config={"model": "c/d"})
     assert (await service.show("live", "writer", **SEES)).members == {"model": b'"a/b"'}
     other = Environment(id="env_o", organisation_id="org_other", slug="live", name="Live", kind=EnvironmentKind.LIVE)
-    await storage.environments.put_environment(other)
+    await storage.environments.add_environment(other, environment_event(other))
     assert await service.list("live", organisation_id="org_other", **SEES) == []
     assert (await refusal(service.show("live", "writer", organisation_id="org_other", **SEES)))[0] == "not_found"
     assert await refusal(service.list("nowhere", **SEES)) == ("invalid_parameter", "environment")

@@ -86,8 +86,14 @@ def test_upstreams_come_in_the_order_in_which_they_are_tried(load: Load) -> None
 
 
 def test_without_a_list_of_environments_every_live_one_reaches_it(load: Load) -> None:
-    text = LOCAL + '[[environments]]\nslug = "staging"\n[[environments]]\nslug = "ci"\nkind = "sandbox"'
-    assert only(load(text)).environments == ("live", "staging")
+    assert only(load(LOCAL)).environments is None
+
+
+def test_an_environment_that_only_the_database_has_can_be_named(load: Load) -> None:
+    settings = load(LOCAL + 'environments = ["live", "staging"]')
+    assert only(settings).environments == ("live", "staging")
+    assert settings.list_unknown_environments([]) == [("local", "staging")]
+    assert settings.list_unknown_environments(["staging", "other"]) == []
 
 
 @pytest.mark.parametrize("key", ["credential", "api_key", "key", "token", "secret", "password", "API_KEY"])
@@ -112,7 +118,6 @@ def test_a_literal_credential_is_refused_with_the_reason_and_the_cure(problems: 
         ('[[upstreams]]\nid = "Big One"\nprovider = "alpha"', "upstreams[0].id: must be at most 63 lower-case letters"),
         ('[[upstreams]]\nprovider = "alpha"', "upstreams[0].id: is missing"),
         (LOCAL + LOCAL, '["local"].id: is used twice: local'),
-        (LOCAL + 'environments = ["liev"]', '["local"].environments: names liev, which is not declared; did you mean live?'),
         (LOCAL + 'environments = ["test"]', '["local"].environments: names test, a sandbox'),
         (LOCAL + "priority = -1", '["local"].priority: must be greater than or equal to 0'),
         (LOCAL + "timeouts = { conect_s = 1 }", '["local"].timeouts.conect_s: is not known; did you mean connect_s?'),
@@ -161,12 +166,12 @@ def test_a_credential_file_with_something_else_in_it_is_refused(problems: Proble
     assert "credential_file" in found
 
 
-def test_the_providers_usual_variables_make_an_upstream_of_the_live_environment(load: Load) -> None:
+def test_the_providers_usual_variables_make_an_upstream_of_every_live_environment(load: Load) -> None:
     upstream = only(load(environ=ENVIRON | {"ALPHA_BASE_URL": "http://127.0.0.1:9/v1/"}))
     assert (upstream.id, upstream.base_url, upstream.environments, upstream.models) == (
         "alpha",
         "http://127.0.0.1:9/v1",
-        ("live",),
+        None,
         (ServedModel(public="alpha/*"),),
     )
     assert upstream.credential is not None

@@ -9,7 +9,8 @@ from anyrouter.core.errors import ClientError, InternalError
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import latest_epoch, organisations
-from anyrouter.storage.sql_keys import SqlEnvironmentStore, SqlKeyStore
+from anyrouter.storage.sql_environments import SqlEnvironmentStore
+from anyrouter.storage.sql_keys import SqlKeyStore
 from support.events import event_of
 
 
