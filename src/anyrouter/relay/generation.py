@@ -182,7 +182,7 @@ class Generation(msgspec.Struct, kw_only=True):
     def show_cost(self, cost_nanousd: int) -> CostFields:
         """The cost block for the client, of a tariff's price that is known already."""
         if self.stop.billing is not None:
-            return _show_charge(self.charge(cost_nanousd, is_served=True), is_byok=self.stop.is_byok)
+            return _show_charge(self.charge(cost_nanousd, is_served=self.is_asked), is_byok=self.stop.is_byok)
         amount = to_usd_string(cost_nanousd).encode()
         return CostFields(b"0", b"0", False, amount) if self.stop.is_sandboxed else CostFields(amount)  # noqa: FBT003 -- by position
 

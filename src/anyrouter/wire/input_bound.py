@@ -11,20 +11,22 @@ from anyrouter.wire.members import Members
 
 BYTES_PER_TOKEN_AT_MOST = 2
 TOKENS_OF_A_REFERENCE = 2_000
-_PROMPTS = (
-    "messages",
-    "system",
-    "tools",
-    "functions",
-    "response_format",
-    "prompt",
-    "suffix",
-    "input",
-    "instructions",
-    "text",
-    "contents",
-    "systemInstruction",
-    "system_instruction",
+_PROMPTS = frozenset(
+    {
+        "messages",
+        "system",
+        "tools",
+        "functions",
+        "response_format",
+        "prompt",
+        "suffix",
+        "input",
+        "instructions",
+        "text",
+        "contents",
+        "systemInstruction",
+        "system_instruction",
+    }
 )
 _REFERENCE = re.compile(
     rb'"(?:image_url|input_image|input_file|file_id|file_url|file_uri|fileUri|fileData|file_data|video_url|input_audio)"'
@@ -37,10 +39,10 @@ _ONLY_NUMBERS = re.compile(rb"[\[\]0-9, \t\r\n]*")
 def bound_input_tokens(members: Members, context_length: int | None = None) -> int:
     """The most tokens that the prompt is taken to have, at least 1. `context_length`: the model takes no more than that."""
     size, tokens = 0, 0
-    for name in _PROMPTS:
-        raw = members.raw(name)
-        if raw is None:
+    for name, value in members.values.items():
+        if name not in _PROMPTS:
             continue
+        raw = bytes(value)
         if name in ("input", "prompt") and _ONLY_NUMBERS.fullmatch(raw):
             tokens += sum(1 for _ in _NUMBERS.finditer(raw))
         else:

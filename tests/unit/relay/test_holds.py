@@ -9,6 +9,8 @@ import pytest
 from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
 from anyrouter.core.errors import StorageUnavailable, UpstreamBroken
 from anyrouter.core.ledger import EntryState
+from anyrouter.policy.candidate import RoutingRules, TargetFacts
+from anyrouter.policy.charge import Billing
 
 ASK = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
 USED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
@@ -403,3 +405,63 @@ async def test_a_dry_run_says_what_a_budget_would_do_and_takes_nothing(make_worl
     assert (data["allowed"], data["error"]["code"]) == (False, "concurrency_limited")
     assert_nothing_is_held(world)
     assert world.relay.holds.limiter.peek(await world.relay.find(world.head()), 0.0).remaining == 5
+
+
+def bill(world, *, is_byok: bool = False, **terms: int) -> None:
+    """What the operator charges, and whose credential is used."""
+    world.relay.holds.billing = Billing(**terms)
+    world.relay._admission._rules = RoutingRules(facts_of=lambda _: TargetFacts(is_byok=is_byok))
+
+
+def cost_of(reply) -> dict:
+    return json.loads(reply.body)["usage"]
+
+
+async def test_a_tenants_own_credential_costs_the_routing_fee_and_nothing_else(make_world, json_reply) -> None:
+    world = make_world(limit_nanousd=1000)
+    bill(world, is_byok=True, routing_fee_nanousd=500, markup_ppm=2_000_000)
+    world.client.replies = [json_reply(completion()), json_reply(completion()), json_reply({"error": {"message": "no"}}, 500)]
+    reply = await world.ask(ASK)
+    assert reply.status == 200
+    assert cost_of(reply)["cost"] == 500e-9
+    assert cost_of(reply)["is_byok"] is True
+    assert cost_of(reply)["cost_details"]["upstream_inference_cost"] == COST / 1e9
+    (entry,) = world.ledger.entries
+    assert (entry.cost_nanousd, entry.routing_fee_nanousd, entry.upstream_cost_nanousd, entry.is_byok) == (500, 500, COST, True)
+    assert (await world.ask(ASK)).status == 200
+    assert (await world.ask(ASK)).status == 402
+    world.use(limit_nanousd=2000)
+    assert (await world.ask(ASK)).status == 502
+    assert world.ledger.entries[-1].cost_nanousd == 0, "nothing was served"
+    assert_nothing_is_held(world)
+
+
+async def test_a_model_without_a_price_may_be_asked_with_a_tenants_own_credential(make_world, make_upstream, json_reply) -> None:
+    world = make_world(upstreams=[make_upstream("openai", "openai", is_open=True)], limit_nanousd=1000)
+    bill(world, is_byok=True, routing_fee_nanousd=5)
+    world.client.replies = [json_reply(completion())]
+    reply = await world.ask({**ASK, "model": "openai/unheard-of"})
+    assert (reply.status, world.ledger.entries[-1].cost_nanousd) == (200, 5)
+
+
+async def test_a_markup_is_charged_shown_and_reserved(make_world, json_reply) -> None:
+    world = make_world(limit_nanousd=MOST, budget_policy=BudgetPolicy.STRICT)
+    bill(world, markup_ppm=1_100_000)
+    assert round(error_of(await world.ask(ASK))["metadata"]["needed"] * 1e9) == MOST * 11 // 10
+    world.use(limit_nanousd=2 * MOST)
+    world.client.replies = [json_reply(completion())]
+    reply = await world.ask(ASK)
+    assert round(cost_of(reply)["cost"] * 1e9) == COST * 11 // 10
+    assert cost_of(reply)["cost_details"]["upstream_inference_cost"] == 0
+    assert world.ledger.entries[-1].cost_nanousd == COST * 11 // 10
+
+
+async def test_a_kept_reply_costs_no_fee(make_world, json_reply) -> None:
+    world = make_world(caches={"live": 60.0})
+    bill(world, is_byok=True, routing_fee_nanousd=500)
+    world.client.replies = [json_reply(completion())]
+    for _ in range(2):
+        reply = await world.ask(ASK)
+    assert reply.header("X-AnyRouter-Cache") == "hit"
+    assert [entry.cost_nanousd for entry in world.ledger.entries] == [500, 0]
+    assert cost_of(reply)["cost"] == 0
