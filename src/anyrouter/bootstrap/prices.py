@@ -32,6 +32,7 @@ from anyrouter.settings.upstreams import Upstream as ConfiguredUpstream
 
 # The simulated provider's `timeout` model never answers: this is how long a test of it takes.
 SANDBOX_FIRST_BYTE_S = 10.0
+_BYOK_PREFIX = "byok_"  # of the ids of tenants' credentials
 _RELOAD_SLACK_S = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ class Prices:
         self._sandbox: tuple[Upstream, ...] = ()
         self._sandbox_port = 0
         self._on_change: Callable[[], None] = lambda: None
+        self._tenants: Mapping[str, tuple[Upstream, ...]] = {}
         self.catalogue = self._compose()
 
     def add_sandbox(self, port: int) -> None:
@@ -69,11 +71,20 @@ class Prices:
         configured = self._configured.items()
         self._configured = {name: replace(upstream, authorization=by_upstream.get(name)) for name, upstream in configured}
 
+    def add_tenants(self, by_environment: Mapping[str, tuple[Upstream, ...]]) -> None:
+        """The upstreams of tenants' own accounts are these."""
+        self._tenants = by_environment
+
     def snapshot(self) -> Snapshot:
         """What the data plane routes by."""
         catalogue = self.catalogue
         upstreams = tuple(self._with_discovered(upstream) for upstream in self._configured.values())
-        return Snapshot(upstreams=upstreams + self._sandboxes(), resolve=catalogue.resolve, nearest=catalogue.find_nearest)
+        return Snapshot(
+            upstreams=upstreams + self._sandboxes(),
+            resolve=catalogue.resolve,
+            nearest=catalogue.find_nearest,
+            tenants=self._tenants,
+        )
 
     def is_hidden(self, name: str) -> bool:
         """Whether a model is not to be listed."""
@@ -89,12 +100,17 @@ class Prices:
         )
 
     def price_interrupted(self, intent: Intent) -> int:
-        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output."""
+        """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output.
+
+        With a tenant's own credential, whose id its upstream has, the routing fee.
+        """
         model = self.catalogue.resolve(intent.model)
-        if model is None or model.tariff is None or intent.upstream == SANDBOX_ID:
+        is_byok = intent.upstream.startswith(_BYOK_PREFIX)
+        if intent.upstream == SANDBOX_ID or ((model is None or model.tariff is None) and not is_byok):
             return 0
         used = Usage(input_tokens=intent.estimated_input_tokens, source=UsageSource.ESTIMATED)
-        return charge(make_billing(self._settings), price(model.tariff, used)).cost
+        listed = 0 if model is None or model.tariff is None else price(model.tariff, used)
+        return charge(make_billing(self._settings), listed, is_byok=is_byok).cost
 
     async def keep_current(self, on_change: Callable[[], None]) -> None:
         """Follow all that the catalogue is made of until cancelled, and tell whenever there is another one."""
@@ -167,11 +183,12 @@ def _upstream(configured: ConfiguredUpstream) -> Upstream:
         credential=credential.reveal() if credential is not None and configured.credential_kind is AuthKind.HEADER else "",
         priority=configured.priority,
         models={model.public: model.upstream_name or "" for model in configured.models},
-        environments=frozenset(configured.environments),
+        environments=None if configured.environments is None else frozenset(configured.environments),
         # A provider has new models before the catalogue knows them: what it does not serve, it says itself.
         is_open=True,
         variables=configured.variables,
         has_own_address=configured.has_own_address,
+        region=configured.region,
         connect_s=deadlines.connect_s,
         first_byte_s=deadlines.first_byte_s,
         idle_s=deadlines.idle_s,
