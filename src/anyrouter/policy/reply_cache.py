@@ -62,10 +62,10 @@ class KeptReply(msgspec.Struct, frozen=True, kw_only=True):
 def name_reply(key: ApiKey, question: CacheQuestion, members: Mapping[str, bytes | memoryview]) -> bytes:
     """What a request's reply is found by: 32 bytes of a cryptographic hash. `members` are the judged body's, with their values' JSON.
 
-    Of a key it is its organisation, its environment and its rights that count: scopes, endpoints, models, providers. The members'
+    Of a key it is its organisation, its environment and its rights that count: scopes, endpoints, models, providers, regions. The members'
     order does not count; every member and every byte of a value does, those that only the gateway reads too.
     """
-    rights = (_sorted(key.scopes), _sorted(key.endpoints), _sorted(key.models), _sorted(key.providers))
+    rights = tuple(map(_sorted, (key.scopes, key.endpoints, key.models, key.providers, key.regions)))
     asker = (key.organisation_id, key.environment_id, rights)
     digest = blake2b(digest_size=32)
     _add(digest, msgspec.json.encode((asker, question)))

@@ -59,6 +59,7 @@ def make_reply(body: bytes = b"{}", *, ends_s: float = 100.0) -> KeptReply:
         {"models": ()},
         {"models": ("openai/gpt-4o",)},
         {"providers": ("openai",)},
+        {"regions": ("eu",)},
         {"endpoints": ("chat/completions",)},
     ],
 )
