@@ -74,6 +74,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
             pepper_version=pepper.version,
             previous_pepper=None if previous is None else previous.secret,
             clock=clock,
+            max_keys=settings.limits.keys_per_organisation,
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         environments=EnvironmentService(store=storage.environments, clock=clock),

@@ -99,6 +99,9 @@ class LimitSettings(Section):
     default_rpm: Rpm = Field(
         default=6_000_000, description="Requests per minute of the whole server, beside the limits of keys and environments. 0 blocks."
     )
+    keys_per_organisation: Count = Field(
+        default=10_000, description="Keys that an organisation may have, deleted ones left out. Beyond it no more are made."
+    )
     failed_auth_per_minute: Count = Field(
         default=60, description="Failed authentications per minute and client address; beyond it that address gets 429 for bad keys."
     )

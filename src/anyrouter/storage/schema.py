@@ -159,6 +159,13 @@ api_keys = Table(
 Index("ix_api_keys_member_id", api_keys.c.member_id)
 Index("ix_api_keys_rotation_group", api_keys.c.rotation_group)
 Index("ix_api_keys_digest", api_keys.c.digest, unique=True)
+# Graces that wait for a first use are few, and looked for often.
+Index(
+    "ix_api_keys_grace_s",
+    api_keys.c.grace_s,
+    sqlite_where=api_keys.c.grace_s.is_not(None),
+    postgresql_where=api_keys.c.grace_s.is_not(None),
+)
 Index("ix_api_keys_organisation_id_environment_created", api_keys.c.organisation_id, api_keys.c.environment, api_keys.c.created_at_ms)
 Index(
     "ix_api_keys_environment_id_name",

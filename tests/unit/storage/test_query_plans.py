@@ -70,8 +70,12 @@ def asked(database: Database) -> Iterator[list[tuple[str, object]]]:
                 "SEARCH api_keys USING INDEX ix_api_keys_organisation_id_environment_created (organisation_id=? AND environment=?)",
             ],
         ),
+        (
+            lambda database: SqlKeyStore(database, pepper_version=1, on_change=print).list_waiting(),
+            ["SEARCH api_keys USING INDEX ix_api_keys_grace_s (grace_s>?)"],
+        ),
     ],
-    ids=["generation", "entries", "activity", "totals", "organisation cost", "digest", "keys"],
+    ids=["generation", "entries", "activity", "totals", "organisation cost", "digest", "keys", "waiting keys"],
 )
 async def test_each_question_has_its_index(database: Database, asked: list[tuple[str, object]], ask: Ask, expected: list[str]):
     await ask(database)

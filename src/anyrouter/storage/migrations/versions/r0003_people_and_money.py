@@ -41,7 +41,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION IF EXISTS refuse_audit_change()")
     op.drop_index("ix_ledger_trace_id", "ledger")
-    for index in ("ix_api_keys_member_id", "ix_api_keys_rotation_group"):
+    for index in ("ix_api_keys_member_id", "ix_api_keys_rotation_group", "ix_api_keys_grace_s"):
         op.drop_index(index, "api_keys")
     for table, columns in _ADDED.items():
         for column in reversed(columns):
@@ -89,6 +89,13 @@ def _add_columns() -> None:
             op.add_column(table, column._copy())  # noqa: SLF001 -- a column belongs to one table
     op.create_index("ix_api_keys_member_id", "api_keys", ["member_id"])
     op.create_index("ix_api_keys_rotation_group", "api_keys", ["rotation_group"])
+    op.create_index(
+        "ix_api_keys_grace_s",
+        "api_keys",
+        ["grace_s"],
+        sqlite_where=sa.text("grace_s IS NOT NULL"),
+        postgresql_where=sa.text("grace_s IS NOT NULL"),
+    )
     op.create_index(
         "ix_ledger_trace_id",
         "ledger",
