@@ -34,4 +34,4 @@ BYTES_PER_TOKEN = 4
 
 def estimate_tokens(byte_count: int) -> int:
     """The documented rule where nobody counted: UTF-8 bytes / 4, rounded down, at least 1."""
-    return max(1, byte_count // BYTES_PER_TOKEN)
+    return byte_count // BYTES_PER_TOKEN or 1

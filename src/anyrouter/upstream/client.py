@@ -77,7 +77,7 @@ class HttpUpstreamClient(UpstreamClient):
             arrive = partial(_finish, arrived)
             exchange = connection.start(head, body, timeouts, started_s=started_s, now_s=now_s, on_arrived=arrive)
             if connection.has_served:
-                exchange.allow_stale(now_s + self._stale_within_s)
+                exchange.stale_until_s = now_s + self._stale_within_s
             try:
                 if not connection.is_small:
                     await connection.write_parts(exchange, head, body)
@@ -114,7 +114,7 @@ class HttpUpstreamClient(UpstreamClient):
         if not self._is_sweeping_often:
             self._sweep_often(pool.loop)
         exchange = connection.start(head, body, timeouts, started_s=now_s, now_s=now_s, on_arrived=on_arrived, size=size)
-        exchange.allow_stale(now_s + self._stale_within_s)
+        exchange.stale_until_s = now_s + self._stale_within_s
         if not connection.is_small:
             connection.write_at_once(exchange, head, body)
         return exchange

@@ -27,7 +27,8 @@ class HttpExchange:
     """Implements the relay's `Exchange`. Driven by its connection; `check` is called every now and then with the loop's time.
 
     `on_arrived` is called once, when the head is here (a short reply: all of it) or `failure`, which is what ended the exchange
-    early. `is_answered` says whether any byte of a reply came.
+    early. `is_answered` says whether any byte of a reply came. Until `stale_until_s` a break before any byte of a reply means that
+    the connection, which has served before, had died meanwhile.
     """
 
     __slots__ = (
@@ -49,7 +50,6 @@ class HttpExchange:
         "_parts",
         "_phase",
         "_size",
-        "_stale_until_s",
         "_started_s",
         "_stream_limit",
         "_timeouts",
@@ -58,6 +58,7 @@ class HttpExchange:
         "headers",
         "is_answered",
         "on_arrived",
+        "stale_until_s",
         "status",
     )
 
@@ -80,7 +81,7 @@ class HttpExchange:
         self._transport: asyncio.Transport | None = transport
         self._timeouts, self._started_s, self._stream_limit = timeouts, started_s, stream_limit
         self._phase, self._deadline_s = FIRST_BYTE, now_s + timeouts.first_byte_s
-        self._stale_until_s = -math.inf
+        self.stale_until_s = -math.inf
         self._content_length: int | None = None
         self._inflater: Inflater | None = None
         self._end: asyncio.Future[None] | None = None
@@ -101,7 +102,7 @@ class HttpExchange:
     @property
     def is_stale(self) -> bool:
         """See the port."""
-        return not self.is_answered and isinstance(self.failure, UpstreamBroken) and self._loop.time() <= self._stale_until_s
+        return not self.is_answered and isinstance(self.failure, UpstreamBroken) and self._loop.time() <= self.stale_until_s
 
     def take(self, max_bytes: int) -> bytes | None:
         """See the port."""
@@ -228,10 +229,6 @@ class HttpExchange:
             self._deadline_s = now_s + self._timeouts.idle_s
         elif now_s >= self._deadline_s:
             self.fail(UpstreamTimeout(LATE, phase=self._phase))
-
-    def allow_stale(self, until_s: float) -> None:
-        """The connection has served before: until then a break before any byte of a reply means that it had died meanwhile."""
-        self._stale_until_s = until_s
 
     # Inside
 

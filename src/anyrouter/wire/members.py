@@ -112,7 +112,7 @@ class Members:
     def size(self, name: str) -> int:
         """How many bytes a member's value has in the text; 0 when it is absent."""
         value = self.values.get(name)
-        return 0 if value is None else memoryview(value).nbytes
+        return 0 if value is None else len(memoryview(value))
 
     def replace(self, name: str, value: bytes) -> list[bytes | memoryview]:
         """The text with one member's value replaced, as `edit` gives it."""

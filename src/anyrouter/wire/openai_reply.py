@@ -52,7 +52,8 @@ def read_reply(endpoint: str, body: bytes) -> tuple[OpenAIReply, ReplyFacts]:
     """The reply and its facts; InvalidReply when it is not one of this endpoint."""
     needed = _REPLY_MEMBER[endpoint]
     try:
-        check_utf8(body)
+        if not body.isascii():
+            check_utf8(body)
         told = _decode_told(body)
     except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise InvalidReply(f"the body is not a reply: {str(error)[:120]}") from None
@@ -130,6 +131,7 @@ def _splice(endpoint: str, text: bytes, told: _Told, naming: Naming, usage: byte
 
 def _text(raw: msgspec.Raw) -> str | None:
     try:
-        return _decode_text(raw) if bytes(raw) else None
+        text = bytes(raw)
+        return _decode_text(text) if text else None
     except (ValueError, msgspec.DecodeError):
         return None

@@ -24,7 +24,7 @@ from anyrouter.web.front.head import Head
 from anyrouter.web.front.inference_call import InferenceCall
 from anyrouter.web.front.state import FrontState
 
-_HEAD_END = b"\r\n\r\n"
+_HEAD_END, _END_BYTES = b"\r\n\r\n", 4
 _BLANK_LINES = re.compile(rb"[\r\n]*")
 _METHOD = re.compile(rb"[A-Z]")
 _LOOPBACK = "127.0.0.1"  # the other end of a Unix socket is on this machine
@@ -96,8 +96,8 @@ class Connection(EndingConnection):
         if phase == HEAD:
             state = self.state
             if self.held is None:  # the usual case: a head from its first byte on
-                end = state.memory.find(_HEAD_END, 0, nbytes) + len(_HEAD_END)
-                if len(_HEAD_END) < end <= state.limits.head_bytes:
+                end = state.memory.find(_HEAD_END, 0, nbytes) + _END_BYTES
+                if _END_BYTES < end <= state.limits.head_bytes:
                     self._begin(state.view[:end].tobytes(), state.view[end:nbytes])
                     return
             self._receive_head(nbytes)

@@ -59,11 +59,11 @@ class ConnectionDownstream:
         parts = (body,) if isinstance(body, bytes) else body
         size = len(parts[0]) if len(parts) == 1 else sum(map(len, parts))
         fate = _CLOSE if connection.is_last else _KEEP_ALIVE if self._is_http10 else b""
-        opening = b"%b%b%b%bContent-Length: %d\r\n\r\n" % (_STATUS_LINES[status], head, connection.state.date_line, fate, size)
+        opening = (_STATUS_LINES[status], head, connection.state.date_line, fate, b"Content-Length: %d\r\n\r\n" % size)
         if size <= JOINED_BYTES:
-            connection.transport.write(b"".join((opening, *parts)))
+            connection.transport.write(b"".join((*opening, *parts)))
         else:
-            connection.transport.writelines([opening, *parts])
+            connection.transport.writelines((b"".join(opening), *parts))
         self._detach()
         connection.end_message()
 

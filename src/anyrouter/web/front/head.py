@@ -18,6 +18,7 @@ from anyrouter.web.front.target import read_target
 CHUNKED = -1
 _MAX_LENGTH_DIGITS = 15
 _LENGTH_TAIL, _LENGTH_HEADS = b"ength: ", (b"\r\nContent-L", b"\r\ncontent-l")
+_TAIL_BYTES, _HEADS_BYTES = len(_LENGTH_TAIL), len(_LENGTH_HEADS[0])
 _KEPT_HEADS, _KEPT_BYTES = 1024, 2048
 _NO_NAMES: frozenset[bytes] = frozenset()
 _Parser = httptools.HttpRequestParser
@@ -95,9 +96,9 @@ class HeadReader:
     def read(self, raw: bytes) -> Head | Denied:
         """Read `raw`, which ends in the first empty line that follows its first line."""
         at = raw.find(_LENGTH_TAIL)
-        if at < 0 or raw[at - len(_LENGTH_HEADS[0]) : at] not in _LENGTH_HEADS:  # the line's name is whole: other names end so too
+        if at < 0 or raw[at - _HEADS_BYTES : at] not in _LENGTH_HEADS:  # the line's name is whole: other names end so too
             return self._parse(raw)
-        at += len(_LENGTH_TAIL)
+        at += _TAIL_BYTES
         end = raw.find(b"\r\n", at)
         digits, lines = raw[at:end], raw[:at] + raw[end:]
         kept = self._kept.get(lines)
