@@ -1,16 +1,18 @@
 """LedgerReader and the way of entries into it, the same over every store."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 
 import pytest
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage
+from anyrouter.storage.usage_rows import MAX_APPS, OTHER_APPS
 
 AnyStorage = ServingStorage | MemoryStorage
 MakeEntry = Callable[..., LedgerEntry]
@@ -202,3 +204,71 @@ async def test_totals_count_from_the_start_of_the_day_the_iso_week_and_the_month
 
 async def test_the_store_says_that_it_is_well(storage: AnyStorage):
     await storage.health.check()
+
+
+async def test_usage_is_summed_by_hour_and_app(storage: AnyStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    start = int(datetime(2026, 3, 4, 10, 59, 59, tzinfo=UTC).timestamp() * 1000)
+    for offset_ms, app in ((0, "Editor"), (0, "Editor"), (1000, "Editor"), (1000, None), (25 * 3_600_000, "Chat")):
+        await settle(storage, make_entry(created_at_ms=start + offset_ms, app_title=app, cost_nanousd=10))
+    await storage.ledger.flush()
+    days = {"date_from": date(2026, 3, 4), "date_to": date(2026, 3, 4)}
+    rows = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("hour", "app"), **days))
+    hours = [(row.hour and row.hour.hour, row.app, row.requests, row.cost_nanousd) for row in rows]
+    assert hours == [(11, None, 1, 10), (11, "Editor", 1, 10), (10, "Editor", 2, 20)]
+    [editor] = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("date",), app="Editor"))
+    assert (editor.date, editor.requests) == (date(2026, 3, 4), 3)
+    by_day = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("date",)))
+    assert [row.requests for row in by_day] == [1, 4]
+
+
+async def test_an_apps_name_is_its_title_or_where_it_is_and_is_cut(storage: AnyStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    for title, referer in (("T" * 100, "https://a.example"), (None, "https://b.example/chat"), ("Über", None)):
+        await settle(storage, make_entry(app_title=title, http_referer=referer))
+    await storage.ledger.flush()
+    rows = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("app",)))
+    assert {row.app for row in rows} == {"T" * 64, "https://b.example/chat", "Über"}
+
+
+async def test_a_key_counts_for_each_of_its_tags(
+    storage: AnyStorage, make_entry: Callable[..., LedgerEntry], make_key: Callable[..., Awaitable[ApiKey]]
+) -> None:
+    tagged, plain = await make_key(tags=("batch", "team-a")), await make_key()
+    for key in (tagged, tagged, plain):
+        await settle(storage, make_entry(api_key_id=key.id, cost_nanousd=5))
+    await storage.ledger.flush()
+    rows = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("tag",)))
+    assert {(row.tag, row.requests, row.cost_nanousd) for row in rows} == {("batch", 2, 10), ("team-a", 2, 10), (None, 1, 5)}
+    [one] = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=(), tag="team-a"))
+    assert one.requests == 2
+    assert await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=(), tag="team-b")) == []
+
+
+async def test_a_trace_is_summed_over_its_entries(storage: AnyStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    for trace, state in (("t-1", EntryState.SETTLED), ("t-1", EntryState.FAILED), ("t-2", EntryState.SETTLED), (None, EntryState.SETTLED)):
+        await settle(storage, make_entry(trace_id=trace, state=state, cost_nanousd=7))
+    await storage.ledger.flush()
+    query = ActivityFilter(organisation_id=ORG, group_by=("model", "trace"), trace_id="t-1")
+    [row] = await storage.reader.read_activity(query)
+    assert (row.trace_id, row.requests, row.errors, row.cost_nanousd) == ("t-1", 2, 1, 14)
+    assert await storage.reader.read_activity(ActivityFilter(organisation_id="org_other", group_by=(), trace_id="t-1")) == []
+
+
+@pytest.mark.parametrize("name", ["api_key_id", "model", "provider", "environment", "app"])
+async def test_activity_can_be_that_of_one_only(storage: AnyStorage, make_entry: Callable[..., LedgerEntry], name: str) -> None:
+    field = "app_title" if name == "app" else name
+    for value, cost in (("one", 1), ("two", 20), ("two", 300)):
+        others = {"environment_id": f"env_{value}"} if name == "environment" else {}
+        await settle(storage, make_entry(**{field: value}, **others, cost_nanousd=cost))
+    await storage.ledger.flush()
+    [row] = await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=(), **{name: "two"}))
+    assert (row.requests, row.cost_nanousd) == (2, 320)
+    assert await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=(), **{name: "tw%"})) == []
+
+
+async def test_apps_beyond_the_bound_share_a_row(serving: ServingStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    for number in range(MAX_APPS + 5):
+        await settle(serving, make_entry(app_title=f"app {number}"))
+    await serving.ledger.flush()
+    rows = await serving.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("app",)))
+    assert len(rows) == MAX_APPS + 1
+    assert {row.app: row.requests for row in rows}[OTHER_APPS] == 5

@@ -24,6 +24,7 @@ from anyrouter.relay.ports import ModelUsage, UsageQuestion
 from anyrouter.storage.database import DEADLINE_S, Database
 from anyrouter.storage.journal import BESIDE, CHECKPOINT, INTENT, POSITION, RESULT, SETTLEMENT, Journal, Position, Segment
 from anyrouter.storage.ledger_rows import Told, record_missing, record_new
+from anyrouter.storage.usage_rows import AppNames
 from anyrouter.storage.usage_sums import add_entries, read_sums
 
 _log = structlog.get_logger(__name__)
@@ -67,6 +68,7 @@ class JournalLedger:
         self._queue: deque[_Settled] = deque()
         self._pending: dict[str, _Settled] = {}
         self._something = asyncio.Event()
+        self._apps = AppNames()
         self._is_told = False  # that there is something
         self._room = asyncio.Event()
         self._room.set()
@@ -248,7 +250,7 @@ class JournalLedger:
             group = list(islice(self._queue, GROUP_BOUND))
             if group:
                 refused = await self._database.on_writer(
-                    lambda: record_group(self._database, [(item.intent, item.outcome) for item in group])
+                    lambda: record_group(self._database, [(item.intent, item.outcome) for item in group], self._apps)
                 )
                 for intent, outcome in refused:
                     self._reject(join(intent, outcome))
@@ -327,23 +329,23 @@ class JournalLedger:
             self.journal_failures += 1  # a recovery will offer again what the database has: it is ignored there
 
 
-def record_group(database: Database, entries: list[Told]) -> list[Told]:
+def record_group(database: Database, entries: list[Told], apps: AppNames) -> list[Told]:
     """Commit the entries, on the writer's thread; returns those that the database can never take. StorageUnavailable as a whole.
 
     Entries that it has already (after a recovery that died) and entries that it refuses must not keep the others.
     """
     try:
-        database.transact(lambda connection: record_new(connection, entries))
+        database.transact(lambda connection: record_new(connection, entries, apps))
     except StorageUnavailable:
         raise
     except (InternalError, *_UNWRITABLE):
-        return [entry for entry in entries if not _record_one(database, entry)]
+        return [entry for entry in entries if not _record_one(database, entry, apps)]
     return []
 
 
-def _record_one(database: Database, entry: Told) -> bool:
+def _record_one(database: Database, entry: Told, apps: AppNames) -> bool:
     try:
-        database.transact(lambda connection: record_missing(connection, [entry]))
+        database.transact(lambda connection: record_missing(connection, [entry], apps))
     except StorageUnavailable:
         raise
     except (InternalError, *_UNWRITABLE):

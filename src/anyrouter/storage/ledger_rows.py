@@ -14,24 +14,14 @@ import msgspec
 from msgspec.structs import astuple
 from sqlalchemy import Connection, Table
 
-from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
+from anyrouter.core.ledger import AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.schema import ledger, usage_daily
+from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS, AppNames, count_by_hour, sum_by_hour
 
-DAY_MS = 86_400_000
 MAX_UPSTREAM_ID = 256  # what `/generation` takes; PostgreSQL refuses to index a much longer one
 
 USAGE_KEY = ("organisation_id", "day", "model", "provider", "environment_id", "api_key_id", "rotation_group")
-USAGE_SUMS = (
-    "requests",
-    "errors",
-    "input_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-    "cache_read_tokens",
-    "cost_nanousd",
-    "upstream_cost_nanousd",
-)
 
 Told = tuple[Intent, Outcome]
 
@@ -64,7 +54,6 @@ _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
 _PLAIN_FIELDS = tuple(name for name in LedgerEntry.__struct_fields__ if name not in {"state", "usage", "attempts"})
 # Rows; a power of two, so that few different statements are ever prepared. Before 3.32 SQLite takes no more than 999 parameters.
 _LARGEST_INSERT = 128 if sqlite_version_info >= (3, 32) else 16
-_ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
 def make_row(intent: Intent, outcome: Outcome, truth: Sequence[Any] = (False, True)) -> tuple[Any, ...]:
@@ -106,59 +95,54 @@ def row_to_entry(row: Mapping[Any, Any]) -> LedgerEntry:
     return LedgerEntry(**plain, state=EntryState(row["state"]), usage=usage, attempts=_attempts.decode(row["attempts"]))
 
 
-def record_new(connection: Connection, entries: Sequence[Told]) -> None:
+def record_new(connection: Connection, entries: Sequence[Told], apps: AppNames) -> None:
     """Store entries and count them; IntegrityError when one is stored already, then nothing may be committed."""
     paramstyle = connection.dialect.paramstyle
     truth = _TRUTH[paramstyle == "qmark"]
     rows = [make_row(*entry, truth) for entry in entries]
-    _, _, count = _statements(paramstyle)
     at = 0
     while at < len(rows):
         size = min(_LARGEST_INSERT, 1 << (len(rows) - at).bit_length() - 1)
         values = tuple(chain.from_iterable(rows[at : at + size]))
         connection.exec_driver_sql(_insert(ledger, paramstyle, size), values)
         at += size
-    connection.exec_driver_sql(count, _sums(entries))
+    _count(connection, entries, apps)
 
 
-def record_missing(connection: Connection, entries: Sequence[Told]) -> None:
+def record_missing(connection: Connection, entries: Sequence[Told], apps: AppNames | None = None) -> None:
     """Store those entries that are not stored yet, and count just those."""
-    _, add_missing, count = _statements(connection.dialect.paramstyle)
+    _, add_missing, _ = _statements(connection.dialect.paramstyle)
     missing = [entry for entry in entries if connection.exec_driver_sql(add_missing, make_row(*entry)).rowcount == 1]
     if missing:
-        connection.exec_driver_sql(count, _sums(missing))
+        _count(connection, missing, apps or AppNames())
 
 
 def sum_by_day(entries: Iterable[Told]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Rows of `usage_daily`, by their keys and in the order of these: processes that write the same rows must not deadlock."""
-    sums: dict[tuple[Any, ...], list[Any]] = {}
-    for intent, outcome in entries:
-        key = (
-            intent.organisation_id,
-            intent.created_at_ms // DAY_MS,
-            intent.model,
-            intent.provider,
-            intent.environment_id,
-            intent.api_key_id,
-            intent.rotation_group,
-        )
-        row = sums.get(key)
-        if row is None:
-            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS)]
-        usage = outcome.usage
-        row[1] += outcome.error_code != HEDGE_LOST
-        row[2] += outcome.state in _ERROR_STATES
-        row[3] += usage.input_tokens
-        row[4] += usage.output_tokens
-        row[5] += usage.reasoning_tokens
-        row[6] += usage.cache_read_tokens
-        row[7] += outcome.cost_nanousd
-        row[8] += outcome.upstream_cost_nanousd
-    return {key: dict(zip((*USAGE_KEY, "environment", *USAGE_SUMS), (*key, *row), strict=True)) for key, row in sorted(sums.items())}
+    return _add_hours(sum_by_hour(entries, AppNames()))
 
 
-def _sums(entries: Iterable[Told]) -> list[tuple[Any, ...]]:
-    return [tuple(row[name] for name in _USAGE_COLUMNS) for row in sum_by_day(entries).values()]
+def _add_hours(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Rows by hour and app, added up to rows by day."""
+    days: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        values = {**row, "day": row["hour"] * HOUR_MS // DAY_MS}
+        key = tuple(values[name] for name in USAGE_KEY)
+        day = days.get(key)
+        if day is None:
+            days[key] = {name: values[name] for name in _USAGE_COLUMNS}
+        else:
+            for name in USAGE_SUMS:
+                day[name] += row[name]
+    return dict(sorted(days.items()))
+
+
+def _count(connection: Connection, entries: Sequence[Told], apps: AppNames) -> None:
+    """Add the entries to the sums by hour and by day."""
+    rows = sum_by_hour(entries, apps)
+    count_by_hour(connection, rows)
+    _, _, count = _statements(connection.dialect.paramstyle)
+    connection.exec_driver_sql(count, [tuple(row.values()) for row in _add_hours(rows).values()])
 
 
 @cache

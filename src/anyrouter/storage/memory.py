@@ -1,13 +1,14 @@
 """The store in memory: for unit tests and trials. It gives the same answers as the databases, and forgets everything at its end."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
-from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, USAGE_SUMS, sum_by_day
+from anyrouter.storage.activity_rows import day_range_hours, make_rows
+from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
 from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
 from anyrouter.storage.memory_environments import MemoryEnvironmentStore
@@ -17,7 +18,8 @@ from anyrouter.storage.memory_members import MemoryMemberStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.memory_presets import MemoryPresetStore
-from anyrouter.storage.sql_ledger import EPOCH_DAY, activity_order, key_totals, period_starts, to_day
+from anyrouter.storage.sql_ledger import key_totals, period_starts
+from anyrouter.storage.usage_rows import AppNames, sum_by_hour
 
 Row = dict[str, Any]
 
@@ -44,10 +46,14 @@ class MemoryWatch:
 
 
 class MemoryLedger:
-    """`Ledger`, `LedgerReader` and `StoreHealth`. What is settled can be read at once; `intents` are kept for a test to look at."""
+    """`Ledger`, `LedgerReader` and `StoreHealth`. What is settled can be read at once; `intents` are kept for a test to look at.
 
-    def __init__(self) -> None:
+    `tags_of` gives the tags of an organisation's keys, by their ids.
+    """
+
+    def __init__(self, tags_of: Callable[[str], Mapping[str, tuple[str, ...]]] = lambda _: {}) -> None:
         self.intents: list[Intent] = []
+        self._tags_of = tags_of
         self._entries: dict[tuple[str, int], LedgerEntry] = {}
 
     def intend(self, intent: Intent) -> None:
@@ -153,7 +159,7 @@ class MemoryStorage:
         self.environments = MemoryEnvironmentStore(self.audit_log, on_change=self.watch.announce)
         self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
         self.presets = MemoryPresetStore(on_change=self.watch.announce, log=self.audit_log)
-        self.ledger = MemoryLedger()
+        self.ledger = MemoryLedger(self.keys.list_tags)
         self.reader = self.ledger
         self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
         self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
@@ -165,22 +171,11 @@ class MemoryStorage:
         """Nothing to close."""
 
 
-_COLUMN_OF = {"date": "day", "key": "api_key_id"}
-
-
 def _matches(query: ActivityFilter, row: Row) -> bool:
+    first, last = day_range_hours(query)
+    same = ("environment_id", "rotation_group", "api_key_id", "model", "provider", "environment", "app")
     return (
-        query.environment_id in {None, row["environment_id"]}
-        and query.rotation_group in {None, row["rotation_group"]}
-        and (query.date_from is None or row["day"] >= to_day(query.date_from))
-        and (query.date_to is None or row["day"] <= to_day(query.date_to))
+        all(getattr(query, name) in {None, row[name]} for name in same)
+        and (first is None or row["hour"] >= first)
+        and (last is None or row["hour"] < last)
     )
-
-
-def _activity_row(total: Row) -> ActivityRow:
-    fields = dict(total)
-    if "date" in fields:
-        fields["date"] = EPOCH_DAY + timedelta(days=fields["date"])
-    if "key" in fields:
-        fields["api_key_id"] = fields.pop("key")
-    return ActivityRow(**fields)

@@ -4,17 +4,19 @@ import asyncio
 import time
 
 import structlog
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from anyrouter.core.errors import InternalError
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import ledger
+from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS
 
 _log = structlog.get_logger(__name__)
 
 BATCH = 500
 INTERVAL_S = 3600.0
-DAY_MS = 86_400_000
+HOURLY_DAYS = 92
 _PAUSE_S = 0.02
 _FREED_PAGES = 512
 
@@ -23,17 +25,18 @@ _id = ledger.c.generation_id
 
 
 class Retention:
-    """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all.
+    """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all. Sums by hour are kept for `hourly_days`.
 
     A row takes about 0.7 kB of the database. SQLite's file is made smaller as rows go; PostgreSQL reuses the space.
     """
 
-    def __init__(self, database: Database, *, max_days: int | None, max_rows: int | None) -> None:
-        self._database, self._max_days, self._max_rows = database, max_days, max_rows
+    def __init__(self, database: Database, *, max_days: int | None, max_rows: int | None, hourly_days: int = HOURLY_DAYS) -> None:
+        self._database, self._max_days, self._max_rows, self._hourly_days = database, max_days, max_rows, hourly_days
         self._task: asyncio.Task[None] | None = None
 
     async def sweep(self, now_ms: int) -> int:
         """Delete what is too old or too much; returns how many rows. StorageUnavailable when the database is down."""
+        await self._sweep_hours(now_ms)
         limits = []
         if self._max_days is not None:
             limits.append(f"gen-{max(0, now_ms - self._max_days * DAY_MS):012x}")
@@ -52,8 +55,7 @@ class Retention:
 
     def start(self) -> None:
         """Sweep now and every hour until `aclose`."""
-        if self._max_days is not None or self._max_rows is not None:
-            self._task = asyncio.get_running_loop().create_task(self._keep_sweeping())
+        self._task = asyncio.get_running_loop().create_task(self._keep_sweeping())
 
     async def aclose(self) -> None:
         """Stop; a batch under way is finished."""
@@ -71,6 +73,23 @@ class Retention:
                 if deleted:
                     _log.info("ledger_entries_deleted", rows=deleted)
             await asyncio.sleep(INTERVAL_S)
+
+    async def _sweep_hours(self, now_ms: int) -> None:
+        """Delete the sums of hours that are too old, an hour at a time."""
+        limit = now_ms // HOUR_MS - self._hourly_days * 24
+        hour = usage_hourly.c.hour
+
+        def work(connection: Connection) -> bool:
+            oldest = connection.execute(select(func.min(hour)).where(hour < limit)).scalar()
+            if oldest is None:
+                return False
+            connection.execute(delete(usage_hourly).where(hour == oldest))
+            return True
+
+        has_more = True
+        while has_more:
+            has_more = await self._database.write(work)
+            await asyncio.sleep(_PAUSE_S if has_more else 0.0)
 
     async def _delete_below(self, limit: str) -> int:
         oldest = select(_id).where(_id < limit).order_by(_id).limit(BATCH)

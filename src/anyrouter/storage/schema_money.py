@@ -108,4 +108,5 @@ usage_hourly = Table(
     Column("cost_nanousd", BigInteger, nullable=False),
     Column("upstream_cost_nanousd", BigInteger, nullable=False),
 )
+Index("ix_usage_hourly_hour", usage_hourly.c.hour)
 Index("ix_usage_hourly_rotation_group", usage_hourly.c.organisation_id, usage_hourly.c.rotation_group, usage_hourly.c.hour)

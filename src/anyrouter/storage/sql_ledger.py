@@ -1,5 +1,6 @@
 """Reads the ledger and its sums from the database."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,21 +9,14 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
+from anyrouter.storage.activity_rows import EPOCH_DAY, make_rows
+from anyrouter.storage.activity_statement import make_activity_statement
 from anyrouter.storage.database import Database
-from anyrouter.storage.ledger_rows import USAGE_SUMS, row_to_entry
-from anyrouter.storage.schema import latest_epoch, ledger, usage_daily
+from anyrouter.storage.ledger_rows import row_to_entry
+from anyrouter.storage.schema import api_keys, latest_epoch, ledger, usage_daily
+from anyrouter.storage.usage_rows import USAGE_SUMS
 
-EPOCH_DAY = date(1970, 1, 1)
 _GROUPS_AT_ONCE = 500  # bound parameters are limited
-
-_DIMENSIONS = {
-    "date": usage_daily.c.day,
-    "model": usage_daily.c.model,
-    "provider": usage_daily.c.provider,
-    "environment": usage_daily.c.environment,
-    "key": usage_daily.c.api_key_id,
-}
-_FIELD_OF = {"key": "api_key_id"}
 
 
 def to_day(moment: date) -> int:
@@ -74,14 +68,15 @@ class SqlLedgerReader:
 
     async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
         """Sums by the query's groups, newest day first, then by the other dimensions. `errors` are failed and interrupted ones."""
-        names = [name for name in _DIMENSIONS if name in query.group_by]
-        groups = [_DIMENSIONS[name] for name in names]
-        sums = [func.sum(usage_daily.c[name]).label(name) for name in USAGE_SUMS]
-        statement = select(*groups, *sums).where(*_conditions(query)).group_by(*groups)
+        names, statement = make_activity_statement(query)
+        has_tags = "tag" in query.group_by or query.tag is not None
+        tagged = select(api_keys.c.id, api_keys.c.tags).where(api_keys.c.organisation_id == query.organisation_id, api_keys.c.tags != "[]")
 
         def work(connection: Connection) -> list[ActivityRow]:
-            rows = [_activity_row(names, row) for row in connection.execute(statement) if row[-1] is not None]
-            return sorted(rows, key=activity_order)  # here, because collations differ between databases
+            columns = (*names, *USAGE_SUMS)
+            groups = [dict(zip(columns, row, strict=True)) for row in connection.execute(statement) if row[-1] is not None]
+            tags = {row[0]: tuple(json.loads(row[1])) for row in connection.execute(tagged)} if has_tags else {}
+            return make_rows(query, groups, tags)  # in order here, because collations differ between databases
 
         return await self._database.read(work)
 
@@ -135,30 +130,3 @@ def key_totals(numbers: Sequence[Any]) -> KeyTotals:
     total, daily, weekly, monthly, *byok = (int(number) for number in numbers)
     names = ("total", "daily", "weekly", "monthly")
     return KeyTotals(total=total, daily=daily, weekly=weekly, monthly=monthly, byok=dict(zip(names, byok, strict=True)))
-
-
-def activity_order(row: ActivityRow) -> tuple[int, str, str, str, str]:
-    """Newest day first, then by the other dimensions."""
-    return (-to_day(row.date or EPOCH_DAY), row.model or "", row.provider or "", row.environment or "", row.api_key_id or "")
-
-
-def _conditions(query: ActivityFilter) -> list[Any]:
-    table = usage_daily.c
-    conditions = [table.organisation_id == query.organisation_id]
-    if query.environment_id is not None:
-        conditions.append(table.environment_id == query.environment_id)
-    if query.rotation_group is not None:
-        conditions.append(table.rotation_group == query.rotation_group)
-    if query.date_from is not None:
-        conditions.append(table.day >= to_day(query.date_from))
-    if query.date_to is not None:
-        conditions.append(table.day <= to_day(query.date_to))
-    return conditions
-
-
-def _activity_row(names: Sequence[str], row: Sequence[Any]) -> ActivityRow:
-    fields: dict[str, Any] = {_FIELD_OF.get(name, name): value for name, value in zip(names, row, strict=False)}
-    if "date" in fields:
-        fields["date"] = EPOCH_DAY + timedelta(days=fields["date"])
-    fields.update((name, int(value)) for name, value in zip(USAGE_SUMS, row[len(names) :], strict=True))
-    return ActivityRow(**fields)

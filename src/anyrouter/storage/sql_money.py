@@ -10,8 +10,8 @@ from anyrouter.core.audit import AuditEvent
 from anyrouter.core.budget import Budget
 from anyrouter.core.credits import CreditTransaction
 from anyrouter.core.errors import ClientError
+from anyrouter.storage.activity_rows import EPOCH_DAY
 from anyrouter.storage.database import Database
-from anyrouter.storage.ledger_rows import DAY_MS
 from anyrouter.storage.money_rows import (
     CHANGED_BUDGET,
     FIXED_BUDGET_COLUMNS,
@@ -25,7 +25,7 @@ from anyrouter.storage.schema import ledger, usage_daily
 from anyrouter.storage.schema_money import budgets, credit_transactions
 from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
-from anyrouter.storage.sql_ledger import EPOCH_DAY
+from anyrouter.storage.usage_rows import DAY_MS
 
 
 class SqlBudgetStore:

@@ -57,7 +57,15 @@ def test_groups_are_names_or_lists_of_names(given: list[str], expected: tuple[st
 @pytest.mark.parametrize(
     ("param", "arguments"),
     [
-        ("group_by", {"group_by": ["hour"]}),
+        ("group_by", {"group_by": ["minute"]}),
+        ("group_by", {"group_by": ["trace"]}),  # without the one that is meant
+        ("from", {"group_by": ["hour"], "date_from": "2026-10-01"}),
+        ("from", {"filters": {"app": "a"}, "date_from": "2026-10-01"}),
+        ("key", {"filters": {"key": "key_1"}}),
+        ("key", {"filters": {"key": "*"}}),
+        ("model", {"filters": {"model": ""}}),
+        ("tag", {"filters": {"tag": "x" * 201}}),
+        ("trace", {"filters": {"trace": "a\0b"}}),
         ("group_by", {"group_by": ["*"]}),
         ("group_by", {"group_by": [""]}),
         ("group_by", {"group_by": ["date,"]}),

@@ -17,6 +17,7 @@ from anyrouter.storage.journal_ledger import QUEUE_BOUND, JournalLedger, record_
 from anyrouter.storage.recovery import Recovered, recover
 from anyrouter.storage.rejected import RejectedEntries
 from anyrouter.storage.schema import ledger as table
+from anyrouter.storage.usage_rows import AppNames
 
 MakeEntry = Callable[..., LedgerEntry]
 IntentOf = Callable[..., Intent]
@@ -43,7 +44,7 @@ async def recover_copy(database: Database, ledger: JournalLedger) -> Recovered:
     """What a start would recover now, were the process killed."""
 
     def keep(entries: list[LedgerEntry]) -> None:
-        assert record_group(database, [entry.split() for entry in entries]) == []
+        assert record_group(database, [entry.split() for entry in entries], AppNames()) == []
 
     def work() -> Recovered:
         with tempfile.TemporaryDirectory() as name:

@@ -254,6 +254,7 @@ class ActivityItem(msgspec.Struct, kw_only=True):
     """Sums over one group. A dimension that is not grouped by is null. `usage` is what was charged."""
 
     date: Annotated[str, Meta(description="YYYY-MM-DD, UTC")] | None
+    hour: Annotated[str, Meta(description="RFC 3339, UTC: when the hour begins")] | None
     environment: str | None
     api_key_id: str | None
     model: str | None
@@ -268,6 +269,9 @@ class ActivityItem(msgspec.Struct, kw_only=True):
     cached_tokens: Count
     usage: Usd
     byok_usage_inference: Usd
+    app: str | None
+    tag: str | None
+    trace_id: str | None
 
 
 class ActivityReply(msgspec.Struct, kw_only=True):

@@ -7,7 +7,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from anyrouter.control.activity import parse_activity
+from anyrouter.control.activity import FILTERS, parse_activity
 from anyrouter.control.generations import GenerationService
 from anyrouter.control.ports import ActivityRow
 from anyrouter.core.apikey import ApiKey
@@ -27,10 +27,10 @@ from anyrouter.web.api.replies import (
     ProviderResponse,
 )
 from anyrouter.web.api.routes import Routes, json_reply
-from anyrouter.web.api.times import rfc3339_of_ms
+from anyrouter.web.api.times import rfc3339, rfc3339_of_ms
 from anyrouter.web.api.visit import principal_of
 
-ACTIVITY_PARAMETERS = frozenset({"from", "to", "date", "group_by", "format"})
+ACTIVITY_PARAMETERS = frozenset({"from", "to", "date", "group_by", "format", *FILTERS})
 _NO_GENERATION = Denied(code="not_found", message="There is no such generation, or this key may not see it.")
 # Members of the reply that stand for what this gateway does not do or count.
 _NOT_COUNTED: dict[str, Any] = dict.fromkeys(
@@ -53,7 +53,11 @@ _NOT_COUNTED: dict[str, Any] = dict.fromkeys(
 )
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD, UTC", examples=["2026-11-01"])]
-Groups = Annotated[list[str] | None, Query(description="Any of date, key, model, provider, environment; repeated or separated by commas")]
+Only = Annotated[str | None, Query(description="Only what has just this", max_length=200)]
+Groups = Annotated[
+    list[str] | None,
+    Query(description="Any of date, hour, key, model, provider, environment, app, tag, trace; repeated or separated by commas"),
+]
 
 
 class UsageRoutes:
@@ -91,6 +95,13 @@ class UsageRoutes:
         to: Day = None,
         date: Day = None,
         group_by: Groups = None,
+        key: Only = None,
+        model: Only = None,
+        provider: Only = None,
+        environment: Only = None,
+        app: Only = None,
+        tag: Only = None,
+        trace: Only = None,
         format: Annotated[Literal["json", "csv"], Query(description="JSON, or CSV for spreadsheets")] = "json",  # noqa: A002 -- the public name
     ) -> Response:
         """GET /activity. An unknown parameter is refused: a filter that is not understood must not look as if it had been."""
@@ -106,7 +117,8 @@ class UsageRoutes:
             )
         viewer = principal_of(request.scope).key
         today = self._ports.clock().astimezone(UTC).date()
-        query = parse_activity(viewer, today, date_from=date or from_, date_to=date or to, group_by=group_by or ())
+        chosen = dict(zip(FILTERS, (key, model, provider, environment, app, tag, trace), strict=True))
+        query = parse_activity(viewer, today, date_from=date or from_, date_to=date or to, group_by=group_by or (), filters=chosen)
         items = [describe_activity(row) for row in await self._ports.ledger.read_activity(query)]
         if format == "csv":
             headers = {"content-disposition": 'attachment; filename="activity.csv"'}
@@ -191,6 +203,7 @@ def describe_activity(row: ActivityRow) -> ActivityItem:
     """One group of the roll-up. There are no endpoint ids here: the field is empty for clients that need one."""
     return ActivityItem(
         date=None if row.date is None else row.date.isoformat(),
+        hour=None if row.hour is None else rfc3339(row.hour),
         environment=row.environment,
         api_key_id=row.api_key_id,
         model=row.model,
@@ -205,6 +218,9 @@ def describe_activity(row: ActivityRow) -> ActivityItem:
         cached_tokens=row.cache_read_tokens,
         usage=to_usd(row.cost_nanousd),
         byok_usage_inference=to_usd(row.upstream_cost_nanousd),
+        app=row.app,
+        tag=row.tag,
+        trace_id=row.trace_id,
     )
 
 

@@ -99,7 +99,7 @@ GENERATION = Documented(
     can_miss=True,
 )
 ACTIVITY = Documented(
-    summary="Show usage by day, key, model, provider, environment",
+    summary="Show usage by day or hour, key, model, provider, environment, app, tag or trace",
     text=(
         "Sums of the key's rotation group; an admin key's of its organisation. Both days are included. "
         "Unknown parameters are refused: a filter that is not understood must not look as if it had been."
@@ -110,6 +110,7 @@ ACTIVITY = Documented(
         "data": [
             {
                 "date": "2026-11-24",
+                "hour": None,
                 "environment": None,
                 "api_key_id": None,
                 "model": "openai/gpt-4o",
@@ -124,8 +125,11 @@ ACTIVITY = Documented(
                 "cached_tokens": 10,
                 "usage": 0.015,
                 "byok_usage_inference": 0.0,
+                "app": None,
+                "tag": None,
+                "trace_id": None,
             }
         ]
     },
-    content={"text/csv": {"schema": {"type": "string"}, "example": "date,environment,api_key_id,model\r\n"}},
+    content={"text/csv": {"schema": {"type": "string"}, "example": "date,hour,environment,api_key_id,model\r\n"}},
 )

@@ -32,6 +32,7 @@ def upgrade() -> None:
     _create_audit_rules()
     _create_messages()
     _create_money()
+    _fill_hours()
 
 
 def downgrade() -> None:
@@ -244,6 +245,12 @@ def _create_messages() -> None:
 
 
 def _create_money() -> None:
+    _create_credentials()
+    _create_budgets()
+    _create_hours()
+
+
+def _create_credentials() -> None:
     op.create_table(
         "provider_credentials",
         sa.Column("id", _ID, primary_key=True),
@@ -280,6 +287,9 @@ def _create_money() -> None:
         sa.UniqueConstraint("environment_id", "provider", "name", name="uq_provider_credentials_environment_id_provider_name"),
     )
     op.create_index("ix_provider_credentials_organisation_id", "provider_credentials", ["organisation_id"])
+
+
+def _create_budgets() -> None:
     op.create_table(
         "budgets",
         sa.Column("id", _ID, primary_key=True),
@@ -305,6 +315,9 @@ def _create_money() -> None:
         sa.Column("actor_label", sa.Text, nullable=False, server_default=""),
     )
     op.create_index("ix_credit_transactions_organisation_id_at", "credit_transactions", ["organisation_id", "at_ms"])
+
+
+def _create_hours() -> None:
     op.create_table(
         "usage_hourly",
         sa.Column("organisation_id", _ID, primary_key=True),
@@ -325,4 +338,28 @@ def _create_money() -> None:
         sa.Column("cost_nanousd", sa.BigInteger, nullable=False),
         sa.Column("upstream_cost_nanousd", sa.BigInteger, nullable=False),
     )
+    op.create_index("ix_usage_hourly_hour", "usage_hourly", ["hour"])
     op.create_index("ix_usage_hourly_rotation_group", "usage_hourly", ["organisation_id", "rotation_group", "hour"])
+
+
+def _fill_hours() -> None:
+    """What the ledger still has is counted by hour, too."""
+    op.execute(
+        """
+        INSERT INTO usage_hourly (
+            organisation_id, hour, model, provider, environment_id, api_key_id, rotation_group, app, environment,
+            requests, errors,
+            input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cost_nanousd, upstream_cost_nanousd
+        )
+        SELECT
+            organisation_id, created_at_ms / 3600000, model, provider, environment_id, api_key_id, rotation_group,
+            substr(coalesce(app_title, http_referer, ''), 1, 64), environment,
+            count(*), sum(CASE WHEN state IN ('failed', 'interrupted') THEN 1 ELSE 0 END),
+            sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
+            sum(cost_nanousd), sum(upstream_cost_nanousd)
+        FROM ledger
+        GROUP BY
+            organisation_id, created_at_ms / 3600000, model, provider, environment_id, api_key_id, rotation_group,
+            substr(coalesce(app_title, http_referer, ''), 1, 64), environment
+        """
+    )

@@ -1,0 +1,87 @@
+"""The statement behind `/activity`: over the sums by day, those by hour where hours or apps are asked for, the entries for a trace."""
+
+from typing import Any
+
+from sqlalchemy import Select, case, func, select
+
+from anyrouter.control.ports import ActivityFilter
+from anyrouter.core.ledger import HEDGE_LOST
+from anyrouter.storage.activity_rows import day_range_hours, list_dimensions, needs_hours
+from anyrouter.storage.schema import ledger, usage_daily
+from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS
+
+_SHARED = ("model", "provider", "environment")
+_DAILY: dict[str, Any] = {
+    "date": usage_daily.c.day,
+    "key": usage_daily.c.api_key_id,
+    **{name: usage_daily.c[name] for name in _SHARED},
+}
+_HOURLY: dict[str, Any] = {
+    "date": usage_hourly.c.hour // 24,
+    "hour": usage_hourly.c.hour,
+    "key": usage_hourly.c.api_key_id,
+    "app": usage_hourly.c.app,
+    **{name: usage_hourly.c[name] for name in _SHARED},
+}
+_APP = func.substr(func.coalesce(ledger.c.app_title, ledger.c.http_referer, ""), 1, 64)
+_ENTRIES: dict[str, Any] = {
+    "date": ledger.c.created_at_ms // DAY_MS,
+    "hour": ledger.c.created_at_ms // HOUR_MS,
+    "key": ledger.c.api_key_id,
+    "app": _APP,
+    "trace": ledger.c.trace_id,
+    **{name: ledger.c[name] for name in _SHARED},
+}
+_IS_OWN = func.coalesce(ledger.c.error_code, "") != HEDGE_LOST
+_ENTRY_SUMS: dict[str, Any] = {
+    "requests": func.sum(case((_IS_OWN, 1), else_=0)),
+    "errors": func.sum(case((_IS_OWN & ledger.c.state.in_(("failed", "interrupted")), 1), else_=0)),
+    **{name: func.sum(ledger.c[name]) for name in USAGE_SUMS[2:]},
+}
+
+
+def make_activity_statement(query: ActivityFilter) -> tuple[list[str], Select[Any]]:
+    """The dimensions in the order of the columns, and the statement, whose other columns are `USAGE_SUMS`."""
+    names = list_dimensions(query)
+    if query.trace_id is not None:
+        table, columns, sums = ledger, _ENTRIES, [_ENTRY_SUMS[name] for name in USAGE_SUMS]
+    elif needs_hours(query):
+        table, columns = usage_hourly, _HOURLY
+        sums = [func.sum(usage_hourly.c[name]) for name in USAGE_SUMS]
+    else:
+        table, columns = usage_daily, _DAILY
+        sums = [func.sum(usage_daily.c[name]) for name in USAGE_SUMS]
+    groups = [columns[name] for name in names if name in columns]
+    conditions = [table.c.organisation_id == query.organisation_id, *_list_conditions(query, table, columns)]
+    return [name for name in names if name in columns], select(*groups, *sums).where(*conditions).group_by(*groups)
+
+
+def _list_conditions(query: ActivityFilter, table: Any, columns: dict[str, Any]) -> list[Any]:
+    wanted = {
+        "environment_id": query.environment_id,
+        "rotation_group": query.rotation_group,
+        "api_key_id": query.api_key_id,
+        "model": query.model,
+        "provider": query.provider,
+        "environment": query.environment,
+    }
+    conditions = [table.c[name] == value for name, value in wanted.items() if value is not None]
+    if query.app is not None:
+        conditions.append(columns["app"] == query.app)
+    if table is ledger:
+        conditions.append(ledger.c.trace_id == query.trace_id)
+    return conditions + _list_days(query, table)
+
+
+def _list_days(query: ActivityFilter, table: Any) -> list[Any]:
+    first, last = day_range_hours(query)
+    if table is usage_daily:
+        first, last = (None if hour is None else hour // 24 for hour in (first, last))
+        column = usage_daily.c.day
+    elif table is usage_hourly:
+        column = usage_hourly.c.hour
+    else:
+        first, last = (None if hour is None else hour * HOUR_MS for hour in (first, last))
+        column = ledger.c.created_at_ms
+    return [*([] if first is None else [column >= first]), *([] if last is None else [column < last])]
