@@ -13,13 +13,16 @@ from anyrouter.web.api.audit import AuditRoutes
 from anyrouter.web.api.byok import ByokRoutes
 from anyrouter.web.api.catalogue import CatalogueRoutes
 from anyrouter.web.api.edge import ROOT, Edge
+from anyrouter.web.api.environments import EnvironmentRoutes
 from anyrouter.web.api.errors import add_handlers
 from anyrouter.web.api.gemini_models import GeminiModelRoutes
 from anyrouter.web.api.health import HealthRoutes
+from anyrouter.web.api.key_usage import KeyUsageRoutes
 from anyrouter.web.api.keys import KeyRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
 from anyrouter.web.api.money import MoneyRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
+from anyrouter.web.api.organisation import OrganisationRoutes
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.api.presets import PresetRoutes
 from anyrouter.web.api.reach import Reach
@@ -48,8 +51,11 @@ def create_api(ports: ApiPorts) -> FastAPI:
         UsageRoutes(ports),
         AccountRoutes(ports),
         KeyRoutes(ports),
+        KeyUsageRoutes(ports),
         MoneyRoutes(ports),
         ByokRoutes(ports),
+        EnvironmentRoutes(ports),
+        OrganisationRoutes(ports),
         AuditRoutes(ports),
         HealthRoutes(ports, reach),
         MetricsRoutes(ports),
