@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from tests.security.test_limits import at_once
 
 from anyrouter.core.budget import BudgetPolicy
 from support.raw_client import Reply, raw_request
+from support.served import run_command
 from support.upstream import COMPLETION, Answer, Received, chat_events, json_answer, stream_answer
 
 ASK = b'{"model":"openai/gpt-4o","messages":[{"role":"user","content":"MARKER-prompt"}],"max_tokens":20}'
@@ -264,3 +266,48 @@ def test_a_dry_run_tells_the_refusal(exposed: Exposed) -> None:
     key = limited(exposed, limit_nanousd=0)
     data = exposed.ask(raw_request(b"POST", b"/v1/route", key=key, body=ASK)).json["data"]
     assert (data["allowed"], data["error"]["code"]) == (False, "key_budget_exceeded")
+
+
+@pytest.mark.parametrize("path", [PATH, b"/v1/messages", b"/v1/embeddings"])
+def test_what_is_refused_before_uses_nothing_of_any_limit(exposed: Exposed, path: bytes) -> None:
+    key = limited(exposed, rate_limit_rpd=1, rate_limit_tpm=100, concurrency=1, limit_nanousd=most_of(exposed), models=("openai/gpt-4o",))
+    wrong = [
+        b"{",
+        b'{"model":"openai/gpt-4o","api_key":"sk-MARKER","messages":[],"input":""}',
+        b'{"model":"openai/gpt-4o-mini","messages":[],"input":"","max_tokens":5}',
+        b'{"model":"openai/never-was","messages":[],"input":"","max_tokens":5}',
+    ]
+    with exposed.connect() as client:
+        for body in wrong * 3:
+            assert client.send(raw_request(b"POST", path, key=key, body=body)).read().status in {400, 403, 404}
+    reply = exposed.chat(key=key, body=ASK)
+    assert (reply.status, reply.headers.get("x-anyrouter-max-tokens")) == (200, None)
+    assert exposed.chat(key=key, body=ASK).status in {402, 429}
+
+
+def test_the_structured_fields_are_what_they_should_be(exposed: Exposed) -> None:
+    """RFC 9651: a list of strings with parameters, whose values are integers or strings."""
+    key = limited(exposed, rate_limit_rpm=5, rate_limit_rpd=50, rate_limit_tpm=5000, concurrency=2)
+    member = r'"[a-z]+"(?:;[a-z]+=(?:-?\d{1,15}|"[a-z-]+"))+'
+    for reply in (exposed.chat(key=key, body=ASK), exposed.chat(key=key, body=ASK.replace(b"20}", b"9000}"))):
+        for name in ("ratelimit-policy", "ratelimit"):
+            assert re.fullmatch(rf"{member}(?:, {member}){{3}}", reply.headers[name]), reply.headers[name]
+        assert re.findall(r'"([a-z]+)";q=', reply.headers["ratelimit-policy"]) == ["requests", "tokens", "day", "concurrency"]
+
+
+def test_prepaid_credits_are_used_down_to_zero_and_a_grant_is_noticed(own: Exposed) -> None:
+    most = most_of(own)
+    run_command(own.gateway.data_dir, "credits", "set", "--mode", "prepaid")
+    time.sleep(0.5)
+    reply = own.chat(body=ASK)
+    assert (reply.status, reply.code) == (402, "insufficient_credits")
+    assert "credits have $0 left" in reply.json["error"]["message"]
+    own.upstream.handle = Gate(is_open=True)
+    run_command(own.gateway.data_dir, "credits", "grant", f"{2 * most / 1e9:.9f}")
+    time.sleep(0.5)
+    statuses = Counter(reply.status for reply in at_once(own, [raw_request(b"POST", PATH, key=own.live_key, body=ASK)] * 20))
+    assert statuses[200] >= 2
+    assert statuses[200] + statuses[402] == 20
+    test_key = own.new_key("--env", "test")
+    assert own.chat(key=test_key, body=ASK).status == 200
+    run_command(own.gateway.data_dir, "credits", "audit")  # its exit code says whether the books agree
