@@ -175,7 +175,7 @@ async def test_a_store_that_does_not_answer_is_503_and_never_401(world: Any) -> 
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "storage_unavailable")
     assert int(reply.headers["retry-after"]) >= 1
     world.authenticator.forget()
-    world.authenticator._lookup = Down()
+    world.authenticator.lookup = Down()
     reply = await world.get("/key", headers)
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "storage_unavailable")
     assert int(reply.headers["retry-after"]) >= 1

@@ -63,7 +63,7 @@ async def test_health_stays_up_while_keys_cannot_be_looked_up(world: Any) -> Non
             raise StorageUnavailable("down")
 
     _, headers = await world.make_key()
-    world.authenticator._lookup = Down()
+    world.authenticator.lookup = Down()
     reply = await world.get("/health", headers)
     assert (reply.status_code, "upstreams" in reply.json()) == (200, False)
 

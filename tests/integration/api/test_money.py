@@ -1,5 +1,6 @@
 """/budgets and /credits: what may be spent, what was given, and who may say so."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +42,10 @@ async def test_a_budget_is_made_shown_changed_and_deleted(world: Any, admin: dic
 
 
 async def test_budgets_come_in_pages(world: Any, admin: dict[str, str]) -> None:
-    ids = [(await send(world, "POST", "/budgets", admin, {"owner": "organisation", "limit": n})).json()["data"]["id"] for n in (1, 2, 3)]
+    ids = []
+    for number in (1, 2, 3):
+        world.clock.now += timedelta(milliseconds=1)  # of one millisecond no order is kept
+        ids.append((await send(world, "POST", "/budgets", admin, {"owner": "organisation", "limit": number})).json()["data"]["id"])
     first = (await world.get("/budgets?limit=2", admin)).json()
     rest = (await world.get(f"/budgets?limit=2&cursor={first['next_cursor']}", admin)).json()
     assert [row["id"] for row in (*first["data"], *rest["data"])] == ids
@@ -105,6 +109,7 @@ async def test_no_key_grants_credits(world: Any) -> None:
 
 async def test_transactions_are_listed_the_newest_first(world: Any, admin: dict[str, str]) -> None:
     for number in (1, 2, 3):
+        world.clock.now += timedelta(milliseconds=1)
         await world.services.credits.grant(OPERATOR, DEFAULT_ORGANISATION_ID, number * NANO, note=f"n{number}")
     first = (await world.get("/credits/transactions?limit=2", admin)).json()
     rest = (await world.get(f"/credits/transactions?limit=2&cursor={first['next_cursor']}", admin)).json()
