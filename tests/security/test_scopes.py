@@ -62,8 +62,25 @@ def test_an_admin_scope_is_no_right_to_infer_or_to_read(exposed: Exposed, keys: 
             assert visit(exposed, row, keys[scope]).code == "insufficient_scope"
 
 
-@pytest.mark.parametrize("path", ["keys", "keys/key_0", "environments", "org", "byok", "audit", "credits/grants", "webhooks"])
-def test_paths_of_management_say_the_same_to_everybody(exposed: Exposed, keys: dict[str, str], path: str) -> None:
+MANAGED = [row for row in GUARDED if row.is_control and row.scope is not None and "{id}" in row.path]
+
+
+@pytest.mark.parametrize("row", MANAGED, ids=lambda row: row.name)
+def test_management_says_the_same_of_what_is_there_and_what_is_not(exposed: Exposed, keys: dict[str, str], row: Endpoint) -> None:
+    """Byte for byte, to whoever may not manage: an object's id tells nothing."""
+    there = exposed.id_of(keys["admin:*"])
+    for key in (None, exposed.live_key, keys[""]):
+        bodies = set()
+        for named in (there, "key_" + "0" * 32, "x", "%27%20OR%201=1"):
+            path = f"/api/v1/{row.path}".replace("{id}", named).encode()
+            reply = exposed.ask(raw_request(row.method.encode(), path, key=key, body=body_of(row)))
+            assert reply.status == (401 if key is None else 403)
+            bodies.add(reply.body)
+        assert len(bodies) == 1
+
+
+@pytest.mark.parametrize("path", ["users", "admin", "keys/key_0/secret", "audit/1", "org/secret", "internal/metrics"])
+def test_paths_that_are_not_there_say_the_same_to_everybody(exposed: Exposed, keys: dict[str, str], path: str) -> None:
     bodies = set()
     for key in (None, exposed.live_key, keys["admin:*"], keys[""]):
         for method in (b"GET", b"POST", b"DELETE"):
