@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent, ChainedEvent
 from anyrouter.core.budget import Budget
 from anyrouter.core.byok import ProviderCredential, Sealed
@@ -195,26 +196,47 @@ class WebhookStore(Protocol):
     async def list_webhooks(self, organisation_id: str) -> list[Webhook]:
         """All, oldest first."""
 
+    async def find_webhook(self, webhook_id: str) -> Webhook | None:
+        """One by its id, whoever's."""
+
     async def add_webhook(self, webhook: Webhook, event: AuditEvent) -> None:
-        """Store a new one."""
+        """Store a new one. It hears of what the audit log takes from then on, its own event first: its `after_number` is set here."""
 
     async def update_webhook(self, webhook: Webhook, event: AuditEvent) -> None:
-        """Replace everything but id, organisation and created_at."""
+        """Replace everything but id, organisation, created_at and `after_number`; ClientError `etag_mismatch`, `not_found`.
+
+        The seal is replaced by one of this very version alone, as with `CredentialStore`.
+        """
 
     async def delete_webhook(self, webhook: Webhook, event: AuditEvent) -> None:
-        """Forget it, and what was to be sent to it."""
+        """Forget it, and what was to be sent to it; ClientError `not_found`."""
 
-    async def add_deliveries(self, deliveries: Sequence[WebhookDelivery]) -> None:
-        """Store what is to be sent."""
+    async def list_behind(self) -> list[Webhook]:
+        """Those, of all organisations, for which the audit log has events that were not looked at."""
 
-    async def list_due(self, now: datetime, *, limit: int) -> list[WebhookDelivery]:
-        """Those whose `next_at` has come, the most overdue first."""
+    async def add_deliveries(self, webhook: Webhook, after_number: int, deliveries: Sequence[WebhookDelivery]) -> None:
+        """Store what is to be sent, and that the log was looked at up to that number; both or neither.
+
+        What is stored already stays as it is, and nothing is stored of a webhook that is not there any more.
+        """
+
+    async def count_pending(self, webhook_id: str) -> int:
+        """How many wait for being sent."""
+
+    async def list_due_webhooks(self, now: datetime, *, limit: int) -> list[str]:
+        """The ids of those for which something is due, the most overdue first."""
+
+    async def list_due(self, webhook_id: str, now: datetime, *, limit: int) -> list[WebhookDelivery]:
+        """What is to be sent to it now, the most overdue first."""
 
     async def update_delivery(self, delivery: WebhookDelivery) -> None:
         """Replace attempts, times and status."""
 
     async def list_deliveries(self, webhook_id: str, *, limit: int) -> list[WebhookDelivery]:
         """The newest first."""
+
+    async def delete_deliveries_before(self, moment: datetime) -> int:
+        """Forget those that were made before and are not waiting; how many there were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,5 +278,34 @@ class IdempotencyStore(Protocol):
 class NoticeStore(Protocol):
     """What was told once."""
 
-    async def take_notice(self, organisation_id: str, subject_id: str, kind: str, now: datetime) -> bool:
-        """Whether this is the first time; it is noted then."""
+    async def take_notice(self, organisation_id: str, subject_id: str, kind: str, now: datetime, event: AuditEvent | None = None) -> bool:
+        """Whether this is the first time. Then it is noted, and the event is chained, both or neither."""
+
+    async def delete_notices_before(self, moment: datetime) -> int:
+        """Forget the old ones; how many there were."""
+
+
+class ExpiryReader(Protocol):
+    """Finds keys by the time at which they expire."""
+
+    async def list_expiring(self, after: datetime, until: datetime, *, limit: int, after_id: str = "") -> list[ApiKey]:
+        """Keys, of all organisations, that are neither deleted nor disabled and expire then, by id, those behind `after_id`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlySpend:
+    """What a rotation group was charged in an hour, and in all hours of a time before it; in nano-USD."""
+
+    rotation_group: str
+    last_nanousd: int
+    before_nanousd: int
+
+
+class SpendReader(Protocol):
+    """What was charged, as warnings need it. `ports.LedgerReader` has what people look at."""
+
+    async def sum_by_model(self, budget: Budget, since: datetime | None) -> Mapping[str, int]:
+        """What counts against a budget's owner, by model, in nano-USD, since the beginning of that day (UTC)."""
+
+    async def list_hourly(self, organisation_id: str, hour: int, *, hours_before: int) -> list[HourlySpend]:
+        """Of the rotation groups that were charged in that hour (since 1970-01-01 UTC), or in the hours before it."""

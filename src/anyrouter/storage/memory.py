@@ -18,6 +18,7 @@ from anyrouter.storage.memory_members import MemoryMemberStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.memory_presets import MemoryPresetStore
+from anyrouter.storage.memory_webhooks import MemoryExpiryReader, MemoryNoticeStore, MemorySpendReader, MemoryWebhookStore
 from anyrouter.storage.sql_ledger import key_totals, period_starts
 from anyrouter.storage.usage_rows import AppNames, sum_by_hour
 
@@ -164,7 +165,11 @@ class MemoryStorage:
         self.budgets = MemoryBudgetStore(self.audit_log, on_change=self.watch.announce)
         self.credits = MemoryCreditStore(self.audit_log, self.reader, on_change=self.watch.announce)
         self.credentials = MemoryCredentialStore(self.audit_log, on_change=self.watch.announce)
-        self.seals = MemorySealStore(self.credentials.rows, on_change=self.watch.announce)
+        self.webhooks = MemoryWebhookStore(self.audit_log, on_change=self.watch.announce)
+        self.notices = MemoryNoticeStore(self.audit_log)
+        self.expiries = MemoryExpiryReader(self.keys, self.organisations)
+        self.spend = MemorySpendReader(self.reader, self.keys)
+        self.seals = MemorySealStore(self.credentials.rows, self.webhooks.rows, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:

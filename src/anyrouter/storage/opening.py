@@ -25,8 +25,10 @@ from anyrouter.storage.sql_keys import SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
 from anyrouter.storage.sql_members import SqlMemberStore
 from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
+from anyrouter.storage.sql_notices import SqlExpiryReader, SqlNoticeStore, SqlSpendReader
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
+from anyrouter.storage.sql_webhooks import SqlWebhookStore
 from anyrouter.storage.usage_rows import AppNames
 
 
@@ -50,6 +52,10 @@ class Storage:
         self.credits = SqlCreditStore(database, on_change=self.watch.announce)
         self.credentials = SqlCredentialStore(database, on_change=self.watch.announce)
         self.seals = SqlSealStore(database, on_change=self.watch.announce)
+        self.webhooks = SqlWebhookStore(database, on_change=self.watch.announce)
+        self.notices = SqlNoticeStore(database)
+        self.expiries = SqlExpiryReader(database)
+        self.spend = SqlSpendReader(database)
         self.reader = SqlLedgerReader(database)
         self.health = self.reader
 

@@ -142,13 +142,16 @@ webhooks = Table(
     Column("organisation_id", Id, ForeignKey("organisations.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),
     Column("events", Text, nullable=False),
     Column("seal_format", Integer, nullable=False),
     Column("kek_id", Id, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
+    Column("seal_version", Integer, nullable=False),
     Column("is_disabled", Boolean, nullable=False, server_default=false()),
+    Column("after_number", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
@@ -170,7 +173,8 @@ webhook_deliveries = Table(
     Column("delivered_at_ms", BigInteger),
 )
 Index("ix_webhook_deliveries_next_at_ms", webhook_deliveries.c.next_at_ms)
-Index("ix_webhook_deliveries_webhook_id", webhook_deliveries.c.webhook_id)
+Index("ix_webhook_deliveries_webhook_id_next_at_ms", webhook_deliveries.c.webhook_id, webhook_deliveries.c.next_at_ms)
+Index("ix_webhook_deliveries_created_at_ms", webhook_deliveries.c.created_at_ms)
 
 # What was told once and is not to be told again: that a key expires, that a budget is nearly spent.
 notices = Table(

@@ -207,13 +207,16 @@ def _create_messages() -> None:
         sa.Column("organisation_id", _ID, sa.ForeignKey("organisations.id"), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("url", sa.Text, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
         sa.Column("events", sa.Text, nullable=False),
         sa.Column("seal_format", sa.Integer, nullable=False),
         sa.Column("kek_id", _ID, nullable=False),
         sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
         sa.Column("nonce", sa.LargeBinary, nullable=False),
         sa.Column("ciphertext", sa.LargeBinary, nullable=False),
+        sa.Column("seal_version", sa.Integer, nullable=False),
         sa.Column("is_disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("after_number", sa.BigInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("created_at_ms", sa.BigInteger, nullable=False),
         sa.Column("updated_at_ms", sa.BigInteger, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
@@ -233,7 +236,8 @@ def _create_messages() -> None:
         sa.Column("delivered_at_ms", sa.BigInteger),
     )
     op.create_index("ix_webhook_deliveries_next_at_ms", "webhook_deliveries", ["next_at_ms"])
-    op.create_index("ix_webhook_deliveries_webhook_id", "webhook_deliveries", ["webhook_id"])
+    op.create_index("ix_webhook_deliveries_webhook_id_next_at_ms", "webhook_deliveries", ["webhook_id", "next_at_ms"])
+    op.create_index("ix_webhook_deliveries_created_at_ms", "webhook_deliveries", ["created_at_ms"])
     op.create_table(
         "notices",
         sa.Column("organisation_id", _ID, nullable=False),
