@@ -23,6 +23,7 @@ from support.served import answer_in_its_dialect, run_command
 from support.upstream import Answer, Received, ScriptedUpstream, chat_events, json_answer, stream_answer
 
 CREDENTIAL = "sk-MARKER-credential-of-the-upstream-0123456789"
+TENANTS = "sk-MARKER-credential-of-a-tenant-9876543210"
 PROMPT = "MARKER-prompt: the patient's name is"
 OUTPUT = "MARKER-output"
 TOKEN = "MARKER-metrics-token"
@@ -50,8 +51,8 @@ class Life:
 
     def hits(self, text: str, *allowed: str) -> list[str]:
         """The secrets in a text, those that are there by half included."""
-        halves = [CREDENTIAL[10:35], *(key[LABEL_LENGTH:] for key in self.keys.values())]
-        secrets = [CREDENTIAL, PROMPT, OUTPUT, TOKEN, COOKIE, *self.keys.values(), *halves]
+        halves = [CREDENTIAL[10:35], TENANTS[10:38], *(key[LABEL_LENGTH:] for key in self.keys.values())]
+        secrets = [CREDENTIAL, TENANTS, PROMPT, OUTPUT, TOKEN, COOKIE, *self.keys.values(), *halves]
         return [secret for secret in secrets if secret in text and not any(secret in one for one in allowed)]
 
     def say(self, name: str, reply: httpx.Response) -> None:
@@ -155,6 +156,47 @@ def read(life: Life, client: httpx.Client) -> None:
             life.say(f"{path} by {name}", client.get(f"/api/v1/{path}", headers=bearer(key)))
 
 
+def manage(life: Life) -> None:
+    """What administrators do, twice with one Idempotency-Key, well and badly; and requests over a tenant's own account."""
+    admin = bearer(life.keys["admin"])
+    with httpx.Client(base_url=f"{life.gateway.base_url}/api/v1", headers={**HEADERS, **admin}, trust_env=False, timeout=20) as client:
+        address = life.gateway.environment["OPENAI_BASE_URL"]
+        entered = {"provider": "mistral", "name": "ours", "key": TENANTS, "base_url": address, "models": ["mistral/*"]}
+        for number in range(2):
+            made = client.post("/keys", json={"name": "made"}, headers={"idempotency-key": "make"})
+            life.keys.setdefault("made", made.json().get("key") or "")
+            life.say(f"made again {number}", made) if number else None
+            reply = client.post("/byok", json=entered, headers={"idempotency-key": "enter"})
+            life.say(f"entered {number}", reply)
+            bad = client.post("/byok", json={**entered, "name": "bad", "key": f"{TENANTS} \n", "base_url": f"http://10.0.0.1/{TENANTS}"})
+            life.say(f"entered badly {number}", bad)
+        key_id, byok_id = made.json()["data"]["id"], reply.json()["data"]["id"]
+        rotated = client.post(f"/keys/{key_id}/rotate", json={"grace_seconds": 60})
+        life.keys["rotated"] = rotated.json()["key"]
+        life.say("tested", client.post(f"/byok/{byok_id}/test"))
+        life.say("changed", client.patch(f"/byok/{byok_id}", json={"name": "theirs"}))
+        life.say("changed badly", client.patch(f"/byok/{byok_id}", json={"secret": TENANTS}, headers={"if-match": TENANTS}))
+        life.say("revoked", client.post("/keys/revoke", json={"keys": [life.keys["rotated"], TENANTS, "x"]}))
+        time.sleep(0.5)
+        for wish in (*WISHES, "stream", "cut", "fail"):
+            body = {"model": "mistral/mistral-small-latest", "user": wish, "messages": [{"role": "user", "content": PROMPT}]}
+            body["stream"] = wish in STREAMED_WISHES
+            asked = client.post("/chat/completions", json=body, headers=bearer(life.keys["live"]))
+            life.say(f"{wish} over the tenant's", asked)
+        for path in (
+            "keys",
+            f"keys/{key_id}",
+            f"keys/{key_id}/usage",
+            "byok",
+            f"byok/{byok_id}",
+            "audit?limit=1000",
+            "audit?format=csv",
+            "budgets",
+        ):
+            life.say(f"{path} by an administrator", client.get(f"/{path}"))
+        life.say("deleted", client.delete(f"/byok/{byok_id}"))
+
+
 def lose_tables(life: Life) -> None:
     """Exceptions in every layer of the store, with keys and prompts in scope: nothing answers but errors, and they are logged."""
     tables = ("api_keys", "ledger", "usage_daily", "latest_epoch")
@@ -240,12 +282,14 @@ def live_it(directory: Path) -> Life:
             ANYROUTER_LOGGING__FORMAT="json",
             ANYROUTER_SERVER__METRICS_TOKEN=TOKEN,
             ANYROUTER_SERVER__GRACEFUL_SHUTDOWN_S="1",
+            ANYROUTER_BYOK__ALLOWED_HOSTS=f'["{upstream.url.removeprefix("http://")}"]',
         )
         life = Life(gateway, {"test": gateway.first_key})
-        for name, *options in (("live",), ("narrow", "--scope", "usage:read"), ("blocked", "--rpm", "0")):
+        for name, *options in (("live",), ("narrow", "--scope", "usage:read"), ("blocked", "--rpm", "0"), ("admin", "--scope", "admin:*")):
             life.keys[name] = run_command(directory, "keys", "create", "--name", name, *options)["key"]
         try:
             live_a_round(life)
+            manage(life)
             lose_tables(life)
             with streaming(life):
                 life.command_line = Path(f"/proc/{gateway.pid}/cmdline").read_text() if Path("/proc/self/cmdline").exists() else ""
