@@ -18,6 +18,8 @@ from anyrouter.control.denials import DenialLog
 from anyrouter.control.environments import EnvironmentService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
+from anyrouter.control.members import MemberService
+from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.presets import PresetService
 from anyrouter.control.rekey import RekeyService
 from anyrouter.storage.vault import SealingVault
@@ -36,6 +38,8 @@ class Services:
     keys: KeyService
     presets: PresetService
     environments: EnvironmentService
+    organisations: OrganisationService
+    members: MemberService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
@@ -78,6 +82,8 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         ),
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         environments=EnvironmentService(store=storage.environments, clock=clock),
+        organisations=OrganisationService(store=storage.organisations, clock=clock),
+        members=MemberService(store=storage.members, keys=storage.keys, organisations=storage.organisations, clock=clock),
         audit=AuditService(store=storage.audit),
         denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),

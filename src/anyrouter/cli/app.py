@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import anyrouter
-from anyrouter.cli import audit, budgets, byok, doctor, keys, models, presets, sandbox, serve
+from anyrouter.cli import audit, budgets, byok, doctor, envs, keys, models, org, presets, sandbox, serve
 from anyrouter.cli.credits import commands as credit_commands
 from anyrouter.cli.failure import CommandFailed, ExitCode, explain_failure, wants_traceback
 from anyrouter.cli.options import DATA_DIR, DataDir, Json
@@ -29,6 +29,8 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.commands, name="keys")
 app.command("models")(models.list_models)
 app.add_typer(presets.commands, name="presets")
+app.add_typer(envs.commands, name="envs")
+app.add_typer(org.commands, name="org")
 app.add_typer(budgets.commands, name="budgets")
 app.add_typer(credit_commands, name="credits")
 app.add_typer(byok.commands, name="byok")

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from anyrouter.bootstrap.services import Services, make_services
+from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.catalogue import load_catalogue
 from anyrouter.control.keys import KeyService
 from anyrouter.core.apikey import ApiKey
@@ -33,7 +34,6 @@ from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 from support.operator_keys import WHO
-from support.tenants import tenants_of
 
 PEPPER = b"MARKER-pepper-of-thirty-two-byte".hex()
 CATALOGUE = load_catalogue(datetime(2026, 11, 24, tzinfo=UTC))
@@ -105,6 +105,12 @@ class World:
     journal: Switch
     clock: Moment
     stats: RelayStats
+    tenants: TenantReader
+
+    async def refresh(self) -> None:
+        """Know the tenants as they are stored now; a gateway does so by itself."""
+        await self.tenants.read()
+        self.authenticator.forget()
 
     async def make_key(self, **fields: Any) -> tuple[ApiKey, dict[str, str]]:
         """A key, and the header that presents it."""
@@ -165,11 +171,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     storage = await open_storage(tmp_path / "data", environment={"ANYROUTER_PEPPER": PEPPER})
     clock, stats, pending, journal = Moment(), RelayStats(), {}, Switch()
     storage.watch.subscribe(lambda _: authenticator.forget())
+    tenants = TenantReader(storage)
+    await tenants.read()
     environments = {row.slug: row for row in await storage.environments.list_environments(DEFAULT_ORGANISATION_ID)}
     authenticator = Authenticator(
         lookup=storage.keys,
         peppers=(storage.peppers.current.secret,),
-        tenants=lambda: tenants_of(*environments.values()),
+        tenants=lambda: tenants.current,
         confirmed_at_s=time.monotonic,
     )
     services = make_services(storage, load_settings(data_dir=tmp_path / "data", environ={}), clock=clock)
@@ -182,6 +190,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         snapshot=lambda: SNAPSHOT,
         catalogue=lambda: CATALOGUE.models,
         presets=services.presets,
+        environments=services.environments,
+        organisations=services.organisations,
+        members=services.members,
         audit=services.audit,
         denials=services.denials,
         idempotency=services.idempotency,
@@ -212,5 +223,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             journal=journal,
             clock=clock,
             stats=stats,
+            tenants=tenants,
         )
     await asyncio.shield(storage.aclose())

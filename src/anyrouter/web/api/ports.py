@@ -12,8 +12,11 @@ from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.credentials import CredentialService
 from anyrouter.control.credits import CreditService
 from anyrouter.control.denials import DenialLog
+from anyrouter.control.environments import EnvironmentService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
+from anyrouter.control.members import MemberService
+from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
 from anyrouter.core.apikey import ApiKey
@@ -101,6 +104,9 @@ class ApiPorts:
     budgets: BudgetService
     credits: CreditService
     credentials: CredentialService
+    environments: EnvironmentService
+    organisations: OrganisationService
+    members: MemberService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
