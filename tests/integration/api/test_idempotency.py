@@ -212,7 +212,8 @@ async def test_guards_refuse_with_problems_on_the_control_plane_and_without_else
     assert (await send(world, "POST", "/presets", {})).json()["title"] == "Missing api key"
     elsewhere = (await world.make_key(scopes=["usage:read"]))[1]
     assert (await world.get("/models", elsewhere)).json().keys() == {"error"}
-    assert (await world.get("/nothing", reader)).json().keys() == {"error"}
+    nowhere = await world.get("/nothing", reader)
+    assert (nowhere.json()["type"], nowhere.json()["error"]["code"]) == ("urn:anyrouter:error:not_found", "not_found")
 
 
 async def test_our_own_failures_are_problems_that_say_nothing(world: Any, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ CREATE = Documented(
     request=CredentialCreation,
     request_example={"provider": "openai", "key": "sk-proj-…", "models": ["openai/*"]},
     status=201,
+    can_miss=True,
 )
 CHANGE = Documented(
     summary="Change a provider credential",

@@ -19,7 +19,7 @@ from anyrouter.relay.reply_head import limit_lines
 from anyrouter.web.api.access import join_headers
 from anyrouter.web.api.errors import no_path
 from anyrouter.web.api.ports import ApiPorts
-from anyrouter.web.api.problems import header_list, reply_denied, reply_to
+from anyrouter.web.api.problems import header_list, reply_to
 from anyrouter.web.api.visit import Visit, begin
 from anyrouter.wire.failure import scrub
 
@@ -93,7 +93,7 @@ class Edge:
 
         try:
             if _CONTROL.search(path):  # routers take a line's end for the text's end
-                await reply_denied(no_path(), visit.dialect, visit.request_id)(inner, receive, send_out)
+                await reply_to(inner, no_path())(inner, receive, send_out)
             else:
                 await self._app(inner, receive, send_out)
         except Exception as error:

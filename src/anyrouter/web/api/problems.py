@@ -20,9 +20,9 @@ _OTHER_DIALECTS = frozenset({"anthropic", "gemini"})
 
 
 def reply_to(scope: Scope, denied: Denied) -> Response:
-    """The refusal of a request as its route's clients understand it."""
+    """The refusal of a request as its route's clients understand it; of one without a route, as all do but those of other dialects."""
     visit, row = visit_of(scope), find_row(scope)
-    if row is None or not row.is_control:
+    if visit.dialect in _OTHER_DIALECTS or (row is not None and not row.is_control):
         return reply_denied(denied, visit.dialect, visit.request_id)
     body = msgspec.json.encode(describe_problem(denied))
     media_type = PROBLEM_TYPE if _accepts_problems(scope) else JSON_TYPE
