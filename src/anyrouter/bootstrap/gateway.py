@@ -16,8 +16,9 @@ from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.byok import QuarantineNotes, TenantUpstreams
 from anyrouter.bootstrap.chores import Chore, keep_doing
+from anyrouter.bootstrap.measures import list_measures
 from anyrouter.bootstrap.model_lists import HttpModelLists
-from anyrouter.bootstrap.money import make_holds, measure_holds, tell_budgets
+from anyrouter.bootstrap.money import make_holds, tell_budgets
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -50,7 +51,7 @@ from anyrouter.storage.opening import ServingStorage, open_serving_storage
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
 from anyrouter.web.api.app import create_api
-from anyrouter.web.api.ports import ApiPorts, Measure
+from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.front.addresses import TrustedProxies
 from anyrouter.web.front.heap import keep_freed_memory
 
@@ -209,26 +210,6 @@ def _api_ports(
     def client_address(peer: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:
         return proxies.client_host(peer[0] if peer else "", headers.get(b"x-forwarded-for"))
 
-    def measures() -> list[Measure]:
-        problems = len(prices.state().overlay_problems)
-        return [
-            Measure(name="ledger_queue", text="Entries that wait for the database.", value=storage.ledger.queue_length),
-            Measure(
-                name="denials_left_out",
-                text="Refusals on the control plane that the audit log does not have: their actor had too many.",
-                value=services.denials.left_out,
-                is_counter=True,
-            ),
-            Measure(
-                name="denials_not_recorded",
-                text="Refusals on the control plane that the audit log could not take.",
-                value=services.denials.failed,
-                is_counter=True,
-            ),
-            Measure(name="models_file_problems", text="Mistakes in the operator's file of models.", value=problems),
-            *measure_holds(relay),
-        ]
-
     return ApiPorts(
         authenticator=authenticator,
         keys=storage.keys,
@@ -257,7 +238,7 @@ def _api_ports(
         store=storage.health,
         journal=JournalHealth(storage.ledger),
         version=__version__,
-        measures=measures,
+        measures=lambda: list_measures(storage, services, prices, relay),
         client_address=client_address,
         public_environment=tenants.find_public,
         public_url=server.public_url,
