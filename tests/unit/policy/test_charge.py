@@ -23,5 +23,10 @@ def test_a_request_that_nobody_was_asked_for_costs_no_fee() -> None:
     assert charge(Billing(routing_fee_nanousd=500), 0, is_byok=True, is_served=False) == Charge()
 
 
+def test_what_is_not_named_is_not_charged() -> None:
+    assert Charge() == (0, 0, 0, 0)
+    assert charge(PLAIN, 0) == (0, 0, 0, 0)
+
+
 def test_the_sandbox_costs_nothing_and_tells_what_it_would_have_cost() -> None:
     assert charge(Billing(markup_ppm=1_100_000, routing_fee_nanousd=5), 1000, is_sandboxed=True) == Charge(shadow_cost=1100)

@@ -22,6 +22,11 @@ def test_cache_tokens_are_a_part_of_the_input_and_not_charged_twice() -> None:
     assert price(TARIFF, usage) == 900_000_000 + 180_000_000 + 375_000_000
 
 
+def test_reading_and_writing_a_cache_are_priced_apart_each_without_the_other() -> None:
+    assert price(TARIFF, Usage(input_tokens=1000, cache_read_tokens=1000)) == 300_000
+    assert price(TARIFF, Usage(input_tokens=1000, cache_write_tokens=1000)) == 3_750_000
+
+
 def test_a_cache_without_a_price_of_its_own_costs_what_input_costs() -> None:
     tariff = Tariff(input_nanousd=2 * USD_PER_MTOK, output_nanousd=0)
     cached = Usage(input_tokens=1000, cache_read_tokens=500, cache_write_tokens=400)
