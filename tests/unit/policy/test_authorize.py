@@ -230,6 +230,28 @@ def test_a_personal_key_ends_with_its_membership_and_a_service_key_stays() -> No
 
 
 @pytest.mark.parametrize(
+    ("role", "kind", "is_enough"),
+    [
+        (Role.OWNER, EnvironmentKind.LIVE, True),
+        (Role.DEVELOPER, EnvironmentKind.SANDBOX, True),
+        (Role.DEVELOPER, EnvironmentKind.LIVE, False),
+        (Role.VIEWER, EnvironmentKind.SANDBOX, False),
+    ],
+)
+def test_a_personal_key_administers_no_more_than_its_person_s_role(role: Role, kind: EnvironmentKind, *, is_enough: bool) -> None:
+    member = Member(id="mem_1", organisation_id="org_default", email="a@b.example", name="A", role=role, created_at=NOW)
+    personal = replace(KEY, member_id=member.id, scopes=frozenset({scopes.ADMIN_KEYS}))
+    owner = Owner(ORGANISATION, replace(LIVE, kind=kind), member)
+    denied = judge_key(personal, owner, ENDPOINTS["keys"], HERE, NOW)
+    assert (denied is None) is is_enough
+    if denied is not None:
+        assert (denied.code, denied.http_status, denied.scope) == ("insufficient_scope", 403, scopes.ADMIN_KEYS)
+        assert role.value in denied.message
+    service = replace(personal, member_id=None)
+    assert judge_key(service, Owner(ORGANISATION, replace(LIVE, kind=kind)), ENDPOINTS["keys"], HERE, NOW) is None
+
+
+@pytest.mark.parametrize(
     ("address", "networks", "is_inside"),
     [
         ("203.0.113.7", ("203.0.113.7",), True),
