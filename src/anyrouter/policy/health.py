@@ -69,6 +69,7 @@ class TargetHealth:
         "admitted",
         "budget",
         "circuit",
+        "is_rejected",
         "is_well",
         "window",
     )
@@ -79,6 +80,7 @@ class TargetHealth:
         self.budget, self._retry_budget = RateBudget(), RetryBudget(settings.retry)
         self.admitted = self._deposited = 0
         self.is_well = True
+        self.is_rejected = False  # a tenant's credential, by its provider; until it has been taken again
         self._is_troubled = False  # something failed since the last success
         self._limited_in_row = 0
         self._rest_until_s = self._last_resort_s = -1e18
@@ -196,6 +198,7 @@ class TargetHealth:
             self.window.forget_recent()
         self._limited_in_row = 0
         self._is_troubled = not self.circuit.is_undisturbed
+        self.is_rejected = self.is_rejected and self._is_troubled
         self._settle(now_s)
 
     def _rest(self, permit: int, now_s: float, wait_s: float | None) -> None:

@@ -2,6 +2,7 @@
 
     leave out          preferences that forbid (policy.exclusion)
     put in order       strategy or `sort`, then own credentials, then `order`
+    leave out          the operator's behind a tenant's credential that was rejected, unless that says that they stand in for it
     move back          who lacks what the request needs; who is short of rate or ill; who is slower than asked for
     move to the front  where the conversation is, if nothing speaks against it
 
@@ -30,9 +31,13 @@ def select(groups: Sequence[Candidates], preferences: Preferences | None, demand
         kept = [[candidate for group in kept for candidate in group]]
     chosen: list[Candidate] = []
     is_settled = wish.sort is None
+    rejected: Candidate | None = None
     for group, candidates in zip(groups, kept, strict=False):
         if candidates:
             wanted = _take_turns(group, _order(candidates, wish, wish.sort or group.strategy, demand), wish)
+            wanted, rejected = _leave_operators(wanted, rejected, excluded)
+            if not wanted:
+                continue
             if not wish.is_fallback_allowed and not wish.order:
                 excluded += [_exclude(candidate, "allow_fallbacks: not the first") for candidate in wanted[1:]]
                 wanted = wanted[:1]
@@ -77,6 +82,22 @@ def _take_turns(group: Candidates, ordered: list[Candidate], wish: Preferences) 
     like = [one for one in ordered if one.target.upstream.priority == priority and one.health.is_well] or [first]
     chosen = turns.take([(one.target.upstream.id, one.facts.weight) for one in like])
     return sorted(ordered, key=lambda one: (one.target.upstream.priority != priority, one.target.upstream.id != chosen))
+
+
+def _leave_operators(
+    candidates: list[Candidate], rejected: Candidate | None, excluded: list[Exclusion]
+) -> tuple[list[Candidate], Candidate | None]:
+    """Without the operator's that would stand in for a rejected credential in silence; and the credential that these were left for."""
+    kept = []
+    for candidate in candidates:
+        byok = candidate.target.upstream.byok
+        if byok is not None and not byok.is_fallback and candidate.health.is_rejected:
+            rejected = rejected or candidate
+        if byok is None and rejected is not None:
+            excluded.append(_exclude(candidate, f"byok: {rejected.target.upstream.id} was rejected"))
+        else:
+            kept.append(candidate)
+    return kept, rejected
 
 
 def _move_back(candidates: list[Candidate], wish: Preferences, demand: Demand) -> list[Candidate]:

@@ -90,6 +90,7 @@ class Succession:
             self._leave_model(candidate.target.model)
             return
         if is_rejected_byok(candidate.target, error):
+            candidate.health.is_rejected = True  # so that no later request goes to the operator's either
             self._leave_operators()
         if attempt.retry < self._policy.retries and is_worth_retrying(error, wait_s, self._policy.longest_wait_s):
             self._again.append(_Again(candidate, attempt.retry + 1, now_s + (wait_s or 0.0)))

@@ -145,6 +145,10 @@ def test_a_rejected_credential_is_not_replaced_by_the_operators_in_silence(world
     assert "your organisation's own credential" in reply.json()["error"]["message"]
     assert "MARKER" not in reply.text
     assert reply.json()["error"]["metadata"]["attempts"][0]["upstream"] == entered.id
+    for _ in range(3):  # nor later, while it is known to be rejected
+        again = world.ask()
+        assert (again.status_code, again.json()["error"]["code"]) == (502, "byok_credential_rejected")
+    assert world.operators.received == []
     assert world.ask(provider={"byok": "never"}).status_code == 200  # who asks for it gets it
 
 

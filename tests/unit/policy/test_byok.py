@@ -15,8 +15,9 @@ from anyrouter.core.errors import Denied, UpstreamStatus
 from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.attempt import judge
 from anyrouter.policy.byok import Turns, priority_of
-from anyrouter.policy.candidate import TargetFacts, make_candidates
+from anyrouter.policy.candidate import Candidate, TargetFacts, make_candidates
 from anyrouter.policy.health import HealthBook
+from anyrouter.policy.outcome import Outcome
 from anyrouter.policy.preference import Preferences, read_preferences
 from anyrouter.policy.route import Snapshot, Target, Upstream, pin_target, route, select_allowed
 from anyrouter.policy.selection import select
@@ -263,6 +264,54 @@ def test_the_operators_credential_does_not_stand_in_for_a_rejected_one_in_silenc
         tried.append(attempt.candidate.target.upstream.id)
         succession.fail(attempt, error, 0.0, is_fallback_allowed=True)
     assert tried == asked
+
+
+def reject(candidate: Candidate) -> None:
+    """A request over it, to which the provider says 401."""
+    succession = Succession([candidate], RetryPolicy(retries=0))
+    attempt = succession.next(0.0, 0.5)
+    assert attempt is not None
+    succession.fail(attempt, UpstreamStatus("x", status=401, body=b""), 0.0, is_fallback_allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "wish", "asked"),
+    [
+        ((credential("a"),), b"{}", ["byok_a"]),
+        ((credential("a"), credential("b", sort_order=1)), b"{}", ["byok_b", "byok_a"]),
+        ((credential("a", is_fallback=True),), b"{}", ["openai", "byok_a"]),
+        ((credential("a"),), b'{"byok": "never"}', ["openai"]),
+        ((credential("a"),), b'{"byok": "last"}', ["openai", "byok_a"]),
+        ((credential("a"),), b'{"order": ["byok_a", "openai"]}', ["byok_a"]),
+    ],
+)
+def test_nor_does_it_in_later_requests_while_the_rejected_one_is_left_alone(
+    own: tuple[ProviderCredential, ...], wish: bytes, asked: list[str]
+) -> None:
+    targets = route(snapshot(*own), LIVE, "chat/completions", MODEL.id)
+    assert not isinstance(targets, Denied)
+    group = make_candidates(targets, HealthBook(), 0.0, facts_of=lambda target: TargetFacts(is_byok=target.upstream.byok is not None))
+    rejected = next(one for one in group.all if one.target.upstream.id == "byok_a")
+    reject(rejected)
+    preferences = read_preferences(wish)
+    assert not isinstance(preferences, Denied)
+    selection = select([group], preferences, Demand(now_s=1.0, random=0.5, input_tokens=1))
+    assert not isinstance(selection, Denied)
+    assert [one.target.upstream.id for one in selection.candidates] == asked
+
+
+def test_a_credential_that_works_again_is_helped_out_again() -> None:
+    targets = route(snapshot(credential("a")), LIVE, "chat/completions", MODEL.id)
+    assert not isinstance(targets, Denied)
+    group = make_candidates(targets, HealthBook(), 0.0)
+    health = group.all[0].health
+    reject(group.all[0])
+    for now_s in (100.0, 101.0):
+        health.succeed(health.admit(now_s), now_s, 10.0)
+    health.fail(health.admit(102.0), 102.0, Outcome.RATE_LIMITED, 60.0)
+    selection = select([group], None, Demand(now_s=103.0, random=0.5, input_tokens=1))
+    assert not isinstance(selection, Denied)
+    assert [one.target.upstream.id for one in selection.candidates] == ["openai", "byok_a"]
 
 
 def test_one_health_for_all_models_of_a_credential_and_a_new_one_for_a_new_secret() -> None:
