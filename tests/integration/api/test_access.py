@@ -196,8 +196,8 @@ async def test_replies_made_with_a_key_show_its_limit_and_are_not_stored(world: 
 async def test_a_principal_of_an_inactive_environment_is_refused(world: Any) -> None:
     _, headers = await world.make_key(environment="test")
     assert (await world.get("/key", headers)).status_code == 200
-    world.environments["test"] = replace(world.environments["test"], is_active=False)
-    world.authenticator.forget()
+    await world.services.environments.change(OPERATOR, OPERATOR_RIGHTS, DEFAULT_ORGANISATION_ID, "test", {"is_active": False})
+    await world.refresh()
     assert (await world.get("/key", headers)).status_code == 401
 
 
