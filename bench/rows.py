@@ -17,6 +17,8 @@ from bench.results import GATEWAY
 PAGES = {
     "usage by day, model and provider": "/api/v1/activity",
     "usage by key and environment": "/api/v1/activity?group_by=key&group_by=environment",
+    "usage by hour": "/api/v1/activity?group_by=hour",
+    "usage by day and app": "/api/v1/activity?group_by=date,app",
     "a key with its totals": "/api/v1/key",
 }
 KEY_LIST = "list of keys (command line, what the rows add)"
@@ -75,21 +77,24 @@ def list_keys_ms(data: Path) -> float:
 
 
 def fill(database: Path, wanted: int) -> None:
-    """Copies of the ledger's one entry, spread over days and models, with the sums by day that belong to them."""
+    """Copies of the ledger's one entry, spread over hours, models and apps, with the sums by day and hour that belong to them."""
     connection = sqlite3.connect(database)
     try:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(ledger)")]
         changed = {
             "generation_id": "'gen-bench-' || n",
-            "created_at_ms": f"created_at_ms - (n % {DAYS}) * 86400000",
-            "model": "'openai/bench-' || (n % 20)",
+            "created_at_ms": f"created_at_ms - (n % {DAYS}) * 86400000 - (n / {DAYS} % 24) * 3600000",
+            "model": f"'openai/bench-' || (n / {DAYS * 24} % 20)",
+            "app_title": "'app ' || (n % 7)",
+            "trace_id": "CASE WHEN n % 10 = 0 THEN 'trace ' || (n / 50) END",
         }
         values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
         copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
         connection.execute(copies, (wanted,))
-        connection.execute("DELETE FROM usage_daily")
-        connection.execute(SUM_BY_DAY)
+        for table, fill_in in {"usage_daily": SUM_BY_DAY, "usage_hourly": SUM_BY_HOUR}.items():
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- as above
+            connection.execute(fill_in)
         connection.commit()
     finally:
         connection.close()
@@ -105,4 +110,12 @@ SELECT organisation_id, created_at_ms / 86400000, environment_id, api_key_id, ro
   count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
   sum(cost_nanousd), sum(upstream_cost_nanousd)
 FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+"""
+SUM_BY_HOUR = """
+INSERT INTO usage_hourly (organisation_id, hour, environment_id, api_key_id, rotation_group, model, provider, app, environment,
+  requests, errors, input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cost_nanousd, upstream_cost_nanousd)
+SELECT organisation_id, created_at_ms / 3600000, environment_id, api_key_id, rotation_group, model, provider, coalesce(app_title, ''),
+  environment, count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
+  sum(cost_nanousd), sum(upstream_cost_nanousd)
+FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """

@@ -7,6 +7,7 @@ import pytest
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.apikey import ApiKey
+from anyrouter.core.errors import ClientError
 from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.core.usage import Usage, UsageSource
@@ -272,3 +273,10 @@ async def test_apps_beyond_the_bound_share_a_row(serving: ServingStorage, make_e
     rows = await serving.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("app",)))
     assert len(rows) == MAX_APPS + 1
     assert {row.app: row.requests for row in rows}[OTHER_APPS] == 5
+
+
+async def test_a_reply_that_nobody_could_read_is_refused(storage: AnyStorage, make_entry: MakeEntry):
+    await settle(storage, *(make_entry(model=f"openai/model-{number}") for number in range(3)))
+    with pytest.raises(ClientError, match="ask for fewer days"):
+        await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("model",), max_groups=2))
+    assert len(await storage.reader.read_activity(ActivityFilter(organisation_id=ORG, group_by=("model",), max_groups=3))) == 3

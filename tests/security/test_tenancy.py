@@ -21,7 +21,7 @@ FILTERS = [
     "org_id=org_default",
     "org_id[]=org_default",
     "organisation_id=org_other",
-    "environment=test",
+    "environment=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
     "environment_id=env_test",
     "rotation_group=*",
     "where=1=1",

@@ -122,6 +122,7 @@ class ActivityFilter:
     app: str | None = None
     tag: str | None = None
     trace_id: str | None = None
+    max_groups: int = 10_000
 
 
 _Day = date  # the name `date` is a field's below

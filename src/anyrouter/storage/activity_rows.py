@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow
+from anyrouter.core.errors import ClientError, Denied
 from anyrouter.storage.usage_rows import USAGE_SUMS, moment_of
 
 EPOCH_DAY = date(1970, 1, 1)
@@ -27,8 +28,14 @@ def list_dimensions(query: ActivityFilter) -> list[str]:
     return names
 
 
-def make_rows(query: ActivityFilter, groups: Iterable[Group], tags: Mapping[str, tuple[str, ...]]) -> list[ActivityRow]:
-    """The rows of groups (dimensions by name, days and hours as numbers, and the sums). `tags` are those of each key."""
+def make_rows(query: ActivityFilter, groups: Sequence[Group], tags: Mapping[str, tuple[str, ...]]) -> list[ActivityRow]:
+    """The rows of groups (dimensions by name, days and hours as numbers, and the sums). `tags` are those of each key.
+
+    ClientError `invalid_parameter` when there are more than `max_groups`: nobody reads a reply of that size.
+    """
+    if len(groups) > query.max_groups:
+        reason = f"these days have more than {query.max_groups} such groups; ask for fewer days, fewer dimensions, or one of them only"
+        raise ClientError(Denied(code="invalid_parameter", param="group_by", message=f"group_by: {reason}."))
     has_tags = "tag" in query.group_by or query.tag is not None
     spread = _spread(query, groups, tags) if has_tags else groups
     names = [name for name in DIMENSIONS if name in query.group_by]

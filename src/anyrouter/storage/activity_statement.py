@@ -54,7 +54,9 @@ def make_activity_statement(query: ActivityFilter) -> tuple[list[str], Select[An
         sums = [func.sum(usage_daily.c[name]) for name in USAGE_SUMS]
     groups = [columns[name] for name in names if name in columns]
     conditions = [table.c.organisation_id == query.organisation_id, *_list_conditions(query, table, columns)]
-    return [name for name in names if name in columns], select(*groups, *sums).where(*conditions).group_by(*groups)
+    return [name for name in names if name in columns], select(*groups, *sums).where(*conditions).group_by(*groups).limit(
+        query.max_groups + 1
+    )
 
 
 def _list_conditions(query: ActivityFilter, table: Any, columns: dict[str, Any]) -> list[Any]:

@@ -287,3 +287,14 @@ async def test_days_are_utc(world: Any) -> None:
     (row,) = (await world.get("/activity", headers)).json()["data"]
     assert row["date"] == "2026-12-31"
     assert (await world.get("/activity?date=2027-01-01", headers)).json()["data"] == []
+
+
+async def test_a_filter_leads_to_nobody_elses_usage(world: Any) -> None:
+    mine, headers = await world.make_key()
+    other, _ = await world.make_key(environment="test")
+    await world.record(world.make_entry(mine), world.make_entry(other))
+    for query in ("environment=test", f"key={other.id}", f"environment=test&key={other.id}"):
+        assert (await world.get(f"/activity?{query}", headers)).json()["data"] == []
+    for query in ("environment=live", f"key={mine.id}", "provider=openai&model=openai/gpt-4o"):
+        (row,) = (await world.get(f"/activity?{query}&group_by=key", headers)).json()["data"]
+        assert (row["api_key_id"], row["requests"]) == (mine.id, 1)

@@ -12,6 +12,7 @@ from anyrouter.web.api.replies import ActivityItem
 def make_item(model: str | None = "openai/gpt-4o", usage: float = 0.0) -> ActivityItem:
     return ActivityItem(
         date="2026-11-24",
+        hour=None,
         environment=None,
         api_key_id=None,
         model=model,
@@ -26,6 +27,9 @@ def make_item(model: str | None = "openai/gpt-4o", usage: float = 0.0) -> Activi
         cached_tokens=0,
         usage=usage,
         byok_usage_inference=0.0,
+        app=None,
+        tag=None,
+        trace_id=None,
     )
 
 
