@@ -182,7 +182,9 @@ class LocalKeys(KeyEncryption):
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, "".join(f"{kek.id}:{kek.secret.hex()}\n" for kek in keks).encode())
+            text = "".join(f"{kek.id}:{kek.secret.hex()}\n" for kek in keks).encode()
+            while text:  # a disk that becomes full takes a part before it refuses
+                text = text[os.write(descriptor, text) :]
             os.fsync(descriptor)
             temporary.replace(self._path)
         except BaseException:

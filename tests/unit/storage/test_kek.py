@@ -1,6 +1,8 @@
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,10 @@ def hold(path: Path, text: str) -> LocalKeys:
 
 def names(path: Path) -> list[str]:
     return [entry.name for entry in path.iterdir()]
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 async def test_a_key_is_made_when_the_first_is_needed_and_read_afterwards(tmp_path: Path) -> None:
@@ -62,9 +68,10 @@ async def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path,
     assert "kek" not in told.value.public
 
 
-async def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o640, 0o620, 0o610, 0o604, 0o602, 0o601])
+async def test_a_file_that_others_can_use_is_not_used(tmp_path: Path, mode: int) -> None:
     keys = hold(tmp_path / "kek", NEW)
-    (tmp_path / "kek").chmod(0o640)
+    (tmp_path / "kek").chmod(mode)
     with pytest.raises(KekUnavailable, match=f"chmod 600 {tmp_path / 'kek'}"):
         await keys.wrap(DATA_KEY, AAD)
 
@@ -72,6 +79,48 @@ async def test_a_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
 async def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(KekUnavailable, match="No such file"):
         await LocalKeys(tmp_path / "none" / "kek", {}).wrap(DATA_KEY, AAD)
+
+
+async def test_a_disk_that_is_full_makes_no_half_of_a_file_and_keeps_the_one_before(
+    tmp_path: Path, full_disk: Callable[[int], Any]
+) -> None:
+    keys = LocalKeys(tmp_path / "kek", {})
+    for size in (0, 1, 85):
+        with full_disk(size), pytest.raises(KekUnavailable, match="cannot be written"):
+            await keys.wrap(DATA_KEY, AAD)
+        assert names(tmp_path) == []
+    wrapped = await keys.wrap(DATA_KEY, AAD)
+    with full_disk(100), pytest.raises(KekUnavailable, match="cannot be written"):
+        await keys.make_current()
+    assert names(tmp_path) == ["kek"]
+    assert await keys.unwrap(wrapped, AAD) == DATA_KEY
+
+
+async def test_no_descriptor_is_left_open(tmp_path: Path, full_disk: Callable[[int], Any]) -> None:
+    keys, before = LocalKeys(tmp_path / "kek", {}), count_descriptors()
+    await keys.wrap(DATA_KEY, AAD)
+    with full_disk(0), pytest.raises(KekUnavailable):
+        await keys.make_current()
+    assert count_descriptors() == before
+
+
+@pytest.mark.parametrize("differs", ["time", "inode", "size"])
+async def test_a_file_that_was_changed_is_read_again_whatever_shows_it(tmp_path: Path, differs: str) -> None:
+    path = tmp_path / "kek"
+    keys = hold(path, NEW)
+    assert await keys.read_current_id() == NEW_ID
+    facts, text = path.stat(), OLD + "\n" * (differs == "size")
+    if differs == "inode":
+        hold(tmp_path / "new", text)
+        (tmp_path / "new").replace(path)
+    else:
+        path.write_text(text)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns + (differs == "time")))
+    assert await keys.read_current_id() == OLD_ID
+
+
+def test_a_key_that_is_written_twice_is_one() -> None:
+    assert [kek.id for kek in read_keks(f"{NEW},{OLD}\n{NEW_ID}:{NEW}", "x")] == [NEW_ID, OLD_ID]
 
 
 async def test_a_new_key_is_current_at_once_for_everybody_and_the_old_ones_stay(tmp_path: Path) -> None:
