@@ -1,6 +1,7 @@
 """Attack cases, J: what is sealed opens in its own place, as it was stored, and in no other way."""
 
 import asyncio
+import gc
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from anyrouter.core.byok import Sealed, SealPlace
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.vault import KekUnavailable, SealBroken, Wrapped
 from anyrouter.storage.kek import LocalKeys
-from anyrouter.storage.vault import KEPT_S, SealingVault, encrypt, render_texts
+from anyrouter.storage.vault import _MAX_KEPT, KEPT_S, SealingVault, decrypt, encrypt, render_texts
 
 SECRET = "sk-MARKER-sealed-credential"
 PLACE = SealPlace(
@@ -263,3 +264,66 @@ async def test_a_new_owner_takes_data_keys_over_from_the_one_before(keys: LocalK
     moved = await vault.rewrap(PLACE.row_id, sealed)
     assert moved.kek_id == "service"
     assert (await SealingVault([service]).open(PLACE, moved)).reveal() == SECRET
+
+
+async def test_data_keys_are_kept_in_bounds_and_the_oldest_goes_first() -> None:
+    service = Service()
+    vault = SealingVault([service], monotonic=lambda: 0.0)
+    places = [replace(PLACE, row_id=f"byok_{number}") for number in range(_MAX_KEPT + 1)]
+    sealed = [await vault.seal(place, SECRET) for place in places]
+    for place, one in zip(places, sealed, strict=True):
+        await vault.open(place, one)
+    assert (service.asked, len(vault._kept)) == (_MAX_KEPT + 1, _MAX_KEPT)
+    await vault.open(places[1], sealed[1])
+    assert service.asked == _MAX_KEPT + 1
+    await vault.open(places[0], sealed[0])
+    assert service.asked == _MAX_KEPT + 2
+
+
+async def test_a_data_key_whose_minute_is_over_is_forgotten_with_the_next_that_is_kept() -> None:
+    service, now_s = Service(), 0.0
+    vault = SealingVault([service], monotonic=lambda: now_s)
+    places = [replace(PLACE, row_id=f"byok_{number}") for number in range(3)]
+    sealed = [await vault.seal(place, SECRET) for place in places]
+    for now_s, number in ((0.0, 0), (10.0, 1), (60.0, 0), (70.0, 2)):  # noqa: B007 -- what the vault's clock says
+        await vault.open(places[number], sealed[number])
+    assert [row_id for _, row_id in vault._kept] == ["byok_0", "byok_2"]
+    assert [until_s for until_s, _ in vault._kept.values()] == [60.0 + KEPT_S, 70.0 + KEPT_S]
+
+
+async def test_what_fails_when_nobody_waits_any_more_is_nobody_s_mistake() -> None:
+    service, told = Service(is_down=True), []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    vault = SealingVault([service])
+    sealed = await vault.seal(PLACE, SECRET)
+    for is_cancelled in (False, True):
+        service.was_asked.clear()
+        service.gate.clear()
+        opening = asyncio.create_task(vault.open(PLACE, sealed))
+        await service.was_asked.wait()
+        (asking,) = vault._unwrapping.values()
+        opening.cancel()
+        if is_cancelled:  # as when the loop ends
+            asking.cancel()
+        service.gate.set()
+        await asyncio.wait([opening, asking])
+        del opening, asking
+        await asyncio.sleep(0)
+        gc.collect()
+    assert told == []
+    assert vault._unwrapping == {}
+
+
+def test_a_key_or_a_nonce_of_another_length_opens_nothing() -> None:
+    for key, nonce in ((bytes(16), bytes(12)), (bytes(32), bytes(13))):
+        with pytest.raises(SealBroken, match="length"):
+            decrypt(key, nonce, encrypt(key, nonce, b"MARKER", b""), b"")
+
+
+async def test_the_associated_data_is_that_of_format_1(keys: LocalKeys) -> None:
+    """What is stored opens for good: the ciphertext and the wrapped key by what the compatibility law says, without the vault."""
+    sealed = await SealingVault([keys]).seal(PLACE, SECRET)
+    data_key = await keys.unwrap(Wrapped(sealed.kek_id, sealed.wrapped_key), render_texts("anyrouter data key", "1", "byok_1"))
+    aad = render_texts("1", "org_1", "env_1", "openai", "byok_1", "key", "3", "api.openai.com")
+    assert decrypt(data_key, sealed.nonce, sealed.ciphertext, aad) == SECRET.encode()
+    assert (len(data_key), len(sealed.nonce)) == (32, 12)
