@@ -1,12 +1,14 @@
 """Who may read what: attack-cases A to D on the reading routes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from anyrouter.core import keys, scopes
+from anyrouter.core.audit import OPERATOR
 from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.endpoints import ENDPOINTS
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 from support.operator_keys import WHO
 
 GUARDED = [row for row in ENDPOINTS.values() if not row.is_public and not row.is_inference]
