@@ -13,6 +13,7 @@ from anyrouter.core.tenancy import EnvironmentKind, Role
 from anyrouter.policy.rights import (
     OPERATOR_RIGHTS,
     Rights,
+    has_environment,
     is_role_enough,
     judge_grant,
     may,
@@ -70,6 +71,7 @@ WIDER: list[tuple[dict[str, Any], dict[str, Any], str, str | None]] = [
         for changes in ({}, {name: 61})
     ),
     ({"limit_nanousd": 60}, {"limit_nanousd": 60, "limit_reset": BudgetPeriod.DAILY}, "exceeds_rights", "limit_reset"),
+    ({"limit_nanousd": 60, "limit_reset": BudgetPeriod.MONTHLY}, {"limit_nanousd": 60}, "exceeds_rights", "limit_reset"),
     ({"budget_policy": BudgetPolicy.STRICT}, {}, "exceeds_rights", "budget_policy"),
     ({"budget_policy": BudgetPolicy.STRICT}, {"budget_policy": BudgetPolicy.CLAMP}, "exceeds_rights", "budget_policy"),
     ({"budget_policy": BudgetPolicy.CLAMP}, {"budget_policy": BudgetPolicy.OPTIMISTIC}, "exceeds_rights", "budget_policy"),
@@ -83,8 +85,13 @@ WITHIN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"allowed_ips": ("10.0.0.0/8",)}, {"allowed_ips": ("10.1.2.3", "::ffff:10.1.0.0/112")}),
     ({"expires_at": NOW + HOUR}, {"expires_at": NOW + HOUR}),
     ({"not_before": NOW - HOUR}, {"not_before": NOW - 2 * HOUR}),
+    ({"not_before": NOW + HOUR}, {"not_before": NOW + HOUR}),
+    ({"not_before": NOW}, {}),
     ({"rate_limit_rpm": 60, "concurrency": 2}, {"rate_limit_rpm": 60, "concurrency": 0}),
+    ({"limit_nanousd": 60, "limit_reset": BudgetPeriod.DAILY}, {"limit_nanousd": 60, "limit_reset": BudgetPeriod.DAILY}),
+    ({}, {"limit_nanousd": 60, "limit_reset": BudgetPeriod.DAILY}),
     ({"budget_policy": BudgetPolicy.CLAMP}, {"budget_policy": BudgetPolicy.STRICT}),
+    ({"budget_policy": BudgetPolicy.CLAMP}, {"budget_policy": BudgetPolicy.CLAMP}),
     ({"budget_policy": BudgetPolicy.OPTIMISTIC}, {}),
 ]
 
@@ -97,6 +104,7 @@ def test_what_goes_beyond_the_maker_is_refused_by_name(
     denied = judge_grant(rights_of_key(replace(KEY, **restrictions)), wanted)
     assert denied is not None
     assert (denied.code, denied.param, denied.http_status) == (code, param, 403)
+    assert denied.message.startswith("Only who" if code == "insufficient_scope" else "This API key" if param is None else f"{param}: ")
     assert judge_grant(OPERATOR_RIGHTS, wanted) is None
 
 
@@ -158,6 +166,41 @@ def test_a_role_bounds_what_a_personal_key_administers(role: Role, scope: str, k
     assert is_role_enough(role, scope, kind) is is_enough
 
 
+def test_the_scopes_of_a_role_are_these_and_no_others() -> None:
+    everything = set(scopes.ALL_SCOPES)
+    expected = {
+        Role.OWNER: everything,
+        Role.ADMIN: everything,
+        Role.DEVELOPER: everything - {scopes.ADMIN_ALL, scopes.ADMIN_ORG, scopes.ADMIN_BILLING},
+        Role.BILLING: {scopes.USAGE_READ, scopes.ADMIN_BILLING},
+        Role.VIEWER: {scopes.MODELS_READ, scopes.USAGE_READ},
+    }
+    assert {role: {scope for scope in everything if may(rights_of_role(role), scope)} for role in Role} == expected
+
+
+def test_a_role_works_in_all_environments_in_the_sandboxes_or_in_none() -> None:
+    sandboxes = frozenset({"env_test"})
+    where = {role: rights_of_role(role, sandbox_ids=sandboxes).environment_ids for role in Role}
+    none = frozenset()
+    assert where == {Role.OWNER: None, Role.ADMIN: None, Role.DEVELOPER: sandboxes, Role.BILLING: none, Role.VIEWER: none}
+
+
+def test_nothing_restricts_an_operator() -> None:
+    assert OPERATOR_RIGHTS.is_operator
+    rights = Rights(scopes=frozenset(), is_operator=True, is_retiring=True, organisation_id="org_9", environment_ids=frozenset(), models=())
+    assert may(rights, scopes.ADMIN_ORG)
+    assert has_environment(rights, "env_live")
+    assert may_touch(rights, PLAIN)
+    assert judge_grant(rights, PLAIN) is None
+
+
+def test_a_personal_key_of_nobody_is_nobody_s_own() -> None:
+    elsewhere = replace(PLAIN, environment_id="env_test", kind=KeyKind.PERSONAL, member_id=None)
+    assert not may_touch(rights_of_key(KEY), elsewhere)
+    assert judge_grant(rights_of_key(KEY), elsewhere) is not None
+
+
 def test_rights_without_restrictions_hold_nothing_back() -> None:
     rights = Rights(scopes=frozenset({scopes.ADMIN_ALL}))
     assert judge_grant(rights, replace(PLAIN, organisation_id="org_9", environment_id="env_9")) is None
+    assert may_touch(rights, replace(PLAIN, organisation_id="org_9", environment_id="env_9"))
