@@ -158,7 +158,9 @@ def test_other_repeated_headers_do_not_matter() -> None:
     assert read(b"Bearer ar-live-a", None, frozenset({b"cookie", b"accept"})) == "ar-live-a"
 
 
-@pytest.mark.parametrize("text", [b"ar-live-\xc2\xa0MARKER", b"\xff" * 60, b"a\x00b", b"k" * 70_000, b"ar-live-MARKER\xa0", b"a b"])
+@pytest.mark.parametrize(
+    "text", [b"ar-live-\xc2\xa0MARKER", b"\xff" * 60, b"a\x00b", b"k" * 70_000, b"ar-live-MARKER\xa0", b"a b", b"?ar?"]
+)
 def test_any_bytes_are_one_text_for_the_key_check_to_refuse(text: bytes) -> None:
     assert read(b"Bearer " + text) == text.decode("latin-1")
 
@@ -247,6 +249,7 @@ def test_a_personal_key_administers_no_more_than_its_person_s_role(role: Role, k
     if denied is not None:
         assert (denied.code, denied.http_status, denied.scope) == ("insufficient_scope", 403, scopes.ADMIN_KEYS)
         assert role.value in denied.message
+    assert judge_key(personal, owner, ENDPOINTS["key"], HERE, NOW) is None
     service = replace(personal, member_id=None)
     assert judge_key(service, Owner(ORGANISATION, replace(LIVE, kind=kind)), ENDPOINTS["keys"], HERE, NOW) is None
 
@@ -365,6 +368,15 @@ def test_a_long_list_of_models_makes_a_short_sentence() -> None:
     assert len(denied.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, "a/0."), (2, "a/0, a/1."), (5, "a/0, a/1, a/2, a/3, a/4."), (6, "a/0, a/1, a/2, a/3, a/4 and 1 more.")]
+)
+def test_the_models_that_a_key_may_use_are_told(count: int, shown: str) -> None:
+    denied = judge_model(replace(KEY, models=tuple(f"a/{n}" for n in range(count))), "openai/x")
+    assert denied is not None
+    assert denied.message.endswith(f"It is restricted to {shown}")
+
+
 def test_no_refusal_shows_more_of_the_key_than_its_label() -> None:
     for _, changes in FAULTS:
         denied = judge(**changes)
@@ -388,6 +400,7 @@ def test_an_expiry_is_noticed_from_fourteen_days_before(ahead: timedelta, *, is_
 def test_the_end_of_a_rotations_grace_is_always_noticed() -> None:
     rotated = replace(KEY, expires_at=NOW + timedelta(days=30), superseded_by="key_2")
     assert expiry_notice(rotated, int(NOW.timestamp() * 1000)) == "2026-04-28T01:30:00Z"
+    assert expiry_notice(replace(rotated, expires_at=rotated.expires_at + MS), 0) == "2026-04-28T01:30:00Z"
     assert expiry_notice(replace(rotated, expires_at=None), 0) is None
 
 
