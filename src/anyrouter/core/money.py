@@ -1,10 +1,12 @@
 """Money: integers in nano-dollars (10^-9 USD). No float takes part in any sum; floats appear only where a reply's JSON wants a number."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 NANO = 1_000_000_000
 MAX_USD: Final = 1_000_000_000  # in nano-dollars well inside of 64 bits
+_NANODOLLAR = Decimal("1e-9")
+_EXACT = Context(prec=28, traps=[Inexact, InvalidOperation])
 
 
 def divide_half_up(numerator: int, denominator: int) -> int:
@@ -20,13 +22,12 @@ def parse_usd(value: Decimal | int | str, *, is_negative_allowed: bool = False) 
         raise ValueError("an amount in USD is needed, such as 12.50") from None
     if not amount.is_finite():
         raise ValueError("an amount in USD is needed, such as 12.50")
-    if abs(amount) > MAX_USD or (amount < 0 and not is_negative_allowed):
+    if not (-MAX_USD if is_negative_allowed else 0) <= amount <= MAX_USD:
         raise ValueError(f"an amount from {-MAX_USD if is_negative_allowed else 0} to {MAX_USD} USD is needed")
-    numerator, denominator = amount.as_integer_ratio()
-    nanousd, rest = divmod(numerator * NANO, denominator)
-    if rest:
-        raise ValueError("an amount is not divided finer than a nano-dollar: at most nine digits after the point")
-    return nanousd
+    try:  # not as a ratio: that of 1e-99999999 would keep the process busy for minutes
+        return int(amount.quantize(_NANODOLLAR, context=_EXACT).scaleb(9, context=_EXACT))
+    except ArithmeticError:
+        raise ValueError("an amount is not divided finer than a nano-dollar: at most nine digits after the point") from None
 
 
 def to_usd(nanousd: int) -> float:
