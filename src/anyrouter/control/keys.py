@@ -229,7 +229,10 @@ class KeyService:
         start: GraceStart = GraceStart.NOW,
         organisation_id: str = DEFAULT_ORGANISATION_ID,
     ) -> tuple[ApiKey, str]:
-        """A new key with exactly the old one's restrictions, and its text; the old one is valid to the end of its grace."""
+        """A new key with exactly the old one's restrictions, and its text; the old one is valid to the end of its grace.
+
+        Where keys of the organisation live no longer than so, neither does the new one, also when the old one was made before that.
+        """
         old = await self.show(key_id, rights=rights, organisation_id=organisation_id)
         now = self._now()
         denied = judge_rotation(old, grace_s, now)
@@ -238,6 +241,9 @@ class KeyService:
         text = keys.generate(old.environment)
         new_key_id = new_id("key", _to_ms(now))
         new = succeed(old, new_key_id, text, keys.digest(self._pepper, text), self._pepper_version, actor.id, now)
+        lifetime = await self._grants.find_lifetime(organisation_id)
+        if lifetime is not None and (new.expires_at is None or new.expires_at > now + lifetime):
+            new = replace(new, expires_at=now + lifetime)
         await self._grants.check_grant(actor, rights, new)
         retired = retire(old, new.id, grace_s, start, now)
         before, after = find_differences(key_facts(old), key_facts(retired))

@@ -15,6 +15,7 @@ from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
 from anyrouter.core.errors import Denied
 from anyrouter.core.scopes import grants
 from anyrouter.core.tenancy import EnvironmentKind, Role
+from anyrouter.core.tenants import Owner
 from anyrouter.policy.network import is_covered
 
 _POLICY_WIDTH = {BudgetPolicy.STRICT: 0, BudgetPolicy.CLAMP: 1, BudgetPolicy.OPTIMISTIC: 2}
@@ -62,10 +63,10 @@ _ROLE_SCOPES = {
 }
 
 
-def rights_of_key(key: ApiKey) -> Rights:
-    """What a key may give: within its environment, no more than it has."""
+def rights_of_key(key: ApiKey, owner: Owner | None = None) -> Rights:
+    """What a key may give: within its environment, no more than it has; a personal one no more than its `owner`'s role allows now."""
     return Rights(
-        scopes=key.scopes,
+        scopes=key.scopes if owner is None else _narrow(key.scopes, owner),
         is_retiring=key.superseded_by is not None,
         organisation_id=key.organisation_id,
         environment_ids=frozenset({key.environment_id}),
@@ -84,6 +85,15 @@ def rights_of_key(key: ApiKey) -> Rights:
         limit_reset=key.limit_reset,
         budget_policy=key.budget_policy,
     )
+
+
+def _narrow(held: frozenset[str], owner: Owner) -> frozenset[str]:
+    """The scopes that are left when a role is looked at: of `admin:*` those of its parts that it allows."""
+    member, environment = owner.member, owner.environment
+    if member is None or environment is None:
+        return held
+    parts = held | set(scopes.ADMIN_SCOPES) if scopes.ADMIN_ALL in held else held
+    return frozenset(scope for scope in parts if is_role_enough(member.role, scope, environment.kind))
 
 
 def rights_of_role(

@@ -120,9 +120,10 @@ async def test_members_are_invited_listed_changed_and_removed(world: Any, admin:
     assert token not in listed.text
     bob = await world.services.members.accept(token, email="bob@example.org")
     assert (await world.get("/org/invitations", admin)).json()["data"] == []
-    assert [row["id"] for row in (await world.get("/org/members", admin)).json()["data"]] == [owner.id, bob.id]
+    ids = [row["id"] for row in (await world.get("/org/members", admin)).json()["data"]]
+    assert ids == sorted([owner.id, bob.id])  # of one moment
     first = (await world.get("/org/members?limit=1", admin)).json()
-    assert (await world.get(f"/org/members?cursor={first['next_cursor']}", admin)).json()["data"][0]["id"] == bob.id
+    assert (await world.get(f"/org/members?cursor={first['next_cursor']}", admin)).json()["data"][0]["id"] == ids[1]
     changed = await send(world, "PATCH", f"/org/members/{bob.id}", {**admin, "If-Match": '"1"'}, {"role": "viewer"})
     assert (changed.json()["data"]["role"], changed.headers["etag"]) == ("viewer", '"2"')
     assert (await send(world, "PATCH", f"/org/members/{bob.id}", {**admin, "If-Match": '"1"'}, {"role": "admin"})).status_code == 412
@@ -176,3 +177,26 @@ async def test_a_personal_key_does_what_the_role_allows_now_and_ends_with_the_me
     await world.services.members.remove(*WHO, member.id)
     await world.refresh()
     assert (await world.get("/models/count", key)).status_code == 401
+
+
+async def test_a_personal_key_gives_no_more_than_the_role_allows_now(world: Any) -> None:
+    await world.services.members.add(*WHO, email="owner@example.org", role=Role.OWNER)
+    member = await world.services.members.add(*WHO, email="bob@example.org", role=Role.OWNER)
+    scopes = ["admin:*", "models:read"]
+    _, key = await world.make_key(kind=KeyKind.PERSONAL, member_id=member.id, scopes=scopes, environment="test")
+    await world.services.members.change(*WHO, member.id, {"role": Role.DEVELOPER})
+    await world.refresh()
+    for wider in (["admin:*"], ["admin:org"], ["admin:billing"], ["models:read", "admin:org"]):
+        refused = await send(world, "POST", "/keys", key, {"name": "wider", "scopes": wider})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "insufficient_scope"), wider
+    for within in (["admin:keys"], ["admin:byok"], ["completions:write"]):
+        made = await send(world, "POST", "/keys", key, {"name": within[0], "scopes": within})
+        assert made.status_code == 201, made.text
+
+
+async def test_the_token_of_an_invitation_is_no_key(world: Any, admin: dict[str, str]) -> None:
+    token = (await send(world, "POST", "/org/invitations", admin, {"email": "bob@example.org", "role": "owner"})).json().get("token")
+    assert token is None  # only an owner invites owners
+    token = (await send(world, "POST", "/org/invitations", admin, {"email": "bob@example.org", "role": "admin"})).json()["token"]
+    refused = await world.get("/key", {"Authorization": f"Bearer {token}"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "malformed_api_key")

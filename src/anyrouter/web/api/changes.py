@@ -35,8 +35,9 @@ def actor_with_key(request: Request, key: ApiKey | None) -> Actor:
 
 
 def rights_of(request: Request) -> Rights:
-    """What the caller's key may give. Only for routes that need a key."""
-    return rights_of_key(principal_of(request.scope).key)
+    """What the caller's key may give, within its member's role. Only for routes that need a key."""
+    principal = principal_of(request.scope)
+    return rights_of_key(principal.key, principal.owner)
 
 
 def etag(version: int) -> str:
