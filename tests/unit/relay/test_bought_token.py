@@ -91,7 +91,7 @@ async def test_a_token_is_bought_before_the_first_request_and_sent_with_each(ope
     await shop.authorization.prepare(1)
     assert len(shop.seller.asked) == 1
     origin, head, body = shop.seller.asked[0]
-    assert tuple(origin) == ("https", "oauth2.example.com", 443)
+    assert tuple(origin)[:3] == ("https", "oauth2.example.com", 443)
     assert head.startswith("POST /token HTTP/1.1\r\nHost: oauth2.example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n")
     assert f"Content-Length: {len(body)}\r\n" in head
     assert parse_qs(body.decode())["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
@@ -107,7 +107,7 @@ async def test_a_token_is_bought_before_the_first_request_and_sent_with_each(ope
 async def test_tokens_are_bought_where_the_key_says(open_shop, url: str, origin: tuple, target: str, host: str) -> None:
     shop = open_shop(url=url)
     await shop.authorization.prepare(1)
-    assert tuple(shop.seller.asked[0][0]) == origin
+    assert tuple(shop.seller.asked[0][0])[:3] == origin
     assert shop.seller.asked[0][1].startswith(f"POST {target} HTTP/1.1\r\nHost: {host}\r\n")
 
 
