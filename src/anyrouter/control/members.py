@@ -1,8 +1,8 @@
 """Members of an organisation, and invitations to become one. Knows no HTTP and no database.
 
 An admin does everything but what concerns owners; only owners make, change and remove owners, and the last one stays. What a key does
-here counts as done by its member, or, of a service key, by an admin. The text of an invitation's token exists for the length of
-`invite` and is returned once; its 32 random bytes need no slow hash.
+here counts as done by its member, or, of a service key, by an admin, and it gives no role that may more than the key. The text of an
+invitation's token exists for the length of `invite` and is returned once; its 32 random bytes need no slow hash.
 """
 
 import base64
@@ -24,7 +24,7 @@ from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_id
 from anyrouter.core.scopes import ADMIN_ORG
 from anyrouter.core.tenancy import Invitation, Member, Role
-from anyrouter.policy.rights import Rights, may
+from anyrouter.policy.rights import Rights, may, rights_of_role
 
 TOKEN_PREFIX = "inv_"  # noqa: S105 -- what tokens begin with, not one
 INVITATION_LIFETIME = timedelta(days=7)
@@ -138,7 +138,7 @@ class MemberService:
         """Have nobody accept it any more."""
         for invitation in await self.list_invitations(rights, organisation_id):
             if invitation.id == invitation_id:
-                await self._check_role(actor, rights, organisation_id, invitation.role)
+                await self._check_role(actor, rights, organisation_id, invitation.role, is_given=False)
                 revoked = replace(invitation, revoked_at=self._now())
                 await self._store.update_invitation(revoked, self._invitation_event(actor, "invitation.revoke", revoked))
                 return revoked
@@ -205,8 +205,8 @@ class MemberService:
             if version is not None and before.version != version:
                 raise ClientError(_CHANGED)
             after = replace(before, **values)
-            for role in (before.role, after.role):
-                await self._check_role(actor, rights, organisation_id, role)
+            await self._check_role(actor, rights, organisation_id, before.role, is_given=False)
+            await self._check_role(actor, rights, organisation_id, after.role, is_given=after.role is not before.role)
             if after == before:
                 return before
             after = replace(after, version=before.version + 1)
@@ -219,8 +219,11 @@ class MemberService:
                 return after
         raise AssertionError  # the loop returns or raises
 
-    async def _check_role(self, actor: Actor, rights: Rights, organisation_id: str, role: Role) -> None:
-        """Whether who asks may give or take the role. The role of who asks is looked up as it is now."""
+    async def _check_role(self, actor: Actor, rights: Rights, organisation_id: str, role: Role, *, is_given: bool = True) -> None:
+        """Whether who asks may give or take the role. The role of who asks is looked up as it is now.
+
+        A key gives no role that may more than the key: else a key for one thing would be a way to everything.
+        """
         _check_rights(rights)
         if rights.is_operator:
             return
@@ -229,6 +232,10 @@ class MemberService:
             raise ClientError(_FORBIDDEN)
         if role is Role.OWNER and own is not Role.OWNER:
             raise ClientError(_OWNERS)
+        missing = sorted(scope for scope in rights_of_role(role).scopes if scope.startswith("admin:") and not may(rights, scope))
+        if is_given and missing:
+            message = f"role: {role.value} may do what {missing[0]} names, and whoever asks may not. Ask somebody who has that scope."
+            raise ClientError(Denied(code="exceeds_rights", param="role", message=message))
 
     async def _find_role(self, actor: Actor, organisation_id: str) -> Role | None:
         maker = await self._find_maker(actor)

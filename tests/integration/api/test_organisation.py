@@ -14,7 +14,7 @@ WHO: Any = (OPERATOR, OPERATOR_RIGHTS, DEFAULT_ORGANISATION_ID)
 
 @pytest.fixture
 async def admin(world: Any) -> dict[str, str]:
-    return (await world.make_key(scopes=["admin:org"]))[1]
+    return (await world.make_key(scopes=["admin:*"]))[1]
 
 
 async def send(world: Any, method: str, path: str, headers: dict[str, str], body: Any = None) -> Any:

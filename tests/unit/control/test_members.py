@@ -150,9 +150,10 @@ async def test_a_role_is_looked_up_as_it_is_now(service: MemberService) -> None:
 async def test_a_key_does_what_its_member_may_and_a_key_of_nobody_what_an_admin_may(service: MemberService, storage: MemoryStorage) -> None:
     owner, admin = await add(service, Role.OWNER), await add(service, Role.ADMIN)
     second = await service.add(*WHO, email="second@example.org", role=Role.OWNER)
-    plain = await make_key(storage)
-    of_admin = await make_key(storage, id="key_2", name="a", kind=KeyKind.PERSONAL, member_id=admin.id)
-    of_owner = await make_key(storage, id="key_3", name="o", kind=KeyKind.PERSONAL, member_id=owner.id)
+    every = frozenset({"admin:*"})
+    plain = await make_key(storage, scopes=every)
+    of_admin = await make_key(storage, id="key_2", name="a", kind=KeyKind.PERSONAL, member_id=admin.id, scopes=every)
+    of_owner = await make_key(storage, id="key_3", name="o", kind=KeyKind.PERSONAL, member_id=owner.id, scopes=every)
     for key in (plain, of_admin):
         assert await refusal(service.remove(*acting_key(key), second.id)) == "exceeds_rights"
         assert await refusal(service.invite(*acting_key(key), email="a@b", role=Role.OWNER)) == "exceeds_rights"
@@ -160,6 +161,24 @@ async def test_a_key_does_what_its_member_may_and_a_key_of_nobody_what_an_admin_
     invitation, _ = await service.invite(*acting_key(of_owner), email="a@b", role=Role.OWNER)
     assert invitation.creator_id == owner.id
     await service.remove(*acting_key(of_owner), second.id)
+
+
+async def test_a_key_gives_no_role_that_may_more_than_the_key(service: MemberService, storage: MemoryStorage) -> None:
+    owner = await add(service, Role.OWNER)
+    member, admin = await add(service, Role.VIEWER), await add(service, Role.ADMIN)
+    narrow = await make_key(storage)
+    personal = await make_key(storage, id="key_2", name="o", kind=KeyKind.PERSONAL, member_id=owner.id)
+    keys_too = await make_key(storage, id="key_3", name="two", scopes=frozenset({"admin:org", "admin:keys", "admin:byok"}))
+    for key in (narrow, personal):
+        for role in (Role.ADMIN, Role.DEVELOPER, Role.BILLING):
+            assert await refusal(service.invite(*acting_key(key), email="a@b", role=role)) == "exceeds_rights"
+            assert await refusal(service.add(*acting_key(key), email="a@b", role=role)) == "exceeds_rights"
+            assert await refusal(service.change(*acting_key(key), member.id, {"role": role})) == "exceeds_rights"
+    assert await refusal(service.change(*acting_key(keys_too), member.id, {"role": Role.BILLING})) == "exceeds_rights"
+    await service.change(*acting_key(keys_too), member.id, {"role": Role.DEVELOPER})
+    await service.change(*acting_key(narrow), member.id, {"name": "same role"})
+    await service.change(*acting_key(narrow), admin.id, {"role": Role.VIEWER})
+    await service.remove(*acting_key(narrow), member.id)
 
 
 async def test_the_last_owner_stays_whoever_asks(service: MemberService) -> None:
