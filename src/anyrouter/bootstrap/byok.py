@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -203,7 +203,7 @@ class TenantUpstreams:
 
 
 class QuarantineNotes:
-    """Tells the store which credentials are left alone for now, so that their owners see it; what requests do is health's to say."""
+    """Tells the store, and `tell`, which credentials are left alone for now; what requests do with them is health's to say."""
 
     def __init__(
         self,
@@ -212,8 +212,9 @@ class QuarantineNotes:
         find: Callable[[str], ProviderCredential | None],
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        tell: Callable[[ProviderCredential, datetime, str], Awaitable[None]] | None = None,
     ) -> None:
-        self._store, self._health, self._find, self._monotonic = store, health, find, monotonic
+        self._store, self._health, self._find, self._monotonic, self._tell = store, health, find, monotonic, tell
         self._noted: dict[str, str] = {}
 
     async def write(self) -> None:
@@ -234,6 +235,8 @@ class QuarantineNotes:
         credential = self._find(credential_id)
         if credential is not None:
             await self._store.note_quarantine(credential.organisation_id, credential_id, until, reason)
+            if self._tell is not None and until is not None and reason is not None:
+                await self._tell(credential, until, reason)
 
 
 def _list_vendors(credential: ProviderCredential) -> list[str]:

@@ -19,6 +19,7 @@ from anyrouter.bootstrap.chores import Chore, keep_doing
 from anyrouter.bootstrap.measures import list_measures
 from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.money import make_holds, tell_budgets
+from anyrouter.bootstrap.notices import list_message_work, make_notices
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -109,13 +110,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         first_key = await _make_first_key(storage, services)
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
-        authenticator = Authenticator(
-            lookup=storage.keys,
-            peppers=[pepper.secret for pepper in (storage.peppers.current, storage.peppers.previous) if pepper is not None],
-            tenants=lambda: tenants.current,
-            confirmed_at_s=lambda: storage.watch.confirmed_at,
-            failures_per_minute=settings.limits.failed_auth_per_minute,
-        )
+        authenticator = _make_authenticator(settings, storage, tenants)
         relay = Relay(
             authenticator=authenticator,
             limiter=limiter,
@@ -129,11 +124,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             retries=RetryPolicy(retries=settings.routing.retries),
             presets=lambda: tenants.current.presets,
             replay=replay.answer,
-            rules=RoutingRules(
-                facts_of=KnownTargets(settings.upstreams).facts_of,
-                strategy_of=settings.routing.find_strategy,
-                is_hedged=settings.routing.is_hedged,
-            ),
+            rules=_make_rules(settings),
             hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
             holds=make_holds(settings, storage, limiter),
         )
@@ -154,22 +145,14 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
         server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
-        first_uses = FirstUses(store=storage.keys, notices=storage.key_use, clock=wall_clock)
-        storage.watch.subscribe(first_uses.wake)
-        notes = QuarantineNotes(storage.credentials, relay.health, tenant_upstreams.find)
-        probing = [
-            keep_doing(Chore(name="quarantine", interval_s=_QUARANTINE_EVERY_S, work=notes.write)),
-            *_probe(settings, relay, client),
-            *map(keep_doing, _list_chores(services)),
-            first_uses.run(),
-        ]
+        work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 
         def take_tenants() -> None:
             if tenant_upstreams.update(tenants.current.credentials):
                 prices.add_tenants(tenant_upstreams.by_environment)
                 relay.snapshot = prices.snapshot()
 
-        beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, authorizations, probing)
+        beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, authorizations, work)
         async with contextlib.aclosing(services), beside:
             # What was built lives as long as the process: the collector need not look at it again and again.
             keep_freed_memory()
@@ -182,6 +165,44 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
 def _warn_of_unknown_environments(settings: Settings, tenants: TenantReader) -> None:
     for upstream_id, slug in settings.list_unknown_environments(tenants.current.list_slugs(DEFAULT_ORGANISATION_ID)):
         _log.warning("environment_of_upstream_unknown", upstream=upstream_id, environment=slug)
+
+
+def _make_authenticator(settings: Settings, storage: ServingStorage, tenants: TenantReader) -> Authenticator:
+    return Authenticator(
+        lookup=storage.keys,
+        peppers=[pepper.secret for pepper in (storage.peppers.current, storage.peppers.previous) if pepper is not None],
+        tenants=lambda: tenants.current,
+        confirmed_at_s=lambda: storage.watch.confirmed_at,
+        failures_per_minute=settings.limits.failed_auth_per_minute,
+    )
+
+
+def _make_rules(settings: Settings) -> RoutingRules:
+    routing = settings.routing
+    facts_of = KnownTargets(settings.upstreams).facts_of
+    return RoutingRules(facts_of=facts_of, strategy_of=routing.find_strategy, is_hedged=routing.is_hedged)
+
+
+def _list_work(  # noqa: PLR0917 -- all that it is about
+    settings: Settings,
+    storage: ServingStorage,
+    services: Services,
+    relay: Relay,
+    client: HttpUpstreamClient,
+    tenant_upstreams: TenantUpstreams,
+) -> list[Coroutine[Any, Any, None]]:
+    """What goes on beside the requests for as long as the gateway runs."""
+    first_uses = FirstUses(store=storage.keys, notices=storage.key_use, clock=wall_clock)
+    storage.watch.subscribe(first_uses.wake)
+    notices = make_notices(settings, storage)
+    notes = QuarantineNotes(storage.credentials, relay.health, tenant_upstreams.find, tell=notices.tell_quarantine)
+    return [
+        keep_doing(Chore(name="quarantine", interval_s=_QUARANTINE_EVERY_S, work=notes.write)),
+        *_probe(settings, relay, client),
+        *map(keep_doing, _list_chores(services)),
+        *list_message_work(settings, storage, services, notices),
+        first_uses.run(),
+    ]
 
 
 def _make_replay(settings: Settings, storage: ServingStorage, stats: RelayStats) -> Replay:
@@ -219,6 +240,8 @@ def _api_ports(
         budgets=services.budgets,
         credits=services.credits,
         credentials=services.credentials,
+        webhooks=services.webhooks,
+        leaks=services.leaks,
         environments=services.environments,
         organisations=services.organisations,
         members=services.members,

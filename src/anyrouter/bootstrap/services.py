@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from anyrouter.bootstrap.credential_probe import HttpCredentialProbe
+from anyrouter.bootstrap.leak_keys import HttpPublicKeys
+from anyrouter.bootstrap.messages import HttpMessageSender
 from anyrouter.bootstrap.tenant_client import make_tenant_client
 from anyrouter.bootstrap.vault import make_vault
 from anyrouter.control.audit import AuditService
@@ -18,10 +20,12 @@ from anyrouter.control.denials import DenialLog
 from anyrouter.control.environments import EnvironmentService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
+from anyrouter.control.leaks import LeakService
 from anyrouter.control.members import MemberService
 from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.presets import PresetService
 from anyrouter.control.rekey import RekeyService
+from anyrouter.control.webhooks import WebhookService
 from anyrouter.storage.vault import SealingVault
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
@@ -47,6 +51,8 @@ class Services:
     credits: CreditService
     credentials: CredentialService
     rekey: RekeyService
+    webhooks: WebhookService
+    leaks: LeakService | None  # where the operator wants reports
     vault: SealingVault
     tenant_client: HttpUpstreamClient  # connects where tenants say, and nowhere that is not public or allowed
     operator_client: HttpUpstreamClient
@@ -68,18 +74,19 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
     tenant_client = make_tenant_client(settings.byok.allowed_hosts)
     operator_client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ))
     vault = make_vault(settings, storage.directory.kek, operator_client)
+    keys = KeyService(
+        store=storage.keys,
+        environments=storage.environments,
+        organisations=storage.organisations,
+        members=storage.members,
+        pepper=pepper.secret,
+        pepper_version=pepper.version,
+        previous_pepper=None if previous is None else previous.secret,
+        clock=clock,
+        max_keys=settings.limits.keys_per_organisation,
+    )
     return Services(
-        keys=KeyService(
-            store=storage.keys,
-            environments=storage.environments,
-            organisations=storage.organisations,
-            members=storage.members,
-            pepper=pepper.secret,
-            pepper_version=pepper.version,
-            previous_pepper=None if previous is None else previous.secret,
-            clock=clock,
-            max_keys=settings.limits.keys_per_organisation,
-        ),
+        keys=keys,
         presets=PresetService(store=storage.presets, environments=storage.environments, clock=clock),
         environments=EnvironmentService(store=storage.environments, clock=clock),
         organisations=OrganisationService(store=storage.organisations, clock=clock),
@@ -100,6 +107,23 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
             allowed_hosts=settings.byok.allowed_hosts,
         ),
         rekey=RekeyService(seals=storage.seals, audit=storage.audit, vault=vault, keys=vault.keys, clock=clock),
+        webhooks=WebhookService(
+            store=storage.webhooks,
+            audit=storage.audit,
+            vault=vault,
+            sender=HttpMessageSender(tenant_client, clock=clock),
+            clock=clock,
+            allowed_hosts=settings.byok.allowed_hosts,
+        ),
+        leaks=LeakService(
+            public_keys=HttpPublicKeys(operator_client, settings.leaks.github_keys_url),
+            keys=keys,
+            store=storage.keys,
+            notices=storage.notices,
+            clock=clock,
+        )
+        if settings.leaks.github
+        else None,
         vault=vault,
         tenant_client=tenant_client,
         operator_client=operator_client,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import anyrouter
-from anyrouter.cli import audit, budgets, byok, doctor, envs, keys, models, org, presets, sandbox, serve
+from anyrouter.cli import audit, budgets, byok, doctor, envs, keys, models, org, presets, sandbox, serve, webhooks
 from anyrouter.cli.credits import commands as credit_commands
 from anyrouter.cli.failure import CommandFailed, ExitCode, explain_failure, wants_traceback
 from anyrouter.cli.options import DATA_DIR, DataDir, Json
@@ -35,6 +35,7 @@ app.add_typer(budgets.commands, name="budgets")
 app.add_typer(credit_commands, name="credits")
 app.add_typer(byok.commands, name="byok")
 app.add_typer(audit.commands, name="audit")
+app.add_typer(webhooks.commands, name="webhooks")
 app.command("doctor")(doctor.check)
 app.command("sandbox")(sandbox.run)
 

@@ -73,6 +73,13 @@ class WebhookDelivery:
     status: int | None = None
     delivered_at: datetime | None = None
 
+    @property
+    def state(self) -> str:
+        """How it stands: `waiting`, `delivered` or `given_up`."""
+        if self.delivered_at is not None:
+            return "delivered"
+        return "given_up" if self.next_at is None else "waiting"
+
 
 def delivery_id(webhook_id: str, number: int) -> str:
     """The id of the message about an event of the audit log: the same whoever makes it how often."""

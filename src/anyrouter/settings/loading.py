@@ -15,6 +15,7 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, Environ
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.byok import ByokSettings
 from anyrouter.settings.fields import Section
+from anyrouter.settings.messages import LeakSettings, NoticeSettings
 from anyrouter.settings.money import BillingSettings
 from anyrouter.settings.problems import Origins, Problem, SettingsError, UnusableUpstreamError, describe, explain, unknown_name
 from anyrouter.settings.sections import (
@@ -62,6 +63,8 @@ class Settings:
     routing: RoutingSettings
     cache: CacheSettings
     billing: BillingSettings
+    notices: NoticeSettings
+    leaks: LeakSettings
     byok: ByokSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
@@ -137,6 +140,8 @@ def load_settings(
         routing=reader.section("routing", RoutingSettings),
         cache=reader.section("cache", CacheSettings),
         billing=reader.section("billing", BillingSettings),
+        notices=reader.section("notices", NoticeSettings),
+        leaks=reader.section("leaks", LeakSettings),
         byok=reader.section("byok", ByokSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),

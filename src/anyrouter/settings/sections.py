@@ -32,6 +32,7 @@ from anyrouter.settings.fields import (
     VariableName,
     WholeSecondsOrOff,
 )
+from anyrouter.settings.messages import LeakSettings, NoticeSettings
 from anyrouter.settings.money import BillingSettings
 
 
@@ -385,6 +386,8 @@ SECTIONS: dict[str, type[Section]] = {
     "routing": RoutingSettings,
     "cache": CacheSettings,
     "billing": BillingSettings,
+    "notices": NoticeSettings,
+    "leaks": LeakSettings,
     "byok": ByokSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

@@ -175,7 +175,7 @@ class MemorySpendReader(SpendReader):
 
     async def sum_by_model(self, budget: Budget, since: datetime | None) -> Mapping[str, int]:
         """See the port."""
-        owner = {
+        owner: dict[str, Any] = {
             BudgetOwner.KEY: {"rotation_group": budget.owner_id},
             BudgetOwner.ENVIRONMENT: {"environment_id": budget.owner_id},
             BudgetOwner.ORGANISATION: {},

@@ -199,6 +199,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         budgets=services.budgets,
         credits=services.credits,
         credentials=services.credentials,
+        webhooks=services.webhooks,
+        leaks=services.leaks,
         stats=stats,
         limit_state=RateLimiter().peek,
         store=storage.health,

@@ -19,6 +19,7 @@ from anyrouter.web.api.gemini_models import GeminiModelRoutes
 from anyrouter.web.api.health import HealthRoutes
 from anyrouter.web.api.key_usage import KeyUsageRoutes
 from anyrouter.web.api.keys import KeyRoutes
+from anyrouter.web.api.leaks import LeakRoutes
 from anyrouter.web.api.metrics import MetricsRoutes
 from anyrouter.web.api.money import MoneyRoutes
 from anyrouter.web.api.openapi import OpenApiRoutes
@@ -28,6 +29,7 @@ from anyrouter.web.api.presets import PresetRoutes
 from anyrouter.web.api.reach import Reach
 from anyrouter.web.api.routes import Routes, json_reply
 from anyrouter.web.api.usage import UsageRoutes
+from anyrouter.web.api.webhooks import WebhookRoutes
 from anyrouter.wire.request import MAX_MODEL_LENGTH
 
 
@@ -57,6 +59,8 @@ def create_api(ports: ApiPorts) -> FastAPI:
         EnvironmentRoutes(ports),
         OrganisationRoutes(ports),
         AuditRoutes(ports),
+        WebhookRoutes(ports),
+        LeakRoutes(ports),
         HealthRoutes(ports, reach),
         MetricsRoutes(ports),
         OpenApiRoutes(ports, routes),

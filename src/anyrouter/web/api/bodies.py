@@ -28,15 +28,15 @@ async def read_body(request: Request, kind: type[T]) -> T:
         raise _refusal("invalid_json", None, "The body is not valid JSON. Send one JSON object.") from None
 
 
-async def read_bytes(request: Request) -> bytes:
+async def read_bytes(request: Request, *, most: int = MAX_BODY_BYTES) -> bytes:
     """The body as it came; ClientError when it is too large. May be asked again."""
     visit = visit_of(request.scope)
     if visit.body is None:
         body = bytearray()
         async for part in request.stream():
             body += part
-            if len(body) > MAX_BODY_BYTES:
-                raise _refusal("body_too_large", None, f"At most {MAX_BODY_BYTES} bytes are taken here.")
+            if len(body) > most:
+                raise _refusal("body_too_large", None, f"At most {most} bytes are taken here.")
         visit.body = bytes(body)
     return visit.body
 

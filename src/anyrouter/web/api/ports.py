@@ -15,10 +15,12 @@ from anyrouter.control.denials import DenialLog
 from anyrouter.control.environments import EnvironmentService
 from anyrouter.control.idempotency import IdempotencyService
 from anyrouter.control.keys import KeyService
+from anyrouter.control.leaks import LeakService
 from anyrouter.control.members import MemberService
 from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.ports import KeyStore, LedgerReader, StoreHealth
 from anyrouter.control.presets import PresetService
+from anyrouter.control.webhooks import WebhookService
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model
 from anyrouter.core.errors import Denied
@@ -104,6 +106,7 @@ class ApiPorts:
     budgets: BudgetService
     credits: CreditService
     credentials: CredentialService
+    webhooks: WebhookService
     environments: EnvironmentService
     organisations: OrganisationService
     members: MemberService
@@ -115,6 +118,7 @@ class ApiPorts:
     store: StoreHealth
     journal: StoreHealth
     version: str
+    leaks: LeakService | None = None  # None: nobody's reports are taken
     note_use: Callable[[str, int, str, str | None], None] = note_nothing
     budget_states: Callable[[Principal], Awaitable[Sequence[BudgetState]]] = no_budgets
     measures: Callable[[], Sequence[Measure]] = no_measures

@@ -31,6 +31,7 @@ def ports() -> ApiPorts:
         budgets=nothing,
         credits=nothing,
         credentials=nothing,
+        webhooks=nothing,
         stats=RelayStats(),
         limit_state=RateLimiter().peek,
         store=nothing,
