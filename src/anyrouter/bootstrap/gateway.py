@@ -128,18 +128,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
             holds=make_holds(settings, storage, limiter),
         )
-        api = create_api(
-            _api_ports(
-                settings=settings,
-                prices=prices,
-                storage=storage,
-                services=services,
-                tenants=tenants,
-                authenticator=authenticator,
-                limiter=limiter,
-                relay=relay,
-            )
-        )
+        api = create_api(_api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay))
 
         def tell(port: int) -> None:
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
@@ -215,8 +204,7 @@ def _make_replay(settings: Settings, storage: ServingStorage, stats: RelayStats)
     )
 
 
-def _api_ports(
-    *,
+def _api_ports(  # noqa: PLR0917 -- all that the API is over
     settings: Settings,
     prices: Prices,
     storage: ServingStorage,
