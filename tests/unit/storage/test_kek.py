@@ -46,18 +46,21 @@ def test_an_id_is_that_of_one_key_for_good() -> None:
 
 
 async def test_the_variable_comes_before_the_file_and_is_not_changed(tmp_path: Path) -> None:
-    keys = LocalKeys(tmp_path / "kek", {KEK_VARIABLE: f"{NEW},{OLD_ID}:{OLD}"})
+    keys = LocalKeys(tmp_path / "kek", {"ANYROUTER_KEK": f"{NEW},{OLD_ID}:{OLD}"})
     assert await keys.read_current_id() == NEW_ID
     assert await keys.make_current() is None
-    with pytest.raises(ClientError, match=KEK_VARIABLE):
+    with pytest.raises(ClientError, match=KEK_VARIABLE) as refused:
         await keys.remove(OLD_ID)
+    assert refused.value.denied.http_status == 422
     wrapped = await LocalKeys(tmp_path / "other", {KEK_VARIABLE: OLD}).wrap(DATA_KEY, AAD)
+    with pytest.raises(KekUnavailable, match="the variable ANYROUTER_KEK"):
+        await LocalKeys(tmp_path / "kek", {KEK_VARIABLE: NEW}).unwrap(wrapped, AAD)
     assert await keys.unwrap(wrapped, AAD) == DATA_KEY
     assert (await keys.rewrap(wrapped, AAD)).kek_id == NEW_ID
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", ["00", "zz", f"{NEW}1", f"{OLD_ID}:{NEW}", f"kek_x:{NEW}", f"1:{NEW}", ",", f"{NEW};{OLD}"])
+@pytest.mark.parametrize("text", ["00", "zz", f"{NEW}1", f"{NEW_ID}:", f"{OLD_ID}:{NEW}", f"kek_x:{NEW}", f"1:{NEW}", ",", f"{NEW};{OLD}"])
 async def test_a_key_that_is_none_is_refused_without_being_shown(tmp_path: Path, text: str) -> None:
     with pytest.raises(InternalError, match=KEK_VARIABLE) as caught:
         LocalKeys(tmp_path / "kek", {KEK_VARIABLE: text})
@@ -74,6 +77,14 @@ async def test_a_file_that_others_can_use_is_not_used(tmp_path: Path, mode: int)
     (tmp_path / "kek").chmod(mode)
     with pytest.raises(KekUnavailable, match=f"chmod 600 {tmp_path / 'kek'}"):
         await keys.wrap(DATA_KEY, AAD)
+
+
+async def test_a_file_that_is_no_text_is_told_and_not_shown(tmp_path: Path) -> None:
+    keys = hold(tmp_path / "kek", "")
+    (tmp_path / "kek").write_bytes(b"\xffMARKER")
+    with pytest.raises(KekUnavailable, match="64 hex digits") as caught:
+        await keys.wrap(DATA_KEY, AAD)
+    assert "MARKER" not in caught.value.internal
 
 
 async def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -143,12 +154,21 @@ async def test_of_many_that_need_or_make_a_key_at_once_none_is_lost(tmp_path: Pa
     assert len(set(made)) == 8
 
 
+def test_who_comes_second_with_the_first_key_has_the_current_one(tmp_path: Path) -> None:
+    first, second = LocalKeys(tmp_path / "kek", {}), LocalKeys(tmp_path / "kek", {})
+    made = first._add(only_if_none=True)
+    assert second._add(only_if_none=True) == made
+    newer = second._add()
+    assert first._add(only_if_none=True) == newer != made
+
+
 async def test_a_key_is_removed_unless_it_is_the_current_one(tmp_path: Path) -> None:
     keys = hold(tmp_path / "kek", f"{NEW_ID}:{NEW}\n{OLD_ID}:{OLD}\n")
     wrapped = await LocalKeys(tmp_path / "x", {KEK_VARIABLE: OLD}).wrap(DATA_KEY, AAD)
-    for kek_id, reason in ((NEW_ID, "current"), ("kek_0000000000000000", "no key-encryption key")):
-        with pytest.raises(ClientError, match=reason):
+    for kek_id, reason, status in ((NEW_ID, "current", 422), ("kek_0000000000000000", "no key-encryption key", 404)):
+        with pytest.raises(ClientError, match=reason) as refused:
             await keys.remove(kek_id)
+        assert refused.value.denied.http_status == status
     await keys.remove(OLD_ID)
     with pytest.raises(KekUnavailable, match=f"{OLD_ID} is not in") as caught:
         await keys.unwrap(wrapped, AAD)
@@ -169,6 +189,7 @@ async def test_a_data_key_is_bound_to_its_associated_data_and_its_key_s_id(tmp_p
 async def test_a_file_that_vanishes_is_not_replaced_by_another_key_for_what_it_sealed(tmp_path: Path) -> None:
     keys = LocalKeys(tmp_path / "kek", {})
     wrapped = await keys.wrap(DATA_KEY, AAD)
+    assert await keys.unwrap(wrapped, AAD) == DATA_KEY
     (tmp_path / "kek").unlink()
     with pytest.raises(KekUnavailable, match=wrapped.kek_id):
         await keys.unwrap(wrapped, AAD)

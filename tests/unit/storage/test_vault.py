@@ -327,3 +327,30 @@ async def test_the_associated_data_is_that_of_format_1(keys: LocalKeys) -> None:
     aad = render_texts("1", "org_1", "env_1", "openai", "byok_1", "key", "3", "api.openai.com")
     assert decrypt(data_key, sealed.nonce, sealed.ciphertext, aad) == SECRET.encode()
     assert (len(data_key), len(sealed.nonce)) == (32, 12)
+
+
+async def test_a_missing_kek_is_told_to_the_operator_with_the_row_and_the_reason(vault: SealingVault) -> None:
+    sealed = await vault.seal(PLACE, SECRET)
+    with structlog.testing.capture_logs() as logs, pytest.raises(KekUnavailable):
+        await vault.open(PLACE, replace(sealed, kek_id="transit:gone"))
+    (alarm,) = logs
+    assert (alarm["event"], alarm["log_level"], alarm["row_id"]) == ("kek_unavailable", "error", PLACE.row_id)
+    assert "transit:gone" in alarm["reason"]
+    with structlog.testing.capture_logs() as logs, pytest.raises(SealBroken):
+        await vault.open(PLACE, replace(sealed, format=2))
+    assert "format is 2" in logs[0]["reason"]
+
+
+class Rewrapping(Service):
+    """Gives no data key away for a new version of its own KEK."""
+
+    async def rewrap(self, wrapped: Wrapped, aad: bytes) -> Wrapped:
+        return Wrapped("service", wrapped.key.removesuffix(aad) + b" again" + aad)
+
+
+async def test_an_owner_that_stays_rewraps_a_data_key_itself_and_gives_it_to_nobody() -> None:
+    service = Rewrapping()
+    vault = SealingVault([service])
+    moved = await vault.rewrap(PLACE.row_id, await vault.seal(PLACE, SECRET))
+    assert b" again" in moved.wrapped_key
+    assert service.asked == 0
