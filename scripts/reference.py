@@ -204,11 +204,16 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
     elif said:
         default = said.removesuffix("]")
     else:
-        default = f"`{parameter.default}`" if parameter.default not in {None, False} else ""
+        default = _show_default(parameter.default)
     if parameter.param_type_name == "argument":
         return f"`{parameter.metavar}`", default, text
     takes = "" if parameter.is_flag else f" {parameter.metavar}"
     return ", ".join(f"`{name}{takes}`" for name in parameter.opts), default, text + variable
+
+
+def _show_default(default: Any) -> str:
+    shown = " ".join(map(str, default)) if isinstance(default, list | tuple) else default
+    return "" if shown is None or shown is False or not str(shown) else f"`{shown}`"
 
 
 def write_errors() -> str:
