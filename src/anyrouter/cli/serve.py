@@ -36,14 +36,14 @@ def serve(
     works, offline; with the variable that a provider's own SDK reads the `live` environment reaches that provider.
     """
     settings = read_settings(data_dir, config, server__host=host, server__port=port)
-    from anyrouter import bootstrap  # noqa: PLC0415 -- brings everything: a second that the other commands do without
+    from anyrouter.bootstrap import gateway  # noqa: PLC0415 -- brings everything: a second that the other commands do without
     from anyrouter.cli.logs import configure_logging  # noqa: PLC0415 -- as above
     from anyrouter.settings import SettingsError  # noqa: PLC0415 -- as above
 
     configure_logging(settings.logging)
     raise_file_limit(2 * settings.server.max_connections)
 
-    def tell(started: bootstrap.Started) -> None:
+    def tell(started: gateway.Started) -> None:
         warnings = list_warnings(settings.server)
         if started.interrupted:
             warnings.append(f"the last run ended in the middle of {started.interrupted} requests: they are in the ledger as interrupted")
@@ -61,7 +61,7 @@ def serve(
         print_welcome(text)
 
     try:
-        bootstrap.run(settings, tell)
+        gateway.run(settings, tell)
     except SettingsError as error:
         raise explain_mistakes(error, MODELS_FILE, MODELS_CURE) from None
     except SystemExit:  # the server library ends the process when it cannot listen; its line in the log says why

@@ -71,14 +71,25 @@ def ask(address: str, key: str) -> int:
     return httpx.post(f"{address}/api/v1/chat/completions", headers={"Authorization": f"Bearer {key}"}, json=body, timeout=10).status_code
 
 
-def test_version_and_help_need_neither_database_nor_prices_nor_web_framework() -> None:
-    code = "import sys; from anyrouter.cli.app import run; [run(words.split()) for words in ('version', '--help', 'keys --help')]"
+def modules_of(*commands: str) -> set[str]:
+    """What a process that runs these has loaded then."""
+    code = f"import sys; from anyrouter.cli.app import run; [run(words.split()) for words in {commands}]"
     ended = subprocess.run(
         [sys.executable, "-c", f"{code}; print(*sys.modules, file=sys.stderr)"], capture_output=True, text=True, check=True, timeout=60
     )
-    loaded = set(ended.stderr.split())
+    return set(ended.stderr.split())
+
+
+def test_version_and_help_need_neither_database_nor_prices_nor_web_framework() -> None:
+    loaded = modules_of("version", "--help", "keys --help")
     assert "anyrouter.cli.keys" in loaded
     assert not loaded & {"sqlalchemy", "alembic", "fastapi", "uvicorn", "genai_prices", "structlog", "anyrouter.settings"}
+
+
+def test_what_reads_and_changes_the_database_needs_neither_prices_nor_web_framework() -> None:
+    loaded = modules_of("keys list", "presets list")
+    assert "sqlalchemy" in loaded
+    assert not loaded & {"fastapi", "uvicorn", "genai_prices"}
 
 
 def test_version_is_that_of_the_package(command: Command) -> None:
