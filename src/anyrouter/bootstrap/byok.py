@@ -16,7 +16,7 @@ from anyrouter.control.credential_place import locate
 from anyrouter.control.stores import CredentialStore
 from anyrouter.core.authorization import Authorization, Opening, OutgoingRequest
 from anyrouter.core.byok import ProviderCredential
-from anyrouter.core.errors import UpstreamTimeout
+from anyrouter.core.errors import UpstreamStatus, UpstreamTimeout
 from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.secret import Secret
 from anyrouter.core.vault import Vault
@@ -31,6 +31,7 @@ from anyrouter.relay.ports import UpstreamClient
 OPEN_S = 60.0
 _RENEW_S = 45.0  # from then on it is opened anew while it is still used
 _ANY_VENDOR = "*"
+_NOWHERE = "https://unusable.invalid"
 _log = structlog.get_logger(__name__)
 
 
@@ -81,6 +82,20 @@ class VaultOpening(Opening):
         self._opened_s = started_s
 
 
+class NothingToOpen(Opening):
+    """Of a credential whose secret was dropped: it is refused here, so that what stands in for a rejected one does, and nothing else."""
+
+    secrets = ()
+
+    def read(self) -> Secret | None:
+        """See the port."""
+        return None
+
+    async def prepare(self, wait_s: float) -> None:  # noqa: ARG002 -- there is nothing to wait for
+        """See the port."""
+        raise UpstreamStatus("its secret has to be entered again", status=401, body=b"")
+
+
 class OpenedAuthorization(Authorization):
     """A credential of which only the open one tells how it is used: signatures, bought tokens, or a plain header."""
 
@@ -125,7 +140,7 @@ class OpenedAuthorization(Authorization):
 
 
 class TenantUpstreams:
-    """The upstreams of all credentials that can be used, by the id of their environment. Belongs to the loop in which requests are served.
+    """The upstreams of all credentials that are not disabled, by their environment. Belongs to the loop in which requests are served.
 
     What did not change keeps its upstream, and with it what is open.
     """
@@ -161,18 +176,11 @@ class TenantUpstreams:
 
     def _make(self, credential: ProviderCredential) -> Upstream | None:
         provider = self._providers.get(credential.provider)
-        if provider is None or credential.is_disabled or credential.needs_secret:
+        if provider is None or credential.is_disabled:
             return None
-        try:
-            base_url = locate(provider, credential.base_url, credential.variables)
-        except (UnusableVariableError, KeyError):
-            base_url = ""
-        if not base_url or name_place(base_url) != credential.host:
-            _log.warning("credential_needs_secret", credential=credential.id, provider=provider.id)
-            return None
-        opening = VaultOpening(self._vault, credential)
-        is_header = set(provider.auth) <= {AuthKind.HEADER, AuthKind.NONE}
-        address = urlsplit(base_url)
+        base_url = _locate(provider, credential)
+        opening, authorization = self._open(provider, credential) if base_url else (NothingToOpen(), None)
+        address = urlsplit(base_url or _NOWHERE)
         vendors = [vendor for vendor in provider.vendors if vendor != _ANY_VENDOR]
         return Upstream(
             id=credential.id,
@@ -181,8 +189,8 @@ class TenantUpstreams:
             host=address.hostname or "",
             port=address.port or (443 if address.scheme == "https" else 80),
             base_path=address.path.rstrip("/"),
-            opening=opening if is_header else None,
-            authorization=None if is_header else OpenedAuthorization(opening, provider, partial(self._make_inner, provider, credential)),
+            opening=opening,
+            authorization=authorization,
             byok=credential,
             region=credential.region,
             is_guarded=True,
@@ -192,6 +200,12 @@ class TenantUpstreams:
             variables=credential.variables,
             has_own_address=credential.base_url is not None,
         )
+
+    def _open(self, provider: Provider, credential: ProviderCredential) -> tuple[Opening | None, Authorization | None]:
+        opening = VaultOpening(self._vault, credential)
+        if set(provider.auth) <= {AuthKind.HEADER, AuthKind.NONE}:
+            return opening, None
+        return None, OpenedAuthorization(opening, provider, partial(self._make_inner, provider, credential))
 
     def _make_inner(self, provider: Provider, credential: ProviderCredential, secret: Secret) -> Authorization | None:
         upstream = make_upstream(provider, credential, secret)
@@ -237,6 +251,20 @@ class QuarantineNotes:
             await self._store.note_quarantine(credential.organisation_id, credential_id, until, reason)
             if self._tell is not None and until is not None and reason is not None:
                 await self._tell(credential, until, reason)
+
+
+def _locate(provider: Provider, credential: ProviderCredential) -> str:
+    """The base URL of a credential that can be used; empty when its secret has to be entered again, for that place or at all."""
+    if credential.needs_secret:
+        return ""
+    try:
+        base_url = locate(provider, credential.base_url, credential.variables)
+    except (UnusableVariableError, KeyError):
+        base_url = ""
+    if base_url and name_place(base_url) == credential.host:
+        return base_url
+    _log.warning("credential_needs_secret", credential=credential.id, provider=provider.id)
+    return ""
 
 
 def _list_vendors(credential: ProviderCredential) -> list[str]:

@@ -151,10 +151,11 @@ def _judge_status(target: Target, error: UpstreamStatus, metadata: dict[str, Any
         )
         return Failure(denied=denied, is_fallback_allowed=True)
     if status in CREDENTIAL_STATUSES and target.upstream.byok is not None:
-        message = (
-            f"{name} did not accept your organisation's own credential {target.upstream.byok.name!r} (status {status}). Test it, replace "
-            f"it, or ask {name} about it: POST /byok/{target.upstream.id}/test says more."
-        )
+        said = f"{name} did not accept your organisation's own credential {target.upstream.byok.name!r} (status {status}). Test it, replace"
+        message = f"{said} it, or ask {name} about it: POST /byok/{target.upstream.id}/test says more."
+        if target.upstream.byok.needs_secret:
+            owner = f"Your organisation's own credential {target.upstream.byok.name!r}"
+            message = f"{owner} has no secret since its address was changed: it must be entered again, by PATCH /byok/{target.upstream.id}."
         metadata.pop("raw")  # providers repeat parts of a credential, and whoever asks need not be its owner
         denied = Denied(code="byok_credential_rejected", message=message, metadata={**metadata, "credential": target.upstream.id})
         return Failure(denied=denied, is_fallback_allowed=True)

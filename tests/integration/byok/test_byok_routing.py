@@ -177,6 +177,25 @@ def test_an_overloaded_account_is_helped_out_and_one_that_is_always_used_is_not(
     assert world.ask(provider={"byok": "never"}).json()["error"]["code"] == "no_route"
 
 
+@pytest.mark.parametrize("flags", [{}, {"always_use": True}, {"is_fallback": True}])
+def test_a_credential_whose_secret_was_dropped_is_not_replaced_in_silence_either(world: World, flags: dict[str, bool]) -> None:
+    entered = world.enter(**flags)
+    elsewhere = {"base_url": "https://llm.example.org/v1"}
+    world.change(lambda service: service.change(OPERATOR, OPERATOR_RIGHTS, DEFAULT_ORGANISATION_ID, entered.id, elsewhere))
+    time.sleep(0.5)
+    reply = world.ask()
+    if "is_fallback" in flags:
+        assert reply.headers["x-anyrouter-served-by"] == "house; attempt=2"
+        return
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "byok_credential_rejected")
+    assert "entered again" in reply.json()["error"]["message"]
+    assert world.operators.received == world.own.received == []
+    back = {"base_url": f"{world.own.url}/v1"}
+    world.change(lambda service: service.change(OPERATOR, OPERATOR_RIGHTS, DEFAULT_ORGANISATION_ID, entered.id, back, key=TENANTS))
+    time.sleep(0.5)
+    assert world.ask().headers["x-anyrouter-served-by"] == f"{entered.id}; attempt=1"
+
+
 def test_two_of_equal_order_take_turns(world: World) -> None:
     first, second = world.enter(name="first"), world.enter("sk-second-MARKER-0123456789", name="second")
     served = [
