@@ -1,5 +1,6 @@
 """Section N of the attack cases: reports of leaked keys, from GitHub and from others."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -185,6 +186,24 @@ async def test_whoever_is_not_github_disables_nothing(desk: Desk) -> None:
     assert (await desk.post(body + b"\n", good)).status_code == 400
     assert not await desk.is_disabled(key_id)
     assert await desk.events() == []
+
+
+async def test_whoever_is_not_github_learns_of_no_key_whether_it_is_one(desk: Desk) -> None:
+    _, text = await make_key(desk)
+    said = []
+    for token in (text, generate("live"), "x"):
+        body = desk.github.report(token)
+        forged = changed(desk.github.sign(body), signature=desk.github.sign(b"other")["Github-Public-Key-Signature"])
+        replies = [await desk.post(body, headers) for headers in ({}, forged, {**forged, "Github-Public-Key-Identifier": "0"})]
+        said.append([(reply.status_code, {**reply.json(), "request_id": None, "instance": None}) for reply in replies])
+    assert said[0] == said[1] == said[2]
+
+
+async def test_many_reports_at_once_read_the_keys_once(desk: Desk) -> None:
+    bodies = [desk.github.report(f"token {number}") for number in range(10)]
+    replies = await asyncio.gather(*(desk.post(body) for body in bodies))
+    assert [reply.status_code for reply in replies] == [200] * 10
+    assert desk.github.readings == 1
 
 
 async def test_a_signed_report_that_is_none_is_a_mistake(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from anyrouter.control.audit import make_event
+from anyrouter.control.rekey import RekeyService
 from anyrouter.control.stores import AuditFilter
 from anyrouter.control.webhook_messages import MAX_AGE, MAX_PENDING, Dispatcher
 from anyrouter.control.webhooks import MAX_WEBHOOKS, Sent, WebhookService
@@ -146,6 +147,17 @@ async def test_a_secret_that_was_made_for_one_host_is_sealed_anew_for_another(wo
     with pytest.raises(SealBroken):
         await world.vault.open(replace(found, host="hooks.example.com").place, found.sealed)
     assert await refusal(world.webhooks.change(ADMIN, ORG_RIGHTS, ORG, webhook.id, {"name": "x"}, version=1)) == ("etag_mismatch", None)
+
+
+async def test_a_new_key_encryption_key_leaves_the_signing_secret_as_it_is(world: World) -> None:
+    webhook, secret = await world.create()
+    rekey = RekeyService(
+        seals=world.storage.seals, audit=world.storage.audit, vault=world.vault, keys=world.vault.keys, clock=lambda: world.now
+    )
+    assert (await rekey.rekey(OPERATOR)).rewrapped == 1
+    found = await world.webhooks.show(ORG_RIGHTS, ORG, webhook.id)
+    assert found.sealed.kek_id != webhook.sealed.kek_id
+    assert (await world.vault.open(found.place, found.sealed)).reveal() == secret
 
 
 async def test_a_test_is_one_signed_message_and_an_event_that_nobody_is_told(world: World) -> None:
