@@ -10,6 +10,7 @@ from anyrouter.core.errors import Denied, StorageUnavailable, UpstreamError
 from anyrouter.core.ids import generation_id_of
 from anyrouter.core.ledger import EntryState, Outcome
 from anyrouter.core.usage import Usage, UsageSource
+from anyrouter.core.vault import KekUnavailable, SealBroken
 from anyrouter.policy.attempt import judge
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.relay.call import Principal, RequestHead
@@ -85,7 +86,9 @@ class Ending:
         self, head: RequestHead, principal: Principal, downstream: Downstream, generation: Generation | None, error: Exception
     ) -> None:
         """Something that should not have happened: reported, settled and answered."""
-        if isinstance(error, StorageUnavailable):
+        if isinstance(error, SealBroken | KekUnavailable):
+            denied = Denied(code=error.code, message=error.public, retry_after_s=1.0)
+        elif isinstance(error, StorageUnavailable):
             denied = Denied(code=error.code, message="The gateway cannot record the request now. Try again shortly.", retry_after_s=1.0)
         else:
             self.report(head, error)

@@ -241,6 +241,7 @@ def test_a_ciphertext_of_another_row_is_not_opened_and_nobody_stands_in(world: W
     time.sleep(0.5)
     reply = world.ask()
     assert reply.status_code == 503, reply.text
+    assert reply.json()["error"]["message"] == "A stored secret cannot be used now. The operator's log says why."
     assert world.operators.received == []
     assert world.own.received == []
     assert "seal_broken" in world.gateway.output
