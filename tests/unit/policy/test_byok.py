@@ -118,7 +118,7 @@ def test_a_pin_does_not_lead_around_always_use() -> None:
 def test_another_environments_credential_is_not_there() -> None:
     state = snapshot(credential("a"))
     assert find(state, environment=OTHER) == ["openai"]
-    moved = replace(state, tenants={"env_other": state.tenants["env_live"]})
+    moved = replace(state, tenants={"env_other": state.tenants["env_live"]}, routes={})
     assert find(moved, environment=OTHER) == ["openai"]  # even if it were listed there
     assert find(state, environment=TEST) == "no_route"  # a sandbox reaches nothing real
 
@@ -224,6 +224,17 @@ def test_everyone_gets_its_share_of_turns(weights: list[int], rounds: int) -> No
     effective = weights if any(weights) else [1] * len(weights)
     taken = [turns.take(holders) for _ in range(sum(effective) * rounds)]
     assert [taken.count(index) for index, _ in holders] == [weight * rounds for weight in effective]
+
+
+def test_turns_are_not_remembered_of_holders_that_are_gone() -> None:
+    turns: Turns[str] = Turns()
+    turns.take([("a", 3), ("b", 1)])
+    turns.take([("a", 3)])
+    assert set(turns._credits) == {"a", "b"}  # of few they are: who is back goes on where it was
+    for number in range(100):
+        turns.take([(f"c{number}", 1), ("a", 1)])
+    assert len(turns._credits) <= 5
+    assert {"c99", "a"} <= set(turns._credits)
 
 
 def target_of(own: ProviderCredential | None) -> Target:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from anyrouter.policy.limit import EXACT_UP_TO, WINDOW_S, Gcra, SlidingLog, make_limit
+from anyrouter.policy.limit import EXACT_UP_TO, WINDOW_S, Gcra, LimitState, SlidingLog, make_limit
 
 
 def admit(limit, now_s: float) -> bool:
@@ -16,6 +16,7 @@ def admit(limit, now_s: float) -> bool:
 
 def test_small_limits_are_exact_and_large_ones_a_gcra() -> None:
     assert isinstance(make_limit(0), SlidingLog)
+    assert EXACT_UP_TO == 10_000
     assert isinstance(make_limit(EXACT_UP_TO), SlidingLog)
     assert isinstance(make_limit(EXACT_UP_TO + 1), Gcra)
 
@@ -37,6 +38,10 @@ def test_what_is_left_is_told_and_looking_takes_nothing() -> None:
         assert (log.peek(0.0).remaining, log.peek(0.0).reset_s, log.peek(0.0).retry_after_s) == (2, 0.0, None)
     log.take(0.0)
     assert (log.peek(0.0).remaining, log.peek(0.0).reset_s) == (1, 60.0)
+    later = SlidingLog(3)
+    later.take(100.0)
+    later.take(110.0)
+    assert later.peek(120.0) == LimitState(limit=3, remaining=1, reset_s=40.0)
 
 
 def test_a_limit_of_zero_lets_nothing_through_and_says_when_to_ask_again() -> None:
@@ -61,6 +66,10 @@ def test_a_log_forgets_what_is_old_and_says_when_it_may_be_forgotten_itself() ->
     log.peek(1000.0)
     assert len(log._times) == 0
     assert SlidingLog(5).is_idle(0.0)
+    log = SlidingLog(5)
+    for second in (0.0, 10.0, 20.0):
+        log.take(second)
+    assert [log.is_idle(now_s) for now_s in (79.0, 80.0)] == [False, True]
 
 
 @pytest.mark.parametrize("limit", [10_001, 60_000, 6_000_000])
@@ -84,6 +93,15 @@ def test_a_gcra_is_idle_when_its_burst_is_whole_again() -> None:
     assert gcra.is_idle(0.005)
     assert gcra.peek(0.0).reset_s == pytest.approx(0.005)
     assert math.isclose(gcra.peek(0.0025).reset_s, 0.0025, rel_tol=1e-6)
+
+
+def test_a_gcra_whose_burst_is_taken_has_nothing_left_for_one_interval() -> None:
+    gcra = Gcra(15_360)  # an interval of 1/256 s: no rounding
+    while admit(gcra, 0.0):
+        pass
+    assert gcra.peek(0.0) == LimitState(limit=15_360, remaining=0, reset_s=10.0, retry_after_s=1 / 256)
+    assert gcra.peek(1 / 512) == LimitState(limit=15_360, remaining=0, reset_s=10.0 - 1 / 512, retry_after_s=1 / 512)
+    assert gcra.peek(1 / 256) == LimitState(limit=15_360, remaining=1, reset_s=10.0 - 1 / 256)
 
 
 def test_remaining_tells_how_many_would_pass_now() -> None:

@@ -58,6 +58,8 @@ def test_the_parts_are_summed_before_they_are_rounded() -> None:
 
 def test_a_request_price_is_added_once() -> None:
     assert price(Tariff(input_nanousd=0, output_nanousd=0, request_nanousd=12_000_000), NO_USAGE) == 12_000_000
+    tariff = Tariff(input_nanousd=USD_PER_MTOK, output_nanousd=0, request_nanousd=7)
+    assert price(tariff, Usage(input_tokens=2, cache_read_tokens=1)) == 2007
 
 
 def test_a_tier_holds_for_every_token_once_the_input_is_longer() -> None:

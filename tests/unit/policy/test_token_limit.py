@@ -44,12 +44,14 @@ def test_a_limit_of_zero_lets_nothing_through_and_says_when_to_ask_again(tokens:
 
 def test_times_within_a_slice_leave_together_with_the_last_and_later_ones_on_their_own() -> None:
     log = TokenLog(10)
-    first = log.take(0.0, 2)
-    assert log.take(SLICE_S - 0.001, 3) is first
-    assert log.take(SLICE_S, 4) is not first
-    assert log.peek(WINDOW_S + 0.018).remaining == 1
-    assert log.peek(WINDOW_S + SLICE_S - 0.001).remaining == 6
-    assert log.peek(WINDOW_S + SLICE_S).remaining == 10
+    first = log.take(1024.0, 2)
+    assert log.take(1024.0 + SLICE_S - 0.001, 3) is first
+    second = log.take(1024.0 + SLICE_S + 0.001, 3)
+    assert second is not first
+    assert log.take(1024.0 + SLICE_S + 0.002, 1) is second
+    assert log.peek(1024.0 + WINDOW_S + SLICE_S - 0.002).remaining == 1
+    assert log.peek(1024.0 + WINDOW_S + SLICE_S).remaining == 6
+    assert log.peek(1024.0 + WINDOW_S + SLICE_S + 0.003).remaining == 10
 
 
 def test_what_was_used_takes_the_place_of_what_was_set_aside_while_that_counts() -> None:
@@ -70,6 +72,7 @@ def test_what_was_used_beyond_is_counted_when_it_is_told_if_the_rest_is_gone() -
     assert log.peek(61.0).remaining == 95
     assert log.peek(121.0).remaining == 100
     log.settle(saving, 20, 5, 122.0)
+    log.settle(gone, 20, 20, 122.0)
     assert log.peek(122.0).remaining == 100
     assert log.is_idle(122.0)
 
