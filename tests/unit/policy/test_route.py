@@ -1,18 +1,45 @@
 """Which targets a request may go to: by model, environment, dialect and pin; and why not."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.catalogue import Model, Tariff
 from anyrouter.core.errors import Denied
 from anyrouter.core.tenancy import Environment, EnvironmentKind
-from anyrouter.policy.route import Snapshot, Target, Upstream, find_candidates, pin_target, route
+from anyrouter.policy.route import (
+    CHAT_ENDPOINTS,
+    Snapshot,
+    Target,
+    Upstream,
+    find_candidates,
+    find_obstacle,
+    find_way,
+    pin_target,
+    route,
+    select_allowed,
+)
 from anyrouter.providers.registry import PROVIDERS
 
 LIVE = Environment(id="env_live", organisation_id="org_default", slug="live", name="live", kind=EnvironmentKind.LIVE)
 STAGING = replace(LIVE, id="env_staging", slug="staging")
 TEST = Environment(id="env_test", organisation_id="org_default", slug="test", name="test", kind=EnvironmentKind.SANDBOX)
+KEY = ApiKey(
+    id="key_1",
+    organisation_id="org_default",
+    environment_id="env_live",
+    environment="live",
+    name="k",
+    label="ar-live-MARKER",
+    digest=b"",
+    pepper_version=1,
+    rotation_group="key_1",
+    scopes=frozenset(),
+    created_at=datetime(2026, 11, 24, tzinfo=UTC),
+    updated_at=datetime(2026, 11, 24, tzinfo=UTC),
+)
 MODELS = {
     identity: Model(
         id=identity,
@@ -228,3 +255,167 @@ def test_candidates_are_those_of_any_dialect() -> None:
 def test_a_credential_is_not_shown() -> None:
     assert "MARKER" not in repr(upstream("a"))
     assert "MARKER" not in repr(route(snapshot(upstream("a")), LIVE, "chat/completions", "openai/gpt-4o"))
+
+
+class Holder:
+    """An authorization or an opening, as far as an upstream looks into it."""
+
+    def __init__(self, *secrets: str) -> None:
+        self.secrets = secrets
+
+    def __repr__(self) -> str:
+        return f"Holder{self.secrets}"
+
+
+def test_every_secret_of_an_upstream_is_known_and_none_is_shown() -> None:
+    everything = upstream("a", credential="MARKER-1", opening=Holder("MARKER-2"), authorization=Holder("MARKER-3", "MARKER-4"))
+    assert everything.secrets == ("MARKER-1", "MARKER-2", "MARKER-3", "MARKER-4")
+    assert upstream("a", credential="", opening=Holder("MARKER-2")).secrets == ("MARKER-2",)
+    assert upstream("a", credential="").secrets == ()
+    assert "MARKER" not in repr(everything)
+
+
+def test_what_is_not_said_of_an_upstream_restricts_and_opens_nothing() -> None:
+    row = Upstream(id="a", provider=PROVIDERS["openai"], scheme="https", host="x", port=443, base_path="")
+    assert (row.credential, row.priority, dict(row.models), dict(row.variables)) == ("", 0, {}, {})
+    assert not any((row.is_guarded, row.is_open, row.is_sandbox, row.has_own_address))
+
+
+def test_an_environment_of_that_name_in_another_organisation_is_another_one() -> None:
+    state = snapshot(upstream("a", environments=frozenset({"live"})), upstream("b"))
+    foreign = replace(LIVE, id="env_foreign", organisation_id="org_2")
+    assert ids(route(state, LIVE, "chat/completions", "openai/gpt-4o")) == ["a", "b"]
+    assert ids(route(state, foreign, "chat/completions", "openai/gpt-4o")) == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "endpoint", "expected"),
+    [
+        ("openai", "chat/completions", ("openai", "/chat/completions", None, False)),
+        ("openai", "responses", ("responses", "/responses", None, False)),
+        ("openai", "embeddings", ("openai", "/embeddings", None, False)),
+        ("openai", "messages", ("openai", "/chat/completions", None, True)),
+        ("openai", "generateContent", ("openai", "/chat/completions", None, True)),
+        ("openai", "streamGenerateContent", ("openai", "/chat/completions", None, True)),
+        ("openai", "messages/count_tokens", None),
+        ("anthropic", "messages", ("anthropic", "/v1/messages", None, False)),
+        ("anthropic", "messages/count_tokens", ("anthropic", "/v1/messages/count_tokens", None, False)),
+        ("anthropic", "responses", ("anthropic", "/v1/messages", None, True)),
+        ("anthropic", "embeddings", None),
+        ("openrouter", "messages", ("anthropic", "/messages", None, False)),
+        ("openrouter", "messages/count_tokens", None),
+        (
+            "google",
+            "generateContent",
+            ("gemini", "/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse", False),
+        ),
+        ("google", "chat/completions", ("openai", "/openai/chat/completions", None, False)),
+        ("google", "embeddings", ("openai", "/openai/embeddings", None, False)),
+        ("google", "messages", ("gemini", "/models/{model}:generateContent", "/models/{model}:streamGenerateContent?alt=sse", True)),
+        ("google-vertex", "embeddings", None),
+    ],
+)
+def test_how_an_upstream_is_asked(provider: str, endpoint: str, expected: tuple[str, str, str | None, bool] | None) -> None:
+    way = find_way(upstream("a", provider), endpoint)
+    if way is None or expected is None:
+        assert way is expected is None
+        return
+    assert (way.dialect, way.stream_path, way.is_translated) == (expected[0], expected[2], expected[3])
+    assert way.path.endswith(expected[1])
+    if endpoint in CHAT_ENDPOINTS or endpoint.startswith("messages"):
+        assert way.form is PROVIDERS[provider].formats[way.dialect]
+
+
+def test_a_target_s_names_are_kept_as_json_and_are_no_part_of_what_it_is() -> None:
+    [target] = route(snapshot(upstream("a")), LIVE, "chat/completions", "gpt-4o")
+    assert (target.model_json, target.upstream_model_json, target.provider_json) == (b'"openai/gpt-4o"', b'"gpt-4o"', b'"OpenAI"')
+    assert target.known is MODELS["openai/gpt-4o"]
+    assert "_json" not in repr(target)
+
+
+def test_a_route_is_found_once_and_forgotten_when_there_are_too_many() -> None:
+    state = snapshot(upstream("a"))
+    first = route(state, LIVE, "chat/completions", "openai/gpt-4o")
+    assert route(state, LIVE, "chat/completions", "openai/gpt-4o") is first
+    for number in range(4095):
+        route(state, LIVE, "chat/completions", f"nobody/{number}")
+    assert len(state.routes) == 4096
+    assert route(state, LIVE, "chat/completions", "openai/gpt-4o") is first
+    route(state, LIVE, "chat/completions", "nobody/more")
+    assert len(state.routes) == 1
+
+
+def allowed(key: ApiKey, *upstreams: Upstream) -> tuple[Target, ...] | Denied:
+    found = route(snapshot(*upstreams), LIVE, "chat/completions", "openai/gpt-4o")
+    assert not isinstance(found, Denied)
+    return select_allowed(key, found)
+
+
+def test_a_key_that_is_restricted_to_providers_reaches_those_alone() -> None:
+    rows = (upstream("a"), upstream("b", "openrouter", models={"openai/*": ""}))
+    assert ids(allowed(KEY, *rows)) == ["a", "b"]
+    assert ids(allowed(replace(KEY, providers=("openrouter",)), *rows)) == ["b"]
+    assert ids(allowed(replace(KEY, providers=("openai", "openrouter")), *rows)) == ["a", "b"]
+    for providers in ((), ("azure",), ("OpenAI",)):
+        refused = denied(allowed(replace(KEY, providers=providers), *rows))
+        assert (refused.code, refused.http_status) == ("provider_not_allowed", 403)
+        assert "openai/gpt-4o" in refused.message
+        assert refused.metadata == {"excluded": [{"upstream": "a", "reason": "provider"}, {"upstream": "b", "reason": "provider"}]}
+
+
+def test_a_key_that_is_restricted_to_regions_reaches_what_is_known_to_be_there_and_the_sandbox() -> None:
+    rows = (upstream("a", region="EU"), upstream("b", region="us"), upstream("c"))
+    sandbox = upstream("s", "sandbox", is_sandbox=True, models={"openai/*": ""}, environments=frozenset({"live"}))
+    european = replace(KEY, regions=("eu", "CH"))
+    assert ids(allowed(european, *rows)) == ["a"]
+    assert ids(allowed(replace(KEY, regions=("Us",)), *rows)) == ["b"]
+    assert ids(allowed(european, *rows, sandbox)) == ["a", "s"]
+    refused = denied(allowed(european, *rows[1:]))
+    assert (refused.code, refused.http_status) == ("region_not_allowed", 403)
+    assert "in eu, CH only" in refused.message
+    assert refused.metadata == {"excluded": [{"upstream": "b", "reason": "region"}, {"upstream": "c", "reason": "region"}]}
+    assert find_obstacle(replace(KEY, regions=("?", "x")), upstream("c")) == "region"
+    mixed = denied(allowed(replace(european, providers=("openai",)), rows[1], upstream("d", "openrouter", models={"openai/*": ""})))
+    assert [row["reason"] for row in mixed.metadata["excluded"]] == ["region", "provider"]
+
+
+def test_what_keeps_a_key_from_an_upstream_is_named() -> None:
+    assert find_obstacle(KEY, upstream("a")) is None
+    assert find_obstacle(replace(KEY, providers=("openai",), regions=("eu",)), upstream("a", region="eu")) is None
+    assert find_obstacle(replace(KEY, providers=("azure",), regions=("eu",)), upstream("a")) == "provider"
+
+
+def test_of_an_upstream_of_several_rows_the_clients_own_format_is_kept_wherever_it_stands() -> None:
+    own, other = upstream("a", "anthropic"), upstream("a", models={"anthropic/*": ""})
+    for rows in ((own, other), (other, own), (own, own), (other, other)):
+        [target] = route(snapshot(*rows), LIVE, "messages", "anthropic/claude-x")
+        assert target.way.is_translated is (own not in rows)
+        assert target.upstream is next((row for row in rows if row is own), rows[0])
+
+
+def test_the_message_names_every_endpoint_at_which_the_model_is_served_and_no_other() -> None:
+    alone = snapshot(upstream("b", "anthropic"))
+    shown = denied(route(alone, LIVE, "embeddings", "anthropic/claude-x")).message
+    assert "/messages/count_tokens" in shown
+    assert ", /embeddings" not in shown
+    both = snapshot(upstream("b", "anthropic"), upstream("v", "google-vertex", models={"anthropic/*": ""}))
+    assert "/messages/count_tokens" in denied(route(both, LIVE, "embeddings", "anthropic/claude-x")).message
+
+
+def test_a_provider_is_pinned_by_its_id_or_its_name() -> None:
+    state = snapshot(upstream("a"), upstream("v", "google-vertex", models={"openai/gpt-4o": "x"}))
+    for pin in ("google-vertex", "Google-Vertex", "Vertex AI", "vertex ai"):
+        assert ids(pinned(state, pin)) == ["v"]
+    elsewhere = snapshot(upstream("a"), upstream("v", "google-vertex"))
+    for pin in ("google-vertex", "Vertex AI"):
+        wrong = denied(pinned(elsewhere, pin))
+        assert (wrong.code, wrong.param) == ("no_route", "model")
+        assert wrong.metadata == {"excluded": [{"upstream": "a", "reason": "pinned elsewhere"}]}
+    assert denied(pinned(state, "nobody")).param == "X-AnyRouter-Provider"
+
+
+def test_at_most_three_similar_models_are_named() -> None:
+    state = replace(snapshot(), nearest=lambda _: ["a/1", "a/2", "a/3", "a/4"])
+    found = denied(route(state, LIVE, "chat/completions", "a/0"))
+    assert found.message.endswith("Did you mean a/1 or a/2 or a/3?")
+    assert found.metadata == {"similar": ["a/1", "a/2", "a/3"]}
