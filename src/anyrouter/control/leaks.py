@@ -34,7 +34,7 @@ _MAX_URL = 500
 _PLACE = re.compile(r"https?://[^\s\x00-\x1f\x7f]+")
 
 
-class Report(msgspec.Struct, kw_only=True):
+class LeakReport(msgspec.Struct, kw_only=True):
     """One token that was found. More members may come: they are not looked at."""
 
     token: Annotated[str, Meta(max_length=4096)]
@@ -43,7 +43,7 @@ class Report(msgspec.Struct, kw_only=True):
     source: Annotated[str, Meta(max_length=256)] | None = None
 
     def __repr__(self) -> str:
-        return "Report(hidden)"
+        return "LeakReport(hidden)"
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -107,7 +107,7 @@ class LeakService:
         if not is_signed(pem, decoded, body):
             raise _refusal(SIGNATURE_HEADER, "This is not the signature of the body with that key.")
 
-    async def _disable(self, key: ApiKey, report: Report, actor: Actor) -> None:
+    async def _disable(self, key: ApiKey, report: LeakReport, actor: Actor) -> None:
         """Disable a key and have it told; of one that was disabled before it is told once."""
         current: ApiKey | None = key
         facts = {"type": hide(report.type), "url": _name_place(report.url), "source": hide(report.source or "")}
@@ -130,9 +130,7 @@ class LeakService:
                 await self._notices.take_notice(current.organisation_id, current.id, "key.leaked", now)
                 return
 
-    def _event(
-        self, actor: Actor, key: ApiKey, now: datetime, before: Mapping[str, object], after: Mapping[str, object]
-    ) -> AuditEvent:
+    def _event(self, actor: Actor, key: ApiKey, now: datetime, before: Mapping[str, object], after: Mapping[str, object]) -> AuditEvent:
         return make_event(
             replace(actor, label="GitHub secret scanning"),
             key.organisation_id,
@@ -162,9 +160,9 @@ def is_signed(pem: str, signature: bytes, body: bytes) -> bool:
     return True
 
 
-def _read(body: bytes) -> Sequence[Report]:
+def _read(body: bytes) -> Sequence[LeakReport]:
     try:
-        reports = msgspec.json.decode(body, type=list[Report])
+        reports = msgspec.json.decode(body, type=list[LeakReport])
     except msgspec.ValidationError:
         raise ClientError(
             Denied(code="invalid_parameter", message="The body must be a JSON array of objects with token, type, url and source.")

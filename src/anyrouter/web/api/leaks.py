@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from anyrouter.control.leaks import KEY_HEADER, SIGNATURE_HEADER, Verdict
+from anyrouter.control.leaks import KEY_HEADER, SIGNATURE_HEADER, LeakReport, Verdict
 from anyrouter.core.errors import ClientError
 from anyrouter.web.api.bodies import read_bytes
 from anyrouter.web.api.changes import actor_of
@@ -17,8 +17,8 @@ MAX_BODY_BYTES = 1_000_000
 REPORT = Documented(
     summary="Report leaked keys, as GitHub",
     text="Takes the signed reports of GitHub's secret scanning partner program, where the operator has switched that on; elsewhere the "
-    "path is not there. Keys that are reported are disabled, and their owners told. The body is a JSON array of objects with `token`, "
-    "`type`, `url` and `source`; the headers `Github-Public-Key-Identifier` and `Github-Public-Key-Signature` sign its bytes.",
+    "path is not there. Keys that are reported are disabled, and their owners told. The headers `Github-Public-Key-Identifier` and "
+    "`Github-Public-Key-Signature` sign the body's bytes.",
     tag=KEYS_TAG,
     reply=None,
     example=None,
@@ -39,6 +39,16 @@ REPORT = Documented(
             "example": [{"token_raw": "ar-live-…", "token_type": "anyrouter_api_key", "label": "true_positive"}],
         }
     },
+    request=LeakReport,
+    request_example=[
+        {
+            "token": "ar-live-…",
+            "type": "anyrouter_api_key",
+            "url": "https://github.com/octo/cat/blob/main/.env",
+            "source": "content",
+        }
+    ],
+    takes_many=True,
     can_miss=True,
 )
 

@@ -120,7 +120,7 @@ def build_document(routes: Routes, version: str, public_url: str | None) -> dict
         operation["responses"] = {str(documented.status): _success(row, documented), **_refusals(_statuses(row, documented), _family(row))}
         operation["parameters"] = [*operation.get("parameters", []), *list_parameters(row)]
         if documented.request is not None:
-            operation["requestBody"] = _describe_body(documented.request, documented.request_example)
+            operation["requestBody"] = _describe_body(documented.request, documented.request_example, is_array=documented.takes_many)
         _note_scope(operation, row)
     for path, inference in INFERENCE.items():
         document["paths"][ENDPOINTS[path].public_path] = {"post": _describe_inference(ENDPOINTS[path], inference)}
@@ -220,8 +220,10 @@ def _refusals(statuses: Iterable[int], family: str) -> dict[str, Any]:
     return {str(status): {"$ref": f"#/components/responses/{prefix}{_STATUSES[status][0]}"} for status in sorted(statuses)}
 
 
-def _describe_body(request: type[msgspec.Struct], example: Any) -> dict[str, Any]:
-    schema = {"$ref": _REF.format(name=request.__name__)}
+def _describe_body(request: type[msgspec.Struct], example: Any, *, is_array: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": _REF.format(name=request.__name__)}
+    if is_array:
+        schema = {"type": "array", "items": schema}
     return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
 
 

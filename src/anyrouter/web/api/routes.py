@@ -37,6 +37,7 @@ class Documented:
     content: Mapping[str, Any] = field(default_factory=dict)
     request: type[msgspec.Struct] | None = None  # the type of the body, where a body is taken
     request_example: Any = None
+    takes_many: bool = False  # whether the body is an array of such
     status: int = 200
     can_miss: bool = False  # whether 404 is an answer of the route
     shown_once: tuple[str, ...] = ()  # members of the reply that are null when it is given again; dotted below others
