@@ -3,7 +3,7 @@
 import pytest
 
 from anyrouter.core.errors import Denied
-from anyrouter.policy.addresses import JudgedUrl, is_public_address, judge_url
+from anyrouter.policy.addresses import JudgedUrl, is_public_address, judge_url, name_place
 
 REFUSED = """
 http://api.openai.com
@@ -110,6 +110,7 @@ PRIVATE = """
 172.31.255.255
 192.0.0.192
 192.0.2.1
+192.88.99.1
 192.168.1.1
 198.18.0.1
 198.51.100.1
@@ -205,3 +206,124 @@ def test_both_ends_of_a_teredo_address_count() -> None:
     assert is_public_address(teredo(public, public))
     assert not is_public_address(teredo(public, private))
     assert not is_public_address(teredo(private, public))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            f"api.{name}"
+            for name in ("localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "home", "lan", "arpa")
+        ),
+        *(f"api.{name}" for name in ("invalid", "test", "onion", "metadata", "instance-data")),
+        "a.b.local",
+        "metadata.example.org",
+        "instance-data.example.org",
+    ],
+)
+def test_a_name_that_is_of_no_public_host_is_refused(host: str) -> None:
+    assert isinstance(judge_url(f"https://{host}/v1", param="base_url"), Denied)
+    assert isinstance(judge_url(f"https://x{host}.example.net/v1", param="base_url"), JudgedUrl)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "must be an address of at most 2048 characters, ASCII without spaces"),
+        (f"https://a.com/{'x' * 2035}", "must be an address of at most 2048 characters, ASCII without spaces"),
+        ("https://a.com/\x7f", "must be an address of at most 2048 characters, ASCII without spaces"),
+        ("https://a.com/ ", "must be an address of at most 2048 characters, ASCII without spaces"),
+        ("https://a@b.com", "must have no user name, query, fragment or backslash"),
+        ("x", "is not an address such as https://host/path"),
+        ("https://", "is not an address such as https://host/path"),
+        ("https://api.openai.com:65536", "is not an address such as https://host/path"),
+        ("https://a_b.com", "names a host that is none"),
+        ("https://api.openai.com/a//b", "has a path with other than plain segments"),
+        ("http://api.openai.com:8443", "must start with https://"),
+        ("https://api.openai.com:80", "must be at port 443 or 8443"),
+        ("https://[::1]", "must be a public address; only the operator can allow others (byok.allowed_hosts)"),
+        ("https://10.0.0.1", "must be a public address; only the operator can allow others (byok.allowed_hosts)"),
+        ("https://gateway", "must be a public name; only the operator can allow others (byok.allowed_hosts)"),
+        ("https://xn--pi-6kc.com", "must be a name in plain letters; only the operator can allow international ones (byok.allowed_hosts)"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(url: str, said: str) -> None:
+    denied = judge_url(url, param="base_url")
+    assert isinstance(denied, Denied)
+    assert denied.message == f"base_url {said}."
+
+
+LONG_HOST = ".".join(["a" * 63] * 3 + ["b" * 57, "org"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://a.com/{'x' * 2034}",  # 2,048 characters
+        f"https://{LONG_HOST}",  # 253
+        "https://a.com/!$&'()*+,=:~._-",
+        "https://3com.com",
+        "https://1.2.3.4.example.org",
+        "https://0x1.example.org",
+        "https://a.co",
+        "https://home.example.org",
+        "https://localhost.example.org",
+    ],
+)
+def test_what_is_just_within_the_bounds_is_taken(url: str) -> None:
+    judged = judge_url(url, param="base_url")
+    assert isinstance(judged, JudgedUrl), judged
+    assert judged.url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://a{LONG_HOST}",
+        f"https://{LONG_HOST.replace('b' * 57, 'b' * 58)}",
+        f"https://{'a' * 64}.org",
+        "https://a-.org",
+        "https://a.org/...",
+        "https://a.org/v1/..",
+        "https://1.2.3",
+        "https://example.0x1",
+    ],
+)
+def test_what_is_just_beyond_the_bounds_is_not(url: str) -> None:
+    assert isinstance(judge_url(url, param="base_url"), Denied)
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "port"),
+    [
+        ("https://api.openai.com/v1/x", "api.openai.com", 443),
+        ("https://api.openai.com:443", "api.openai.com", 443),
+        ("https://api.openai.com:8443/v1", "api.openai.com:8443", 8443),
+        ("http://10.0.0.1/v1", "http://10.0.0.1", 80),
+        ("http://10.0.0.1:80", "http://10.0.0.1", 80),
+        ("http://10.0.0.1:8000/v1", "http://10.0.0.1:8000", 8000),
+        ("https://[2606:4700::1111]:8443/v1", "[2606:4700::1111]:8443", 8443),
+    ],
+)
+def test_a_secret_is_sealed_for_the_host_the_port_and_whether_it_is_encrypted(url: str, place: str, port: int) -> None:
+    judged = judge_url(url, param="base_url", allowed_hosts={"10.0.0.1"})
+    assert isinstance(judged, JudgedUrl)
+    assert (judged.place, judged.port) == (place, port)
+    assert name_place(judged.url) == name_place(url) == place
+
+
+def test_what_is_no_address_is_no_place() -> None:
+    assert name_place("nonsense") is None
+
+
+@pytest.mark.parametrize("flags", ["0", "100", "200", "300"])
+def test_an_isatap_address_is_judged_by_its_ipv4_address_whatever_its_flags(flags: str) -> None:
+    assert not is_public_address(f"2606:4700::{flags}:5efe:10.0.0.1")
+    assert is_public_address(f"2606:4700::{flags}:5efe:8.8.8.8")
+    for other in ("1:5efe", "5eff", "5efc"):
+        assert is_public_address(f"2606:4700::{other}:10.0.0.1")  # no more than looks like it
+
+
+def test_every_bit_of_a_wrapped_address_counts() -> None:
+    assert not is_public_address("64:ff9b::168.63.129.16")
+    assert is_public_address("64:ff9b::168.63.129.17")
