@@ -219,3 +219,13 @@ def test_whoever_holds_a_key_ends_it_within_a_second(exposed: Exposed, free_admi
     replies = [exposed.ask(raw_request(b"POST", b"/api/v1/keys/revoke", body=json.dumps(body).encode())) for body in bodies]
     assert {(reply.status, reply.body) for reply in replies} == {(202, b'{"accepted":true}')}
     assert is_soon(exposed, made["key"], (401, "invalid_api_key"))
+
+
+def test_changes_at_once_that_name_no_version_are_all_made_and_none_is_told_of_versions(exposed: Exposed, free_admin: str) -> None:
+    key_id = make(exposed, free_admin)["data"]["id"]
+    with ThreadPoolExecutor(17) as pool:
+        changes = [pool.submit(ask, exposed, "PATCH", f"/keys/{key_id}", free_admin, {"rate_limit_rpm": rpm}) for rpm in range(1, 17)]
+        ended = pool.submit(ask, exposed, "POST", f"/keys/{key_id}/disable", free_admin)
+        assert ended.result().status == 200, ended.result().body
+        assert [change.result().status for change in changes] == [200] * 16
+    assert exposed.find_key(key_id).version == 18

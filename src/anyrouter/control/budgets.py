@@ -19,7 +19,7 @@ from anyrouter.policy.rights import Rights, has_environment
 
 MAX_BUDGETS = 1000
 _CHANGEABLE = frozenset({"limit_nanousd", "period", "models", "name"})
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _NO_BUDGET = Denied(code="not_found", message="There is no such budget.")
 
 

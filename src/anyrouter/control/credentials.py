@@ -33,7 +33,7 @@ from anyrouter.providers.sandbox import SANDBOX, SANDBOX_MAKERS
 MAX_CREDENTIALS = 1000  # of one environment
 MAX_KEYS = 1000  # of one credential
 MAX_NUMBER = 1_000_000
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _NO_CREDENTIAL = Denied(code="not_found", message="There is no such credential.")
 _NO_ENVIRONMENT = Denied(code="not_found", message="There is no such environment.", param="environment")
 _CHANGED = Denied(code="etag_mismatch", message="The credential was changed meanwhile. Read it again, then repeat the change.")

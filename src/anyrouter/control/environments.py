@@ -22,7 +22,7 @@ STANDARD_SLUGS = {"live": EnvironmentKind.LIVE, "test": EnvironmentKind.SANDBOX}
 _CONFIGURATION = Actor(kind=ActorKind.SYSTEM, label="configuration file")
 _LIMITS = frozenset({"rate_limit_rpm", "rate_limit_tpm", "concurrency", "budget_policy"})
 _CHANGEABLE = _LIMITS | {"name", "is_active"}
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 NO_ENVIRONMENT = Denied(code="not_found", message="There is no such environment.")
 CHANGED_ENVIRONMENT = Denied(code="etag_mismatch", message="The environment was changed meanwhile. Read it again, then repeat the change.")
 _MANAGED = Denied(

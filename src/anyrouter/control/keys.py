@@ -29,7 +29,7 @@ from anyrouter.policy.rights import Rights, may_touch
 MAX_LIST = 1000
 MAX_KEYS = 10_000
 MAX_OFFSET = 1_000_000
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 
 _KEY_ID = re.compile(r"key_[0-9a-f]{32}", re.ASCII)
 _NO_KEY = Denied(code="not_found", message="There is no such key.")

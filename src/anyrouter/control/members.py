@@ -31,7 +31,7 @@ INVITATION_LIFETIME = timedelta(days=7)
 MAX_MEMBERS = 10_000
 MAX_INVITATIONS = 1000
 MAX_EMAIL_LENGTH = 254
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _CHANGEABLE = frozenset({"name", "role"})
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?", re.ASCII)
 _TOKEN = re.compile(r"inv_[A-Za-z0-9_-]{43}", re.ASCII)

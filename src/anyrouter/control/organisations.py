@@ -20,7 +20,7 @@ from anyrouter.policy.rights import Rights, may
 
 MAX_LIFETIME_S = 100 * 366 * 24 * 3600
 _CHANGEABLE = frozenset({"name", "max_key_lifetime_s"})
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _NO_ORGANISATION = Denied(code="not_found", message="There is no such organisation.")
 _CHANGED = Denied(code="etag_mismatch", message="The organisation was changed meanwhile. Read it again, then repeat the change.")
 _FORBIDDEN = Denied(code="insufficient_scope", scope=ADMIN_ORG, message=f"This needs the scope {ADMIN_ORG}. Ask somebody who has it.")

@@ -36,7 +36,7 @@ MAX_DESCRIPTION_LENGTH = 2000
 TRANSIENT_MEMBERS = frozenset({"messages", "input", "prompt", "contents", "stream", "stream_options", "preset", "previous_response_id"})
 _SYSTEM_MEMBERS = ("system", "instructions", "systemInstruction", "system_instruction")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _NO_PRESET = Denied(code="not_found", message="There is no such preset.")
 _CHANGED = Denied(code="etag_mismatch", message="The preset was changed meanwhile. Read it again, then repeat the change.")
 _SYSTEM_ROLES = ("system", "developer")

@@ -29,7 +29,7 @@ from anyrouter.policy.rights import Rights, may
 MAX_WEBHOOKS = 20  # of one organisation
 MAX_EVENTS = 50
 MAX_DELIVERIES = 1000
-_ATTEMPTS = 3
+_ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
 _EVENT = re.compile(r"([a-z_]{1,32})\.(?:\*|[a-z_]{1,31})", re.ASCII)
 _NO_WEBHOOK = Denied(code="not_found", message="There is no such webhook.")
 _CHANGED = Denied(code="etag_mismatch", message="The webhook was changed meanwhile. Read it again, then repeat the change.")
