@@ -6,7 +6,7 @@ DATA_DIR ?= data
 BIN := $(VENV)/bin
 XDIST ?= auto
 
-.PHONY: run install test check test-engine bench soak docs lock format clean
+.PHONY: run install test check test-engine mutate bench soak docs lock format clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -55,6 +55,10 @@ test-engine: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/engine-build.txt
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --require-hashes -r requirements/engine.txt
 	$(BIN)/python -m pytest -m engine tests/engine $(ARGS)
+
+## Small mistakes in what decides about rights, money and secrets, and whether a test notices each: a quarter of an hour
+mutate: $(VENV)/.dev
+	$(BIN)/python scripts/mutate.py $(ARGS)
 
 ## Ratios to nginx on this machine (needs nginx and wrk); PEERS=1 adds other gateways
 bench: $(VENV)/.run
