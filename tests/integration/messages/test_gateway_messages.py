@@ -13,7 +13,7 @@ import pytest
 from support.gateway import GatewayProcess, run_command
 from support.github import GitHub
 from support.served import wait_for
-from support.upstream import Answer, Received
+from support.upstream import Answer, Received, ScriptedUpstream, json_answer
 from support.webhook_receiver import WebhookReceiver, verify
 
 
@@ -129,3 +129,24 @@ def test_a_leak_that_github_reports_ends_a_key_and_reaches_its_owner(tmp_path: P
             assert text not in received.body.decode()
             assert http.post("/api/v1/leaks/github", content=body).status_code == 400
             assert http.post("/api/v1/leaks/github", content=body + b" " * 200_000).status_code == 413
+
+
+def test_a_credential_that_its_provider_refuses_is_told_of(tmp_path: Path, receiver: WebhookReceiver) -> None:
+    with ScriptedUpstream(lambda _: json_answer({"error": {"message": "no such key"}}, status=401)) as provider:
+        data_dir = tmp_path / "data"
+        data_dir.mkdir()
+        hosts = json.dumps([receiver.authority, provider.url.removeprefix("http://")])
+        (data_dir / "anyrouter.toml").write_text(f"[byok]\nallowed_hosts = {hosts}\n")
+        run_command(data_dir, "webhooks", "add", receiver.url, "--event", "credential.*")
+        secret = tmp_path / "secret"
+        secret.write_text("sk-MARKER-credential-of-a-tenant-AbCd")
+        place = ("--base-url", f"{provider.url}/v1", "--key-file", str(secret))
+        credential = run_command(data_dir, "byok", "add", "openai", *place)["data"]
+        chat = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+        with running(data_dir) as gateway, httpx.Client(base_url=gateway.base_url, trust_env=False) as http:
+            headers = {"Authorization": f"Bearer {gateway.create_key()}"}
+            assert http.post("/api/v1/chat/completions", json=chat, headers=headers).status_code == 502
+            [received] = receiver.wait_for(bool)
+        data = json.loads(received.body)["data"]
+        assert (data["target"]["id"], data["after"]["reason"]) == (credential["id"], "rejected_or_failing")
+        assert "MARKER" not in received.body.decode()
