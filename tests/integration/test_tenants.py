@@ -4,13 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.audit import make_event
+from anyrouter.control.environments import EnvironmentService
+from anyrouter.control.organisations import OrganisationService
 from anyrouter.core.audit import OPERATOR
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Member, Role
+from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.storage.opening import Storage, open_storage
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -58,4 +64,34 @@ async def test_whoever_is_told_and_fails_is_told_again(storage: Storage) -> None
     following = asyncio.create_task(tenants.keep_current(take))
     tenants.wake()
     assert await asyncio.wait_for(told.get(), 5) == 2
+    following.cancel()
+
+
+async def test_of_many_organisations_only_those_that_changed_are_read_again(storage: Storage) -> None:
+    tenants, told = TenantReader(storage), asyncio.Queue[None]()
+    organisations = OrganisationService(store=storage.organisations, clock=lambda: NOW)
+    first, second = [await organisations.create(OPERATOR, OPERATOR_RIGHTS, name=name) for name in ("one", "two")]
+    await tenants.read()
+    following = asyncio.create_task(tenants.keep_current(lambda: told.put_nowait(None)))
+    storage.watch.subscribe(tenants.wake)
+    environments = EnvironmentService(store=storage.environments, clock=lambda: NOW)
+    changed = await environments.change(OPERATOR, OPERATOR_RIGHTS, first.id, "live", {"is_active": False})
+    await asyncio.wait_for(told.get(), 5)
+    assert tenants.current.environments[changed.id] == changed
+    statements: list[str] = []
+
+    def note(*seen: Any) -> None:
+        statements.append(seen[2])
+
+    listen(Engine, "before_cursor_execute", note)
+    third = await organisations.create(OPERATOR, OPERATOR_RIGHTS, name="three")
+    await asyncio.wait_for(told.get(), 5)
+    remove(Engine, "before_cursor_execute", note)
+    read = [statement for statement in statements if "FROM environments" in statement]
+    assert len(read) == 1
+    assert tenants.current.find_environment(third.id, "live") is not None
+    assert tenants.current.find_environment(second.id, "live") is not None
+    tenants.wake()
+    await asyncio.wait_for(told.get(), 5)
+    assert len(tenants.current.environments) == 8
     following.cancel()

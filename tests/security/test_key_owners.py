@@ -55,7 +55,7 @@ def suspended(exposed: Exposed) -> Iterator[None]:
     """The organisation, switched off for the length of a test."""
 
     async def switch(storage: Storage, *, is_active: bool) -> None:
-        [row] = await storage.organisations.list_organisations()
+        row = (await storage.organisations.list_organisations())[0]
         changed = replace(row, is_active=is_active, version=row.version + 1)
         await storage.organisations.update_organisation(changed, event("organisation.update"))
 

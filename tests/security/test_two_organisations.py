@@ -149,14 +149,23 @@ def test_a_budget_is_one_organisation_s(us: Side, them: Side) -> None:
         us.ask("DELETE", f"budgets/{budget.json['data']['id']}")
 
 
+def settled_usage(side: Side) -> float:
+    """What the organisation has used, once what others asked before is counted."""
+    seen: list[float] = []
+    while len(seen) < 2 or seen[-1] != seen[-2]:
+        seen.append(side.ask("GET", "credits").json["total_usage"])
+        time.sleep(0.3)
+    return seen[-1]
+
+
 def test_usage_and_money_are_counted_apart(us: Side, them: Side) -> None:
-    before = [side.ask("GET", "credits").json["total_usage"] for side in (us, them)]
+    before = [settled_usage(side) for side in (us, them)]
     generation = them.chat().headers["x-generation-id"]
     assert them.ask("GET", f"generation/{generation}").status == 200
     hidden, absent = us.ask("GET", f"generation/{generation}"), us.ask("GET", f"generation/gen-{os.urandom(16).hex()}")
     assert (hidden.status, hidden.body) == (404, absent.body)
     assert is_soon(lambda: them.ask("GET", "credits").json["total_usage"] > before[1])
-    assert us.ask("GET", "credits").json["total_usage"] == before[0]
+    assert settled_usage(us) == before[0]
 
 
 def test_an_organisation_is_suspended_within_a_second_and_its_namesake_goes_on(us: Side, them: Side) -> None:

@@ -325,9 +325,9 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
 ) -> AsyncIterator[None]:
     """What runs beside the requests: the second's tick, changed keys and environments, changed prices, tokens to be bought."""
 
-    def on_change(_organisations: frozenset[str]) -> None:
+    def on_change(organisations: frozenset[str]) -> None:
         authenticator.forget()
-        tenants.wake()
+        tenants.wake(organisations)
         relay.running.wake()
 
     def on_tenants() -> None:
