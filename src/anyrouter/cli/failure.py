@@ -35,6 +35,7 @@ _EXIT_CODES = {
     "duplicate_name": ExitCode.CONFLICT,
     "rotation_in_progress": ExitCode.CONFLICT,
     "etag_mismatch": ExitCode.CONFLICT,
+    "managed_by_file": ExitCode.CONFLICT,
     "invalid_parameter": ExitCode.USAGE,
 }
 

@@ -29,7 +29,7 @@ def test_what_the_file_declares_is_changed_there(command: Any, data_dir: Path) -
     (found,) = [row for row in command("envs", "list", "--json").json["data"] if row["slug"] == "ci"]
     assert (found["is_managed"], found["concurrency"]) == (True, 2)
     refused = command("envs", "change", "ci", "--concurrency", "9", "--json")
-    assert (refused.code, refused.error["code"]) == (1, "managed_by_file")
+    assert (refused.code, refused.error["code"]) == (5, "managed_by_file")
     (data_dir / "anyrouter.toml").write_text('[[environments]]\nslug = "ci"\nkind = "live"\n')
     assert "kind never changes" in command("envs", "list").err
 
