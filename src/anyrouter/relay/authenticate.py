@@ -1,5 +1,6 @@
 """Phase one: whose request is this. A key that is in memory needs no I/O; a text that cannot be a key never causes any."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from anyrouter.relay.ports import KeyLookup
 MAX_CONFIRMATION_AGE_S = 5.0
 _MAX_KNOWN, _MAX_UNKNOWN, _MAX_ADDRESSES = 100_000, 10_000, 10_000
 _MAX_LOOKUPS = 64
+_LONGEST_WAIT_S = 1.0  # for what is known of a new key's owner: changes are noticed within that
 _GEMINI = frozenset(name for name, row in ENDPOINTS.items() if row.dialect == "gemini")
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,11 +52,13 @@ class Authenticator:
         self._lasting: dict[tuple[bytes, str], Principal] = {}
         self._unknown: OrderedDict[bytes, None] = OrderedDict()
         self._failures: OrderedDict[str, SlidingLog] = OrderedDict()
-        self._version, self._lookups = 0, 0
+        self._version, self._changed, self._lookups = 0, asyncio.Event(), 0
 
     def forget(self) -> None:
         """Drop everything that was found: keys or environments have changed."""
         self._version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
         self._known.clear()
         self._lasting.clear()
         self._unknown.clear()
@@ -92,24 +96,37 @@ class Authenticator:
         if self._lookups >= _MAX_LOOKUPS and self._is_flooding(head):
             return _flooded(self._failures[source_of(head.client_host)], head.started_s)
         digests = [digester.digest(text) for digester in self._digesters]
-        version = self._version
-        self._lookups += 1
+        until_s = asyncio.get_running_loop().time() + _LONGEST_WAIT_S
         try:
-            key = await self.lookup.find_by_digest(digests)
+            version, changed, key = await self._look_up(digests)
+            while key is not None and self._is_ahead(key) and await _is_set(changed, until_s):
+                version, changed, key = await self._look_up(digests)
         except StorageUnavailable:
             return Denied(
                 code="storage_unavailable",
                 message="The key cannot be checked now because the gateway's database does not answer. Try again shortly.",
                 retry_after_s=1.0,
             )
-        finally:
-            self._lookups -= 1
         is_current = version == self._version
         if is_current:
             self._remember(digests[0], key)
         if key is None:
             return self._count_failure(head)
         return self._judge(key, head, digests[0] if is_current else None)
+
+    async def _look_up(self, digests: Sequence[bytes]) -> tuple[int, asyncio.Event, ApiKey | None]:
+        """The key, of which version of what is known it is, and what is set when that changes."""
+        version, changed = self._version, self._changed
+        self._lookups += 1
+        try:
+            return version, changed, await self.lookup.find_by_digest(digests)
+        finally:
+            self._lookups -= 1
+
+    def _is_ahead(self, key: ApiKey) -> bool:
+        """Whether the key is newer than what is known of whose it is: that is on its way, and no reason for a refusal."""
+        owner = self.tenants().find_owner(key)
+        return owner.organisation is None or owner.environment is None or (key.member_id is not None and owner.member is None)
 
     def recognize(self, head: RequestHead) -> ApiKey | None:
         """Whose request was refused: the key that it presented, if that is one and in memory. No I/O, and no judgement."""
@@ -164,6 +181,16 @@ class Authenticator:
             return _flooded(failures, head.started_s)
         failures.take(head.started_s)
         return UNKNOWN_KEY
+
+
+async def _is_set(event: asyncio.Event, until_s: float) -> bool:
+    """Wait for the event, by the loop's clock; whether it came in time."""
+    try:
+        async with asyncio.timeout_at(until_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _flooded(failures: SlidingLog, now_s: float) -> Denied:

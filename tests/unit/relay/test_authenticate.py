@@ -108,6 +108,34 @@ async def test_a_key_is_found_once_and_then_judged_from_memory() -> None:
     assert door.store.lookups == 1
 
 
+async def test_a_key_that_is_newer_than_what_is_known_of_its_environment_waits_for_that() -> None:
+    text, key = issue()
+    door = Door(MemoryKeys([key]), environments={})
+    asking = asyncio.create_task(door.enter(text))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert door.store.lookups == 1
+    door.authenticator.forget()  # something has changed, and it is not that
+    door.environments[LIVE.id] = LIVE
+    door.authenticator.forget()
+    verdict = await asyncio.wait_for(asking, 0.5)
+    assert isinstance(verdict, Principal)
+    assert verdict.environment == LIVE
+
+
+async def test_a_key_that_ended_while_it_waited_is_refused() -> None:
+    text, key = issue()
+    door = Door(MemoryKeys([key]), environments={})
+    asking = asyncio.create_task(door.enter(text))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert door.store.lookups == 1
+    door.store.keys[key.digest] = replace(key, deleted_at=NOW)
+    door.environments[LIVE.id] = LIVE
+    door.authenticator.forget()
+    assert code_of(await asyncio.wait_for(asking, 0.5)) == "invalid_api_key"
+
+
 @pytest.mark.parametrize(
     "text",
     [
