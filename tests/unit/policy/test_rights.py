@@ -9,7 +9,8 @@ import pytest
 from anyrouter.core import scopes
 from anyrouter.core.apikey import ApiKey, KeyKind
 from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
-from anyrouter.core.tenancy import EnvironmentKind, Role
+from anyrouter.core.tenancy import Environment, EnvironmentKind, Member, Role
+from anyrouter.core.tenants import Owner
 from anyrouter.policy.rights import (
     OPERATOR_RIGHTS,
     Rights,
@@ -176,6 +177,29 @@ def test_the_scopes_of_a_role_are_these_and_no_others() -> None:
         Role.VIEWER: {scopes.MODELS_READ, scopes.USAGE_READ},
     }
     assert {role: {scope for scope in everything if may(rights_of_role(role), scope)} for role in Role} == expected
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "held", "left"),
+    [
+        (Role.OWNER, EnvironmentKind.LIVE, {scopes.ADMIN_ALL}, set(scopes.ADMIN_SCOPES)),
+        (Role.DEVELOPER, EnvironmentKind.SANDBOX, {scopes.ADMIN_ALL}, {scopes.ADMIN_KEYS, scopes.ADMIN_BYOK}),
+        (Role.DEVELOPER, EnvironmentKind.SANDBOX, {scopes.ADMIN_KEYS, scopes.ADMIN_ORG}, {scopes.ADMIN_KEYS}),
+        (Role.DEVELOPER, EnvironmentKind.LIVE, {scopes.ADMIN_ALL, scopes.COMPLETIONS_WRITE}, {scopes.COMPLETIONS_WRITE}),
+        (Role.BILLING, EnvironmentKind.LIVE, {scopes.ADMIN_ALL}, {scopes.ADMIN_BILLING}),
+        (Role.VIEWER, EnvironmentKind.LIVE, set(scopes.ALL_SCOPES), set(scopes.DEFAULT_SCOPES)),
+        (None, EnvironmentKind.LIVE, {scopes.ADMIN_ALL}, {scopes.ADMIN_ALL}),
+    ],
+)
+def test_a_personal_key_gives_what_its_person_s_role_allows_now(
+    role: Role | None, kind: EnvironmentKind, held: set[str], left: set[str]
+) -> None:
+    key = replace(KEY, scopes=frozenset(held))
+    member = None if role is None else Member(id="m", organisation_id="org_1", email="a@b.example", name="A", role=role, created_at=NOW)
+    environment = Environment(id="env_live", organisation_id="org_1", slug="live", name="live", kind=kind)
+    assert rights_of_key(key, Owner(None, environment, member)).scopes == left
+    assert rights_of_key(key, Owner(None, None, member)).scopes == held
+    assert rights_of_key(key).scopes == held
 
 
 def test_a_role_works_in_all_environments_in_the_sandboxes_or_in_none() -> None:
