@@ -90,9 +90,7 @@ class KeyDesk:
         return await self._service.revoke(texts, actor=OPERATOR)
 
 
-def with_keys(
-    settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]], *, organisation_id: str = DEFAULT_ORGANISATION_ID
-) -> T:
+def with_keys(settings: "Settings", work: Callable[[KeyDesk], Awaitable[T]], *, organisation_id: str = DEFAULT_ORGANISATION_ID) -> T:
     """What `work` returns. StorageUnavailable, InternalError."""
     return with_services(settings, lambda services: work(KeyDesk(services.keys, organisation_id)))
 
