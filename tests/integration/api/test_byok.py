@@ -332,6 +332,7 @@ async def test_keys_that_are_gone_are_a_503_too(
     world.storage.directory.kek.unlink()
     reply = await client.post(f"/api/v1/byok/{row['id']}/test", headers=admin)
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "storage_unavailable")
+    assert reply.json()["error"]["message"] == "A stored secret cannot be used now. The operator's log says why."
     assert (await client.get(f"/api/v1/byok/{row['id']}", headers=admin)).status_code == 200
 
 

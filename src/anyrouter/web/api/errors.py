@@ -1,6 +1,7 @@
 """What becomes of the exceptions that a route may raise: refusals, in the form that `problems` gives them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from anyrouter.core.errors import ClientError, Denied, StorageUnavailable
+from anyrouter.core.vault import KekUnavailable, SealBroken
 from anyrouter.policy.endpoints import GEMINI_METHODS
 from anyrouter.web.api.problems import reply_to
 from anyrouter.web.api.visit import visit_of
@@ -57,8 +59,11 @@ async def _on_client_error(request: Request, error: Exception) -> Response:
     return _reply(request, error.denied)
 
 
-async def _on_storage_unavailable(request: Request, _: Exception) -> Response:
-    return _reply(request, storage_unavailable())
+async def _on_storage_unavailable(request: Request, error: Exception) -> Response:
+    denied = storage_unavailable()
+    if isinstance(error, SealBroken | KekUnavailable):
+        denied = replace(denied, message=error.public)
+    return _reply(request, denied)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
