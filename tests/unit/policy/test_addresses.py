@@ -238,6 +238,7 @@ def test_a_name_that_is_of_no_public_host_is_refused(host: str) -> None:
         ("https://", "is not an address such as https://host/path"),
         ("https://api.openai.com:65536", "is not an address such as https://host/path"),
         ("https://a_b.com", "names a host that is none"),
+        ("https://127.1", "names a host that is none"),
         ("https://api.openai.com/a//b", "has a path with other than plain segments"),
         ("http://api.openai.com:8443", "must start with https://"),
         ("https://api.openai.com:80", "must be at port 443 or 8443"),
