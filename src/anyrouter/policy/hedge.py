@@ -28,12 +28,16 @@ class HedgePolicy(msgspec.Struct, frozen=True, kw_only=True):
 def find_delay_s(candidates: Sequence[Candidate], policy: HedgePolicy, now_s: float, *, is_streamed: bool) -> float | None:
     """After how many seconds of silence of the first candidate the second is asked too; None for never.
 
-    Never: there is no second one of the same model, it is not well, or too little is known of the first. Silence is slow for a
-    stream when its first byte was mostly there by then, for any other request when the whole answer was.
+    Never: there is no second one of the same model, it is not well, it is the operator's beside a tenant's credential that it may not
+    stand in for, or too little is known of the first. Silence is slow for a stream when its first byte was mostly there by then, for any
+    other request when the whole answer was.
     """
     first, *others = candidates
     if not others or not others[0].health.is_well or others[0].target.model != first.target.model:
         return None
+    byok = first.target.upstream.byok
+    if byok is not None and not byok.is_fallback and others[0].target.upstream.byok is None:
+        return None  # should it be rejected meanwhile, that would have been helped in silence
     performance = first.health.window.read_performance(now_s)
     samples, times_ms = performance.ttft_samples, performance.ttft_ms
     if not is_streamed:

@@ -16,7 +16,9 @@ from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.attempt import judge
 from anyrouter.policy.byok import Turns, priority_of
 from anyrouter.policy.candidate import Candidate, TargetFacts, make_candidates
+from anyrouter.policy.circuit import ADMITTED
 from anyrouter.policy.health import HealthBook
+from anyrouter.policy.hedge import HedgePolicy, find_delay_s
 from anyrouter.policy.outcome import Outcome
 from anyrouter.policy.preference import Preferences, read_preferences
 from anyrouter.policy.route import Snapshot, Target, Upstream, pin_target, route, select_allowed
@@ -331,3 +333,23 @@ def test_one_health_for_all_models_of_a_credential_and_a_new_one_for_a_new_secre
     mini = replace(target_of(credential("a")), model="openai/gpt-4o-mini", upstream_model="gpt-4o-mini")
     assert make_candidates((mini,), book, 0.0).all[0].health is first
     assert make_candidates((target_of(credential("a", seal_version=2)),), book, 0.0).all[0].health is not first
+
+
+@pytest.mark.parametrize(
+    ("own", "is_hedged"),
+    [
+        ((credential("a"),), False),  # were it rejected meanwhile, the operator's would have helped in silence
+        ((credential("a", is_fallback=True),), True),
+        ((credential("a"), credential("b", sort_order=1)), True),
+    ],
+)
+def test_the_operators_is_no_second_beside_a_credential_that_it_does_not_stand_in_for(
+    own: tuple[ProviderCredential, ...], is_hedged: bool
+) -> None:
+    targets = route(snapshot(*own), LIVE, "chat/completions", MODEL.id)
+    assert not isinstance(targets, Denied)
+    group = make_candidates(targets, HealthBook(), 0.0, facts_of=facts_of)
+    policy = HedgePolicy(least_samples=20)
+    for _ in range(20):
+        group.all[0].health.succeed(ADMITTED, 0.0, 1000.0)
+    assert (find_delay_s(group.all, policy, 0.0, is_streamed=False) is not None) is is_hedged
