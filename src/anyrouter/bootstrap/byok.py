@@ -16,10 +16,10 @@ from anyrouter.control.credential_place import locate
 from anyrouter.control.stores import CredentialStore
 from anyrouter.core.authorization import Authorization, Opening, OutgoingRequest
 from anyrouter.core.byok import ProviderCredential
-from anyrouter.core.errors import UpstreamStatus, UpstreamTimeout
+from anyrouter.core.errors import UpstreamStatus
 from anyrouter.core.provider import AuthKind, Provider
 from anyrouter.core.secret import Secret
-from anyrouter.core.vault import Vault
+from anyrouter.core.vault import KekUnavailable, Vault
 from anyrouter.policy.addresses import name_place
 from anyrouter.policy.byok import priority_of
 from anyrouter.policy.health import HealthBook
@@ -65,7 +65,7 @@ class VaultOpening(Opening):
         task = self._begin()
         await asyncio.wait({task}, timeout=wait_s)
         if not task.done():
-            raise UpstreamTimeout("the vault did not open its credential in time", phase="connect")
+            raise KekUnavailable("a credential was not opened in time", kek_id=self._credential.sealed.kek_id)
         task.result()
 
     def _begin(self) -> asyncio.Task[None]:

@@ -53,7 +53,10 @@ class Opening(Protocol):
         """The credential, None when `prepare` is needed first."""
 
     async def prepare(self, wait_s: float) -> None:
-        """Return when `read` has it; StorageUnavailable when it cannot be opened, UpstreamError when not within `wait_s`."""
+        """Return when `read` has it; StorageUnavailable when it cannot be opened, or is not within `wait_s`.
+
+        UpstreamError when there is nothing to open: that is as if the upstream had refused it.
+        """
 
 
 class OpenedHeader(Authorization):
