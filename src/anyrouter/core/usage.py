@@ -32,6 +32,12 @@ NO_USAGE = Usage(source=UsageSource.NONE)
 BYTES_PER_TOKEN = 4
 
 
+def is_charged(usage: Usage) -> bool:
+    """Whether anything was used. An estimate is one token at least: one of none is of what was asked for and never sent."""
+    source = usage.source
+    return source is UsageSource.EXACT or (source is UsageSource.ESTIMATED and usage.input_tokens + usage.output_tokens > 0)
+
+
 def estimate_tokens(byte_count: int) -> int:
     """The documented rule where nobody counted: UTF-8 bytes / 4, rounded down, at least 1."""
     return byte_count // BYTES_PER_TOKEN or 1

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from anyrouter.core.errors import ClientError, Denied, UpstreamError, UpstreamTimeout
+from anyrouter.core.errors import ClientError, Denied, StorageUnavailable, UpstreamError, UpstreamTimeout
 from anyrouter.core.usage import NO_USAGE, Usage, UsageSource
 from anyrouter.providers.adaptation import adapt
 from anyrouter.providers.address import name_model
@@ -50,7 +50,7 @@ def encode(generation: Generation) -> tuple[Parts, bytes, int]:
 
 
 async def encode_head(generation: Generation, parts: Parts, size: int) -> bytes:
-    """The head's lines for a target whose authorization has to be prepared first; UpstreamError when it cannot be in time.
+    """The head's lines for a target whose authorization has to be prepared first; UpstreamError or StorageUnavailable when it cannot be.
 
     A client that leaves meanwhile has used nothing.
     """
@@ -59,7 +59,7 @@ async def encode_head(generation: Generation, parts: Parts, size: int) -> bytes:
     generation.partial = _NOTHING_USED
     try:
         await head.authorization.prepare(head.timeouts.connect_s)
-    except UpstreamError:
+    except (UpstreamError, StorageUnavailable):
         generation.partial = NO_USAGE
         raise
     generation.partial = NO_USAGE

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from anyrouter.core.errors import Denied, UpstreamError
 from anyrouter.core.ledger import HEDGE_LOST, EntryState, Intent, Outcome
 from anyrouter.core.money import to_usd_string
-from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens
+from anyrouter.core.usage import NO_USAGE, Usage, UsageSource, estimate_tokens, is_charged
 from anyrouter.policy.attempt import Attempts
 from anyrouter.policy.candidate import Candidate
 from anyrouter.policy.charge import Charge, charge
@@ -166,7 +166,7 @@ class Generation(msgspec.Struct, kw_only=True):
     def price(self, usage: Usage) -> int:
         """The tariff's price of a usage in nano-USD; 0 where there is no tariff."""
         tariff = self.target.tariff
-        return price(tariff, usage) if tariff is not None and usage.source is not UsageSource.NONE else 0
+        return price(tariff, usage) if tariff is not None and is_charged(usage) else 0
 
     def estimate(self, facts: ReplyFacts) -> Usage:
         """The usage of a whole reply that does not tell it."""
@@ -220,7 +220,7 @@ class Generation(msgspec.Struct, kw_only=True):
         started_s, first_byte_s = self.head.started_s, self.first_byte_s
         charged, fee, upstream_cost, shadow_cost = (0, 0, 0, cost) if stop.is_sandboxed else (cost, 0, 0, 0)
         if stop.billing is not None:
-            is_served = self.is_asked and usage.source is not UsageSource.NONE and error_code != HEDGE_LOST
+            is_served = self.is_asked and is_charged(usage) and error_code != HEDGE_LOST
             charged, fee, upstream_cost, shadow_cost = self.charge(cost, is_served=is_served)
         return Outcome(
             state,

@@ -6,9 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from anyrouter.core.authorization import OpenedHeader, OutgoingRequest
 from anyrouter.core.errors import ConnectFailed
 from anyrouter.core.ledger import EntryState
 from anyrouter.core.usage import UsageSource
+from anyrouter.core.vault import KekUnavailable
+from anyrouter.policy.candidate import RoutingRules, TargetFacts
+from anyrouter.policy.charge import Billing
 from anyrouter.providers.service_account import read_key
 from anyrouter.providers.sigv4 import make_credential
 from anyrouter.relay.bought_token import TokenAuthorization
@@ -238,3 +242,51 @@ async def test_no_part_of_a_credential_is_told_whatever_an_upstream_quotes(  # n
             assert not [secret for secret in own if secret in reply.body.decode()]
             assert b"error" in reply.body
         assert "MARKER" not in repr(world.relay.snapshot)
+
+
+class ClosedVault(OpenedHeader):
+    """A tenant's credential that cannot be opened, or is not before `gate`."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return ()
+
+    def render(self, request: OutgoingRequest) -> bytes:  # noqa: ARG002 -- the port's
+        return b""
+
+    async def prepare(self, wait_s: float) -> None:  # noqa: ARG002 -- the port's
+        if self.error is not None:
+            raise self.error
+        await asyncio.Event().wait()
+
+
+def with_fee(world) -> None:
+    world.relay.holds.billing = Billing(routing_fee_nanousd=500)
+    world.relay._admission._rules = RoutingRules(facts_of=lambda _: TargetFacts(is_byok=True))
+
+
+async def test_a_credential_that_cannot_be_opened_costs_nothing_and_nobody_stands_in(make_world, make_upstream):
+    closed = make_upstream("own", "openai", credential="", authorization=ClosedVault(KekUnavailable("no answer", kek_id="kek_1")))
+    world = make_world([closed, make_upstream("second", "openai", 2)])
+    with_fee(world)
+    reply = await world.ask(CHAT)
+    assert (reply.status, world.client.sent) == (503, [])
+    (entry,) = world.ledger.entries
+    assert (entry.state, entry.cost_nanousd, entry.routing_fee_nanousd) == (EntryState.FAILED, 0, 0)
+
+
+async def test_a_client_that_leaves_while_a_credential_is_opened_pays_no_fee(make_world, make_upstream):
+    world = make_world([make_upstream("own", "openai", credential="", authorization=ClosedVault())])
+    with_fee(world)
+    head, downstream = world.head(), world.new_downstream()
+    principal = world.relay.authorize(head) or await world.relay.find(head)
+    task = asyncio.create_task(world.run(head, principal, json.dumps(CHAT).encode(), downstream))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    downstream.leave()
+    await asyncio.gather(task, return_exceptions=True)
+    (entry,) = world.ledger.entries
+    assert (entry.state, entry.cost_nanousd, entry.routing_fee_nanousd) == (EntryState.CANCELLED, 0, 0)
