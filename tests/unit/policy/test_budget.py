@@ -285,6 +285,7 @@ def test_what_costs_the_same_however_long_the_answer_fits_whole_or_not_at_all() 
     flat = CostBound("a/b", 5 * TOKENS_PER_PRICE, 0, None)
     assert [flat.fit(amount) for amount in (6, 5, 4)] == [None, None, -1]
     assert CostBound("a/b", 0, 0, None).fit(-5) is None
+    assert [CostBound("a/b", 5 * TOKENS_PER_PRICE + 1, 0, None).fit(amount) for amount in (6, 5)] == [None, -1]
 
 
 def test_the_longest_answer_of_a_model_fits_as_a_whole() -> None:
