@@ -229,3 +229,14 @@ def test_changes_at_once_that_name_no_version_are_all_made_and_none_is_told_of_v
         assert ended.result().status == 200, ended.result().body
         assert [change.result().status for change in changes] == [200] * 16
     assert exposed.find_key(key_id).version == 18
+
+
+def test_a_rotation_amid_changes_is_made_and_has_the_last_one_before_it(exposed: Exposed, free_admin: str) -> None:
+    key_id = make(exposed, free_admin)["data"]["id"]
+    with ThreadPoolExecutor(9) as pool:
+        changes = [pool.submit(ask, exposed, "PATCH", f"/keys/{key_id}", free_admin, {"rate_limit_rpm": rpm}) for rpm in range(1, 9)]
+        rotated = pool.submit(ask, exposed, "POST", f"/keys/{key_id}/rotate", free_admin, {})
+        assert rotated.result().status == 201, rotated.result().body
+        assert [change.result().status for change in changes] == [200] * 8
+    again = ask(exposed, "POST", f"/keys/{key_id}/rotate", free_admin, {})
+    assert (again.status, again.json["error"]["code"]) == (409, "rotation_in_progress")

@@ -233,22 +233,14 @@ class KeyService:
 
         Where keys of the organisation live no longer than so, neither does the new one, also when the old one was made before that.
         """
-        old = await self.show(key_id, rights=rights, organisation_id=organisation_id)
-        now = self._now()
-        denied = judge_rotation(old, grace_s, now)
-        if denied is not None:
-            raise ClientError(denied)
-        text = keys.generate(old.environment)
-        new_key_id = new_id("key", _to_ms(now))
-        new = succeed(old, new_key_id, text, keys.digest(self._pepper, text), self._pepper_version, actor.id, now)
-        lifetime = await self._grants.find_lifetime(organisation_id)
-        if lifetime is not None and (new.expires_at is None or new.expires_at > now + lifetime):
-            new = replace(new, expires_at=now + lifetime)
-        await self._grants.check_grant(actor, rights, new)
-        retired = retire(old, new.id, grace_s, start, now)
-        before, after = find_differences(key_facts(old), key_facts(retired))
-        await self._store.rotate_key(retired, new, _event(actor, "key.rotate", old, now, before, after), most=self._max_keys)
-        return new, text
+        for attempt in range(_ATTEMPTS):
+            old = await self.show(key_id, rights=rights, organisation_id=organisation_id)
+            try:
+                return await self._rotate(old, actor=actor, rights=rights, grace_s=grace_s, start=start)
+            except ClientError as error:  # what was changed meanwhile goes along; what was rotated is seen to be
+                if error.code != "rotation_in_progress" or old.superseded_by is not None or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError  # the loop returns or raises
 
     async def revoke(self, texts: Sequence[str], *, actor: Actor) -> int:
         """Delete every key, whoever's, whose text is among these: who holds a key may end it. How many there were.
@@ -267,6 +259,23 @@ class KeyService:
         digests = {digester.digest(text): text for digester in map(keys.Digester, peppers) for text in presented}
         found = await self._store.find_by_digests(list(digests)) if digests else []
         return {digests[key.digest]: key for key in found}
+
+    async def _rotate(self, old: ApiKey, *, actor: Actor, rights: Rights, grace_s: int, start: GraceStart) -> tuple[ApiKey, str]:
+        now = self._now()
+        denied = judge_rotation(old, grace_s, now)
+        if denied is not None:
+            raise ClientError(denied)
+        text = keys.generate(old.environment)
+        new_key_id = new_id("key", _to_ms(now))
+        new = succeed(old, new_key_id, text, keys.digest(self._pepper, text), self._pepper_version, actor.id, now)
+        lifetime = await self._grants.find_lifetime(old.organisation_id)
+        if lifetime is not None and (new.expires_at is None or new.expires_at > now + lifetime):
+            new = replace(new, expires_at=now + lifetime)
+        await self._grants.check_grant(actor, rights, new)
+        retired = retire(old, new.id, grace_s, start, now)
+        before, after = find_differences(key_facts(old), key_facts(retired))
+        await self._store.rotate_key(retired, new, _event(actor, "key.rotate", old, now, before, after), most=self._max_keys)
+        return new, text
 
     async def _revoke(self, key: ApiKey, actor: Actor) -> None:
         while True:
