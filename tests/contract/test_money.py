@@ -14,7 +14,7 @@ from anyrouter.core.audit import OPERATOR, AuditEvent
 from anyrouter.core.budget import Budget, BudgetOwner, BudgetPeriod
 from anyrouter.core.credits import CreditTransaction, TransactionKind
 from anyrouter.core.errors import ClientError
-from anyrouter.core.ledger import LedgerEntry
+from anyrouter.core.ledger import HEDGE_LOST, EntryState, LedgerEntry
 from anyrouter.core.money import NANO
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, CreditMode, Environment, EnvironmentKind, Organisation
 from anyrouter.storage.memory import MemoryStorage
@@ -168,6 +168,16 @@ async def test_a_tampered_sum_is_found(serving: ServingStorage, make_entry: Call
     assert (found.ledger_nanousd, found.sums_nanousd) == (1000, 999)
 
 
+async def test_the_books_agree_after_a_race(storage: AnyStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    won = make_entry(cost_nanousd=1000)
+    lost = make_entry(generation_id=won.generation_id, attempt=2, cost_nanousd=7, error_code=HEDGE_LOST, state=EntryState.CANCELLED)
+    for entry in (lost, won):
+        storage.ledger.settle(*entry.split())
+    await storage.ledger.flush()
+    assert await storage.credits.sum_usage(DEFAULT_ORGANISATION_ID) == 1007
+    assert await storage.credits.compare_usage(DEFAULT_ORGANISATION_ID) == []
+
+
 async def test_an_organisation_is_stored_with_its_environments_and_changed_by_version(storage: AnyStorage) -> None:
     organisation = Organisation(id="org_two", name="Two", created_at=NOW, max_key_lifetime_s=3600, credit_mode=CreditMode.PREPAID)
     live = Environment(id="env_two", organisation_id="org_two", slug="live", name="Live", kind=EnvironmentKind.LIVE)
@@ -224,6 +234,32 @@ async def test_a_monthly_grant_does_not_roll_over(storage: AnyStorage, make_entr
     assert kinds.count(TransactionKind.MONTHLY_GRANT) == 3
     assert kinds.count(TransactionKind.MONTHLY_EXPIRY) == 2
     assert await service.audit(DEFAULT_ORGANISATION_ID) == []
+
+
+async def test_what_is_left_of_a_month_is_taken_back_however_many_transactions_came_after_its_grant() -> None:
+    clock, storage = Moment(), MemoryStorage()
+    service = CreditService(store=storage.credits, organisations=storage.organisations, clock=clock)
+    await service.configure(OPERATOR, DEFAULT_ORGANISATION_ID, monthly_grant_nanousd=50)
+    clock.now += timedelta(days=1)
+    for _ in range(1000):
+        await service.grant(OPERATOR, DEFAULT_ORGANISATION_ID, 1)
+    clock.now = datetime(2026, 4, 1, 1, 0, tzinfo=UTC)
+    await service.settle_all_months()
+    assert (await service.read_balance(DEFAULT_ORGANISATION_ID)).balance_nanousd == 1000 + 50
+
+
+async def test_a_month_that_is_granted_already_changes_nothing_and_is_news_to_nobody(serving: ServingStorage) -> None:
+    service = CreditService(store=serving.credits, organisations=serving.organisations, clock=Moment())
+    await service.configure(OPERATOR, DEFAULT_ORGANISATION_ID, monthly_grant_nanousd=50)
+
+    async def epoch() -> int:
+        return await serving.database.read(
+            lambda connection: int(connection.exec_driver_sql("SELECT epoch FROM latest_epoch").scalar_one())
+        )
+
+    before = await epoch()
+    assert await service.settle_all_months() == 0
+    assert await epoch() == before
 
 
 @pytest.mark.parametrize("amount", [0, 10**18 + 1, -(10**18) - 1])

@@ -21,6 +21,7 @@ from anyrouter.core.tenancy import CreditMode, Organisation
 
 MAX_NOTE_LENGTH = 200
 _MAX_MONTHS = 24  # that are settled late, after a long stop
+_PAGE = 1000
 _ATTEMPTS = 3
 _SETTLING = timedelta(hours=1)
 
@@ -118,14 +119,14 @@ class CreditService:
         now = self._clock().astimezone(UTC)
         months = _months_until(now.date())
         posted = 0
-        granted = {row.id: row for row in await self._store.list_transactions(organisation.id, limit=1000)}
+        granted = await self._list_since(organisation.id, _start(months[0]))
         for month in months[:-1]:
             if now < _start(_next_month(month)) + _SETTLING:
                 continue
             grant = granted.get(_month_id(organisation.id, month, "grant"))
             if grant is not None and _month_id(organisation.id, month, "expiry") not in granted:
                 posted += await self._expire(organisation, month, grant.amount_nanousd)
-        if organisation.monthly_grant_nanousd > 0:
+        if organisation.monthly_grant_nanousd > 0 and _month_id(organisation.id, months[-1], "grant") not in granted:
             posted += await self._post(
                 organisation, months[-1], "grant", TransactionKind.MONTHLY_GRANT, organisation.monthly_grant_nanousd, now
             )
@@ -140,6 +141,17 @@ class CreditService:
         """The days on which the ledger and its sums, of which balances are made, disagree. Empty: the books agree."""
         await self._find(organisation_id)
         return await self._store.compare_usage(organisation_id)
+
+    async def _list_since(self, organisation_id: str, first: datetime) -> dict[str, CreditTransaction]:
+        """By their ids, all transactions since then: a grant of the month may be far behind what was given after it."""
+        found: dict[str, CreditTransaction] = {}
+        before_id: str | None = None
+        while True:
+            page = await self._store.list_transactions(organisation_id, limit=_PAGE, before_id=before_id)
+            found |= {row.id: row for row in page}
+            if len(page) < _PAGE or page[-1].at < first:
+                return found
+            before_id = page[-1].id
 
     async def _expire(self, organisation: Organisation, month: date, granted_nanousd: int) -> bool:
         """Take back what of a past month's grant was not used; usage is taken from the monthly grant before anything else."""

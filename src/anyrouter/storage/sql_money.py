@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
 
 from anyrouter.control.stores import UsageDifference
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.budget import Budget
 from anyrouter.core.credits import CreditTransaction
 from anyrouter.core.errors import ClientError
+from anyrouter.core.ledger import HEDGE_LOST
 from anyrouter.storage.activity_rows import EPOCH_DAY
 from anyrouter.storage.database import Database
 from anyrouter.storage.money_rows import (
@@ -140,9 +141,8 @@ class SqlCreditStore:
         Entries that retention deleted are in the sums alone: days before the oldest entry are not compared, its own only for too much.
         """
         day = ledger.c.created_at_ms // DAY_MS
-        entries = (
-            select(day, func.sum(ledger.c.cost_nanousd), func.count()).where(ledger.c.organisation_id == organisation_id).group_by(day)
-        )
+        requests = func.sum(case((func.coalesce(ledger.c.error_code, "") != HEDGE_LOST, 1), else_=0))  # as the sums count them
+        entries = select(day, func.sum(ledger.c.cost_nanousd), requests).where(ledger.c.organisation_id == organisation_id).group_by(day)
         sums = (
             select(usage_daily.c.day, func.sum(usage_daily.c.cost_nanousd), func.sum(usage_daily.c.requests))
             .where(usage_daily.c.organisation_id == organisation_id)
