@@ -102,8 +102,10 @@ class Prices:
     def price_interrupted(self, intent: Intent) -> int:
         """The nano-USD of a generation of which only the intent is known: its estimated input, nothing for output.
 
-        With a tenant's own credential, whose id its upstream has, the routing fee.
+        With a tenant's own credential, whose id its upstream has, the routing fee. A reply that was kept has asked for nothing.
         """
+        if not intent.estimated_input_tokens:
+            return 0
         model = self.catalogue.resolve(intent.model)
         is_byok = intent.upstream.startswith(_BYOK_PREFIX)
         if intent.upstream == SANDBOX_ID or ((model is None or model.tariff is None) and not is_byok):

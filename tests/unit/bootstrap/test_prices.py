@@ -11,16 +11,19 @@ from anyrouter.settings.upstreams import SANDBOX_ID
 
 
 @pytest.mark.parametrize(
-    ("upstream", "model", "cost"),
+    ("upstream", "model", "tokens", "cost"),
     [
-        ("openai", "openai/gpt-4o", 1000 * 2500 * 11 // 10),
-        ("openai", "openai/never-heard-of", 0),
-        ("byok_0192f0c4a7e87cc3a1f5d3b2c1a09f8e", "openai/gpt-4o", 500),
-        ("byok_0192f0c4a7e87cc3a1f5d3b2c1a09f8e", "openai/never-heard-of", 500),
-        (SANDBOX_ID, "openai/gpt-4o", 0),
+        ("openai", "openai/gpt-4o", 1000, 1000 * 2500 * 11 // 10),
+        ("openai", "openai/never-heard-of", 1000, 0),
+        ("byok_0192f0c4a7e87cc3a1f5d3b2c1a09f8e", "openai/gpt-4o", 1000, 500),
+        ("byok_0192f0c4a7e87cc3a1f5d3b2c1a09f8e", "openai/never-heard-of", 1000, 500),
+        ("byok_0192f0c4a7e87cc3a1f5d3b2c1a09f8e", "openai/gpt-4o", 0, 0),  # a kept reply was given
+        (SANDBOX_ID, "openai/gpt-4o", 1000, 0),
     ],
 )
-def test_an_interrupted_generation_is_charged_its_input_or_its_fee(tmp_path: Path, upstream: str, model: str, cost: int) -> None:
+def test_an_interrupted_generation_is_charged_its_input_or_its_fee(
+    tmp_path: Path, upstream: str, model: str, tokens: int, cost: int
+) -> None:
     billing = {"ANYROUTER_BILLING__MARKUP_PERCENT": "10", "ANYROUTER_BILLING__ROUTING_FEE_USD": "0.0000005"}
     prices = Prices(load_settings(data_dir=tmp_path, environ=billing))
     intent = Intent(
@@ -38,6 +41,6 @@ def test_an_interrupted_generation_is_charged_its_input_or_its_fee(tmp_path: Pat
         provider="openai",
         upstream=upstream,
         created_at_ms=1,
-        estimated_input_tokens=1000,
+        estimated_input_tokens=tokens,
     )
     assert prices.price_interrupted(intent) == cost
