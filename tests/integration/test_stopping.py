@@ -30,7 +30,6 @@ class Scene:
 
     def read_ledger(self) -> dict[str, tuple[str, int, int]]:
         """State, status and cost by generation, after the process has ended."""
-        assert self.gateway.process is not None
         assert self.gateway.process.wait(PATIENCE_S) in (0, -signal.SIGTERM)
         with contextlib.closing(sqlite3.connect(self.gateway.data_dir / "anyrouter.db")) as database:
             rows = database.execute("select generation_id, state, status, cost_nanousd from ledger").fetchall()
@@ -75,7 +74,6 @@ def stopping(data_dir: Path, grace_s: int) -> Iterator[Scene]:
             reply = pool.submit(ask, "waits")
             wait_for(lambda: len(upstream.received) == 2)
             assert upstream.connections == 1
-            assert gateway.process is not None
             gateway.process.send_signal(signal.SIGTERM)
             wait_for(lambda: not accepts(gateway.base_url))
             yield Scene(gateway, gate, reply)

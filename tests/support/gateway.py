@@ -1,4 +1,4 @@
-"""A real gateway in a process of its own, as a user starts it."""
+"""A real gateway in a process of its own."""
 
 import contextlib
 import io
@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from unittest import mock
 
 from anyrouter.cli import app
+from support.forked import Forked
 
 START_TIMEOUT_S = 60.0
 _ADDRESS = re.compile(r"(https?://[^\s/]+)/api/v1\b")
@@ -49,19 +48,12 @@ class GatewayProcess:
         if config is not None:
             data_dir.mkdir(parents=True, exist_ok=True)
             (data_dir / "anyrouter.toml").write_text(config)
-        self.process: subprocess.Popen[str] | None = None
         self.base_url, self.first_key, self.output = "", "", ""
         self.start()
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "anyrouter", "serve", "--data-dir", str(self.data_dir), "--port", "0", *self.arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=self.environment,
-        )
+        self.process = Forked(["serve", "--data-dir", str(self.data_dir), "--port", "0", *self.arguments], self.environment)
         self.output = ""
         ready = threading.Event()
         threading.Thread(target=self._collect, args=(self.process, ready), daemon=True).start()
@@ -73,9 +65,8 @@ class GatewayProcess:
         self.base_url = address[1]
         self.first_key = key[0] if key is not None else self.first_key
 
-    def _collect(self, process: "subprocess.Popen[str]", ready: threading.Event) -> None:
-        assert process.stdout is not None
-        with process.stdout as lines:
+    def _collect(self, process: Forked, ready: threading.Event) -> None:
+        with process.read_output() as lines:
             for line in lines:
                 self.output += line
                 if line.startswith("curl ") or "anyrouter keys create --name my-app " in line:
@@ -85,7 +76,6 @@ class GatewayProcess:
     @property
     def pid(self) -> int:
         """The process's id."""
-        assert self.process is not None
         return self.process.pid
 
     def create_key(self, *arguments: str, environment: str = "live", name: str | None = None) -> str:
@@ -106,12 +96,11 @@ class GatewayProcess:
         """SIGTERM, and the exit code."""
         return self._end(signal.SIGTERM)
 
-    def _end(self, number: int) -> int:
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        try:
-            return self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return self.process.wait(10)
+    def _end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        if code is None:
+            self.process.send_signal(signal.SIGKILL)
+            code = self.process.wait(10)
+        assert code is not None
+        return code
