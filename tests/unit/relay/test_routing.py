@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from anyrouter.core.byok import NOTHING_SEALED, ProviderCredential
 from anyrouter.core.errors import ConnectFailed
 from anyrouter.core.preset import Preset, PresetTable
 
@@ -167,3 +168,46 @@ async def test_a_preset_is_put_under_the_request_and_an_unknown_one_is_not_found
     assert "preset" not in second
     reply = await world.ask({**CHAT, "model": "@preset/other"})
     assert (reply.status, code_of(reply)) == (404, "not_found")
+
+
+KEY_REFUSED = {
+    "error": {
+        "code": 400,
+        "message": "API key not valid. Please pass a valid API key.",
+        "status": "INVALID_ARGUMENT",
+        "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}],
+    }
+}
+GEMINI = {**CHAT, "model": "google/gemini-2.0-flash"}
+
+
+async def test_a_key_that_google_refuses_with_400_is_the_operators_affair_and_another_target_helps(make_world, make_upstream, json_reply):
+    world = make_world([make_upstream(name, "google", place, is_open=True) for place, name in enumerate("ab")])
+    world.client.replies = [json_reply(KEY_REFUSED, 400), json_reply(KEY_REFUSED, 400)]
+    reply = await world.ask(GEMINI)
+    assert (reply.status, code_of(reply), served(world)) == (502, "upstream_error", ["a", "b"])
+    assert b"not valid" not in reply.body
+    world.client.replies = [json_reply({"error": {"code": 400, "message": "contents: API_KEY_INVALID", "status": "INVALID_ARGUMENT"}}, 400)]
+    alone = make_world([make_upstream("a", "google", is_open=True)], client=world.client)
+    assert (await alone.ask(GEMINI)).status == 400
+
+
+async def test_a_tenants_own_key_that_google_refuses_with_400_is_not_replaced_in_silence(make_world, make_upstream, json_reply):
+    own = ProviderCredential(
+        id="a",
+        organisation_id="org_default",
+        environment_id="env_live",
+        environment="live",
+        provider="google",
+        name="ours",
+        secret_label="AI…AbCd",
+        sealed=NOTHING_SEALED,
+        seal_version=1,
+        host="generativelanguage.googleapis.com",
+        created_at=datetime(2026, 11, 24, tzinfo=UTC),
+        updated_at=datetime(2026, 11, 24, tzinfo=UTC),
+    )
+    world = make_world([make_upstream("a", "google", 0, is_open=True, byok=own), make_upstream("b", "google", 1, is_open=True)])
+    world.client.replies = [json_reply(KEY_REFUSED, 400)]
+    reply = await world.ask(GEMINI)
+    assert (reply.status, code_of(reply), served(world)) == (502, "byok_credential_rejected", ["a"])
