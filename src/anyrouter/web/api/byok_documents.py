@@ -17,7 +17,7 @@ _ROW: dict[str, Any] = {
     "status": "active",
     "disabled": False,
     "base_url": None,
-    "host": "api.openai.com",
+    "host": "llm.example.com",
     "variables": {},
     "region": None,
     "models": None,
