@@ -21,7 +21,7 @@ from anyrouter.policy.health import HealthBook
 from anyrouter.policy.hedge import HedgePolicy, find_delay_s
 from anyrouter.policy.outcome import Outcome
 from anyrouter.policy.preference import Preferences, read_preferences
-from anyrouter.policy.route import Snapshot, Target, Upstream, pin_target, route, select_allowed
+from anyrouter.policy.route import Snapshot, Target, Upstream, find_obstacle, pin_target, route, select_allowed
 from anyrouter.policy.selection import select
 from anyrouter.policy.strategy import Demand
 from anyrouter.policy.succession import RetryPolicy, Succession
@@ -141,6 +141,12 @@ def test_another_environments_credential_is_not_there() -> None:
 )
 def test_a_credential_is_used_for_its_own_models_and_keys(fields: dict[str, Any], is_used: bool) -> None:
     assert find(snapshot(credential("a", **fields))) == (["byok_a", "openai"] if is_used else ["openai"])
+
+
+def test_a_credential_that_is_not_for_a_key_keeps_it_away_and_shows_nothing() -> None:
+    row = upstream("", credential("a", allowed_keys=()))
+    assert find_obstacle(KEY, row) == "credential"
+    assert "byok=" not in repr(row)
 
 
 def test_a_region_that_a_key_demands_is_the_only_one_and_what_is_unknown_is_not_there() -> None:

@@ -393,6 +393,13 @@ def test_of_an_upstream_of_several_rows_the_clients_own_format_is_kept_wherever_
         assert target.upstream is next((row for row in rows if row is own), rows[0])
 
 
+def test_of_rows_that_are_asked_in_the_same_way_the_first_is_kept() -> None:
+    for provider in ("anthropic", "openai"):
+        first, second = (upstream("a", provider, models={"anthropic/*": ""}, region=region) for region in ("x", "y"))
+        [target] = route(snapshot(first, second), LIVE, "messages", "anthropic/claude-x")
+        assert target.upstream is first
+
+
 def test_the_message_names_every_endpoint_at_which_the_model_is_served_and_no_other() -> None:
     alone = snapshot(upstream("b", "anthropic"))
     shown = denied(route(alone, LIVE, "embeddings", "anthropic/claude-x")).message
