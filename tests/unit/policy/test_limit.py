@@ -104,6 +104,20 @@ def test_a_gcra_whose_burst_is_taken_has_nothing_left_for_one_interval() -> None
     assert gcra.peek(1 / 256) == LimitState(limit=15_360, remaining=1, reset_s=10.0 - 1 / 256)
 
 
+@pytest.mark.parametrize(("kind", "limit"), [(SlidingLog, 3), (SlidingLog, 0), (Gcra, 15_360), (Gcra, 12)])
+def test_to_admit_is_to_look_to_take_and_to_look_again(kind: type[SlidingLog | Gcra], limit: int) -> None:
+    at_once, by_steps = kind(limit), kind(limit)
+    for now_s in (64.0, 64.0, 64.0, 64.0, 64.0 + 1 / 512, 64.5, 74.0, 123.0, 124.0, 124.5, 500.0):
+        for _ in range(3 if limit < 100 else 4000):
+            if by_steps.peek(now_s).retry_after_s is None:
+                by_steps.take(now_s)
+                assert at_once.admit(now_s) == by_steps.peek(now_s)
+            else:
+                assert at_once.admit(now_s) is None
+                break
+        assert at_once.peek(now_s) == by_steps.peek(now_s)
+
+
 def test_remaining_tells_how_many_would_pass_now() -> None:
     gcra = Gcra(12_000)
     for _ in range(1990):
