@@ -293,11 +293,16 @@ class CredentialService:
     async def _check_keys(self, credential: ProviderCredential, key_ids: Sequence[str]) -> tuple[str, ...]:
         if len(key_ids) > MAX_KEYS:
             raise _refusal("allowed_keys", f"has more than {MAX_KEYS} entries")
+        groups = []
         for index, key_id in enumerate(key_ids):
             key = await self._keys.find_key(credential.organisation_id, key_id)
-            if key is None or key.environment_id != credential.environment_id:
+            if key is not None and key.environment_id == credential.environment_id:
+                groups.append(key.rotation_group)  # what all keys have in common that it was, and will be, rotated from and to
+            elif key is None and key_id in (credential.allowed_keys or ()):
+                groups.append(key_id)  # the first of a group, which is deleted by now
+            else:
                 raise _refusal("allowed_keys", f"names no API key of the environment {credential.environment} in entry {index + 1}")
-        return tuple(dict.fromkeys(key_ids))
+        return tuple(dict.fromkeys(groups))
 
     def _event(
         self, actor: Actor, action: str, old: ProviderCredential | None, new: ProviderCredential | None, *, is_new: bool = False

@@ -43,7 +43,7 @@ class SealPlace:
 class ProviderCredential:
     """A tenant's credential at a provider, of one environment. A restriction that is None does not restrict.
 
-    `models` holds ids and `vendor/*` patterns, `allowed_keys` ids of keys (their whole rotation groups may use it).
+    `models` holds ids and `vendor/*` patterns, `allowed_keys` rotation groups of keys.
     Credentials of one provider are tried by `sort_order`, the lowest first; those of equal order take turns by `weight`.
     `is_fallback`: the operator's own credential may be used when this one fails. `always_use`: the operator's is never used where this
     one applies. `seal_version` is the row version that the secret was sealed under; `secret_label` shows at most the secret's ends.

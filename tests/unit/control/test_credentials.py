@@ -19,6 +19,7 @@ from anyrouter.core.errors import ClientError
 from anyrouter.core.provider import Provider
 from anyrouter.core.secret import Secret
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID as ORG
+from anyrouter.policy.byok import may_use
 from anyrouter.policy.rights import OPERATOR_RIGHTS, Rights
 from anyrouter.storage.kek import LocalKeys
 from anyrouter.storage.memory import MemoryStorage
@@ -324,6 +325,15 @@ async def test_allowed_keys_are_keys_of_the_environment(world: World) -> None:
         await world.storage.keys.add_key(key, make_event(OPERATOR, ORG, "key.create", NOW))
     assert (await world.create(allowed_keys=["key_live", "key_live"])).allowed_keys == ("key_live",)
     assert await refusal(world.create(allowed_keys=["key_live", "key_test"])) == ("unprocessable", "allowed_keys")
+    first = await world.storage.keys.find_key(ORG, "key_live")
+    assert first is not None
+    rotated = replace(first, id="key_next", name="next", digest=b"next")
+    await world.storage.keys.add_key(rotated, make_event(OPERATOR, ORG, "key.create", NOW))
+    created = await world.create(allowed_keys=["key_next", "key_live"])
+    assert created.allowed_keys == ("key_live",)  # their group, whichever was named
+    assert may_use(replace(rotated, id="key_last"), created)  # and the one that it is rotated to next
+    await world.storage.keys.update_key(replace(first, deleted_at=NOW, version=2), make_event(OPERATOR, ORG, "key.delete", NOW))
+    assert (await world.change(created, allowed_keys=["key_live"])).allowed_keys == ("key_live",)  # what is there may stay
 
 
 async def test_a_credential_is_tested_with_its_own_secret_and_that_is_on_record(world: World) -> None:
