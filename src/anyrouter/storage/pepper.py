@@ -73,7 +73,9 @@ def _create(path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, f"1:{secrets.token_bytes(_LENGTH).hex()}\n".encode())
+        text = f"1:{secrets.token_bytes(_LENGTH).hex()}\n".encode()
+        while text:  # a disk that becomes full takes a part before it refuses
+            text = text[os.write(descriptor, text) :]
         os.fsync(descriptor)
         os.link(temporary, path)
     except FileExistsError:

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +63,11 @@ def test_a_pepper_is_not_shown(tmp_path: Path):
     assert repr(peppers) == "Peppers(current=Pepper(version=2), previous=Pepper(version=1))"
     assert peppers.current.fingerprint().hex() not in (NEW, OLD)
     assert len(peppers.current.fingerprint()) == 8
+
+
+@pytest.mark.parametrize("size", [0, 10, 66])
+def test_a_disk_that_is_full_makes_no_half_of_a_pepper(tmp_path: Path, full_disk: Callable[[int], Any], size: int):
+    with full_disk(size), pytest.raises(InternalError, match="cannot be used"):
+        load_or_create_pepper(tmp_path / "pepper", {})
+    assert list(tmp_path.iterdir()) == []
+    assert len(load_or_create_pepper(tmp_path / "pepper", {}).current.secret) == 32
