@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from anyrouter.core.errors import ClientError, UpstreamError
+from anyrouter.core.vault import KekUnavailable, SealBroken
 from anyrouter.policy.hedge import HedgeBudget, HedgePolicy, find_delay_s
 from anyrouter.policy.succession import Attempt
 from anyrouter.relay.ending import Ending
@@ -91,6 +92,8 @@ class Hedger:
         elif isinstance(error, ClientError):
             generation.attempts.skip(error.denied)
             generation.release()
+        elif race.running and isinstance(error, SealBroken | KekUnavailable):
+            generation.release()  # its credential was not opened, so nothing was sent
         elif race.running and not generation.is_asked:
             self._ending.report(generation.head, error)
             generation.release()

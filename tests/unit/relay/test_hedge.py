@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from anyrouter.core.authorization import OpenedHeader, OutgoingRequest
 from anyrouter.core.errors import ConnectFailed, UpstreamBroken
 from anyrouter.core.ledger import HEDGE_LOST, EntryState, LedgerEntry
 from anyrouter.core.usage import UsageSource
+from anyrouter.core.vault import KekUnavailable
 from anyrouter.policy.candidate import RoutingRules
 from anyrouter.policy.circuit import ADMITTED
 from anyrouter.policy.hedge import HedgePolicy
@@ -536,3 +538,45 @@ async def test_a_mistake_of_ours_in_one_attempt_ends_both(stage):
     entries = entries_of(world)
     assert [entries[place].error_code for place in (1, 2)] == [HEDGE_LOST, "internal_error"]
     assert world.stats.running == 0
+
+
+@pytest.mark.parametrize("late", ["a", "b"])
+async def test_an_attempt_whose_credential_cannot_be_opened_does_not_end_the_one_beside_it(stage, make_upstream, late):
+    world = stage(names="", others=[sealed(make_upstream, name, late) for name in "ab"])
+    answer = asyncio.Event()
+    world.client.acts = {name: [[answer, whole()]] for name in "ab" if name != late}
+    asking = ask(world)
+    vault = next(one.authorization for one in world.relay.snapshot.upstreams if one.id == late)
+    await asyncio.wait_for(vault.asked.wait(), 5)
+    if late == "a":
+        await world.client.asks("b")
+    vault.gate.set()
+    await settle()
+    answer.set()
+    reply = await asking
+    assert (reply.status, reply.header("X-AnyRouter-Served-By")) == (200, "b; attempt=2" if late == "a" else "a; attempt=1")
+    assert (world.errors, total_of(world), cost_of(reply)) == ([], PRICE_NANOUSD, PRICE_NANOUSD)
+
+
+def sealed(make_upstream: Any, name: str, late: str) -> Any:
+    """An upstream; that of the name `late` has a credential that cannot be opened."""
+    return make_upstream(name, "openai", "ab".index(name), **({"credential": "", "authorization": OutVault()} if name == late else {}))
+
+
+class OutVault(OpenedHeader):
+    """Says when `gate` opens that the credential cannot be opened."""
+
+    def __init__(self) -> None:
+        self.asked, self.gate = asyncio.Event(), asyncio.Event()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return ()
+
+    def render(self, request: OutgoingRequest) -> bytes:  # noqa: ARG002 -- the port's
+        return b""
+
+    async def prepare(self, wait_s: float) -> None:  # noqa: ARG002 -- the port's
+        self.asked.set()
+        await self.gate.wait()
+        raise KekUnavailable("no answer", kek_id="kek_1")
