@@ -65,12 +65,19 @@ def _filter(group: Candidates, preferences: Preferences | None, demand: Demand, 
 
 def _order(candidates: list[Candidate], wish: Preferences, strategy: Strategy, demand: Demand) -> list[Candidate]:
     ordered = arrange(candidates, strategy, demand)
-    if wish.byok in (Byok.PREFER, Byok.LAST):
-        ordered.sort(key=lambda candidate: candidate.facts.is_byok is not (wish.byok is Byok.PREFER))
+    if wish.byok in (Byok.PREFER, Byok.LAST) or (strategy is not Strategy.PRIORITY and not wish.is_sorted_across_models):
+        ordered.sort(key=lambda candidate: _account(candidate, wish))  # whose account pays is not a matter of speed
     if wish.order:
         places = {name: place for place, name in reversed(list(enumerate(wish.order)))}
         ordered.sort(key=lambda candidate: min((places[name] for name in candidate.names if name in places), default=len(places)))
     return ordered
+
+
+def _account(candidate: Candidate, wish: Preferences) -> tuple[bool, int]:
+    """A tenant's own go before the operator's unless the request says otherwise, by their order unless the request sorts."""
+    is_byok = candidate.facts.is_byok
+    is_by_order = is_byok and wish.sort is None
+    return is_byok is (wish.byok is Byok.LAST), candidate.target.upstream.priority if is_by_order else 0
 
 
 def _take_turns(group: Candidates, ordered: list[Candidate], wish: Preferences) -> list[Candidate]:

@@ -20,7 +20,7 @@ from anyrouter.policy.circuit import ADMITTED
 from anyrouter.policy.health import HealthBook
 from anyrouter.policy.hedge import HedgePolicy, find_delay_s
 from anyrouter.policy.outcome import Outcome
-from anyrouter.policy.preference import Preferences, read_preferences
+from anyrouter.policy.preference import Preferences, Strategy, read_preferences
 from anyrouter.policy.route import Snapshot, Target, Upstream, find_obstacle, pin_target, route, select_allowed
 from anyrouter.policy.selection import select
 from anyrouter.policy.strategy import Demand
@@ -359,3 +359,38 @@ def test_the_operators_is_no_second_beside_a_credential_that_it_does_not_stand_i
     for _ in range(20):
         group.all[0].health.succeed(ADMITTED, 0.0, 1000.0)
     assert (find_delay_s(group.all, policy, 0.0, is_streamed=False) is not None) is is_hedged
+
+
+@pytest.mark.parametrize("strategy", [Strategy.LATENCY, Strategy.THROUGHPUT, Strategy.PRICE, Strategy.WEIGHTED])
+@pytest.mark.parametrize(
+    ("raw", "order"),
+    [
+        (b"{}", ["byok_a", "byok_b", "byok_c", "openai"]),
+        (b'{"byok": "last"}', ["openai", "byok_a", "byok_b", "byok_c"]),
+        (b'{"order": ["byok_b"]}', ["byok_b", "byok_a", "byok_c", "openai"]),
+    ],
+)
+def test_no_strategy_of_the_operators_puts_its_own_account_before_a_tenants(strategy: Strategy, raw: bytes, order: list[str]) -> None:
+    own = credential("a"), credential("b", sort_order=1), credential("c", is_fallback=True)
+    assert chosen_by(strategy, raw, snapshot(*own)) == order
+
+
+@pytest.mark.parametrize("sort", ["latency", "throughput", "price"])
+def test_a_request_that_sorts_is_tried_with_own_credentials_first_too(sort: str) -> None:
+    chosen = chosen_by(Strategy.PRIORITY, b'{"sort": "%s"}' % sort.encode(), snapshot(credential("a"), credential("b", sort_order=1)))
+    assert (set(chosen[:2]), chosen[2:]) == ({"byok_a", "byok_b"}, ["openai"])
+
+
+def chosen_by(strategy: Strategy, raw: bytes, state: Snapshot) -> list[str]:
+    """The order of candidates of which own ones were measured to be slow, the later the faster, and the operator's is fast."""
+    targets = route(state, LIVE, "chat/completions", MODEL.id)
+    assert not isinstance(targets, Denied)
+    group = make_candidates(targets, HealthBook(), 0.0, facts_of=facts_of, strategy=strategy)
+    for place, candidate in enumerate(group.all):
+        for _ in range(5):
+            candidate.health.succeed(ADMITTED, 0.0, 4000.0 / (place + 1), 4000.0 / (place + 1), 10.0 * (place + 1))
+    preferences = read_preferences(raw)
+    assert not isinstance(preferences, Denied)
+    chosen = select([group], preferences, Demand(now_s=0.0, random=0.5, input_tokens=1))
+    assert not isinstance(chosen, Denied)
+    return [candidate.target.upstream.id for candidate in chosen.candidates]
