@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 
 from anyrouter.bootstrap.byok import VaultOpening
 from anyrouter.core.byok import ProviderCredential, Sealed, SealPlace
 from anyrouter.core.errors import StorageUnavailable
+from anyrouter.core.provider import Provider
 from anyrouter.core.secret import Secret
+from anyrouter.providers.registry import PROVIDERS
 from anyrouter.storage.vault import SealingVault
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -50,3 +53,11 @@ async def test_a_vault_that_does_not_answer_in_time_is_out_and_no_failure_of_the
     await opening.prepare(5)
     assert opening.read() == Secret("sk-tenants-MARKER")
     assert vault.asked == 1, "who waited first has not begun in vain"
+
+
+@pytest.mark.parametrize("provider", [row for row in PROVIDERS.values() if any(form.base_url for form in row.formats.values())])
+def test_no_format_of_a_provider_leads_away_from_the_host_that_a_credential_is_sealed_for(provider: Provider) -> None:
+    home = urlsplit(provider.base_url)
+    for form in provider.formats.values():
+        if form.base_url is not None:
+            assert urlsplit(form.base_url)[:2] == home[:2]
