@@ -1,20 +1,35 @@
 """The program in a process of its own, forked from one that has imported it.
 
-Imports are three quarters of a start, which is a second of a processor, and tests start the gateway some sixty times. The tests of
-the command line start the program as a user does.
+Imports are three quarters of what a start or a command costs, and tests have some two hundred of them: a second of a processor
+each. The tests of the command line start the program as a user does.
 """
 
+import contextlib
+import json
 import multiprocessing
 import os
 import runpy
 import signal
+import socket
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway"])
+_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway", "anyrouter.storage.opening"])
+_PROGRAM = """#!{python} -SsE
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect({path!r})
+    socket.send_fds(asked, [b"."], [0, 1, 2])
+    asked.sendall(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode())
+    asked.shutdown(socket.SHUT_WR)
+    sys.exit(int(asked.recv(8)))
+"""
 
 
 class Forked:
@@ -23,8 +38,7 @@ class Forked:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         reading, writing = _FORKS.Pipe(duplex=False)
         with writing:
-            self._process = _FORKS.Process(target=_run, args=(list(arguments), dict(environment), writing), daemon=True)
-            self._process.start()
+            self._process = _fork(arguments, environment, str(Path.cwd()), {1: writing, 2: writing})
         with reading:
             self._output = os.dup(reading.fileno())
 
@@ -49,11 +63,57 @@ class Forked:
         return self._process.exitcode
 
 
-def _run(arguments: list[str], environment: dict[str, str], output: Connection) -> None:
-    for stream in (1, 2):
-        os.dup2(output.fileno(), stream)
+@contextlib.contextmanager
+def forked_program() -> Iterator[Path]:
+    """A directory for PATH: its `anyrouter` is the program, with the caller's streams, environment and directory."""
+    with TemporaryDirectory(prefix="anyrouter-") as directory:
+        path = f"{directory}/socket"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            program = Path(directory, "anyrouter")
+            program.write_text(_PROGRAM.format(python=sys.executable, path=path), encoding="utf-8")
+            program.chmod(0o755)
+            answering = threading.Thread(target=_answer_all, args=(listener,), daemon=True)
+            answering.start()
+            yield program.parent
+            listener.shutdown(socket.SHUT_RDWR)
+            answering.join()
+
+
+def _answer_all(listener: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it was shut down
+        while True:
+            threading.Thread(target=_answer, args=(listener.accept()[0],), daemon=True).start()
+
+
+def _answer(asked: socket.socket) -> None:
+    with asked, contextlib.ExitStack() as streams:
+        _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
+        given = {stream: streams.enter_context(Connection(descriptor)) for stream, descriptor in enumerate(descriptors)}
+        with asked.makefile("rb") as said:
+            arguments, environment, directory = json.load(said)
+        process = _fork(arguments, environment, directory, given)
+        process.join()
+        asked.sendall(str(process.exitcode).encode())
+
+
+def _fork(
+    arguments: Sequence[str], environment: Mapping[str, str], directory: str, streams: Mapping[int, Connection]
+) -> multiprocessing.context.ForkServerProcess:
+    process = _FORKS.Process(target=_run, args=(list(arguments), dict(environment), directory, dict(streams)), daemon=True)
+    process.start()
+    return process
+
+
+def _run(arguments: list[str], environment: dict[str, str], directory: str, streams: dict[int, Connection]) -> None:
+    for stream, given in streams.items():
+        os.dup2(given.fileno(), stream)
+    if 0 in streams:
+        sys.stdin = os.fdopen(0, encoding="utf-8")
     sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, encoding="utf-8") for stream in (1, 2))
     os.environ.clear()
     os.environ.update(environment)
+    os.chdir(directory)
     sys.argv = ["", *arguments]
     runpy.run_module("anyrouter", run_name="__main__", alter_sys=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from support.forked import forked_program
 from support.gateway import GatewayProcess, clean_environment
 from support.served import run_command
 
@@ -41,9 +42,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """What a reader has: a directory to work in with the gateway's `data` in it, addresses and keys."""
+    """What a reader has: a directory to work in with the gateway's `data` in it, the program's directory, addresses and keys."""
 
     directory: Path
+    program: Path
     gateway: GatewayProcess
     sandbox_url: str
     live_key: str
@@ -71,7 +73,7 @@ class Desk:
             LIVE_KEY=self.live_key,
             BOX_KEY=CREDENTIAL,
             **ACCESS_KEY,
-            PATH=f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
+            PATH=os.pathsep.join((str(self.program), str(BINARIES), os.environ["PATH"])),
         )
         done = subprocess.run(
             [*shell, f"samples.{language}"],
@@ -106,6 +108,13 @@ PAGES = sorted(page for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
 
 
 @pytest.fixture(scope="session")
+def program() -> Iterator[Path]:
+    """Where `anyrouter` is that the samples run."""
+    with forked_program() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
     """A server of the reader's own: the simulated provider, by itself."""
     command = [sys.executable, "-m", "anyrouter", "sandbox", "--port", "0"]
@@ -131,20 +140,20 @@ def start_gateway(data_dir: Path, sandbox_url: str, config: str | None = None) -
 
 
 @pytest.fixture(scope="session")
-def common_desk(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> Iterator[Desk]:
+def common_desk(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str, program: Path) -> Iterator[Desk]:
     """A gateway without configuration, for all pages that show none."""
     gateway, live_key = start_gateway(tmp_path_factory.mktemp("common") / "data", sandbox_url)
-    yield Desk(directory=gateway.data_dir.parent, gateway=gateway, sandbox_url=sandbox_url, live_key=live_key)
+    yield Desk(directory=gateway.data_dir.parent, program=program, gateway=gateway, sandbox_url=sandbox_url, live_key=live_key)
     gateway.stop()
 
 
 @pytest.fixture
-def desk(request: pytest.FixtureRequest, tmp_path: Path, sandbox_url: str) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, tmp_path: Path, sandbox_url: str, program: Path) -> Iterator[Desk]:
     """The desk for the page that is the test's parameter."""
     config = "\n".join(sample.code for sample in read_samples(request.getfixturevalue("page")) if sample.language == "toml")
     if config:
         gateway, live_key = start_gateway(tmp_path / "data", sandbox_url, config.replace("http://127.0.0.1:8000", sandbox_url))
-        yield Desk(directory=tmp_path, gateway=gateway, sandbox_url=sandbox_url, live_key=live_key)
+        yield Desk(directory=tmp_path, program=program, gateway=gateway, sandbox_url=sandbox_url, live_key=live_key)
         gateway.stop()
         return
     common: Desk = request.getfixturevalue("common_desk")
