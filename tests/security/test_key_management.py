@@ -216,7 +216,10 @@ def test_many_at_once_get_one_key_of_a_name(exposed: Exposed, free_admin: str) -
 def test_whoever_holds_a_key_ends_it_within_a_second(exposed: Exposed, free_admin: str) -> None:
     made = make(exposed, free_admin, name="leaked")
     bodies = [{"keys": [made["key"], "x"]}, {"keys": ["ar-live-" + "0" * 45]}]
-    replies = [exposed.ask(raw_request(b"POST", b"/api/v1/keys/revoke", body=json.dumps(body).encode())) for body in bodies]
+    # From an address of its own: an hour's calls are counted by address, and the gateway is many tests'.
+    replies = [
+        exposed.ask(raw_request(b"POST", b"/api/v1/keys/revoke", body=json.dumps(body).encode()), source="127.0.0.21") for body in bodies
+    ]
     assert {(reply.status, reply.body) for reply in replies} == {(202, b'{"accepted":true}')}
     assert is_soon(exposed, made["key"], (401, "invalid_api_key"))
 

@@ -87,7 +87,7 @@ def test_what_is_over_or_foreign_is_not_rotated(exposed: Exposed, admin: str) ->
     expired, revoked, foreign = exposed.new_key(), exposed.new_key(), exposed.new_key("--env", "test")
     ids = {text: exposed.id_of(text) for text in (expired, revoked, foreign)}
     exposed.edit_key(ids[expired], expires_at=exposed.find_key(ids[expired]).created_at)
-    exposed.ask(raw_request(b"POST", b"/api/v1/keys/revoke", body=json.dumps({"keys": [revoked]}).encode()))
+    exposed.ask(raw_request(b"POST", b"/api/v1/keys/revoke", body=json.dumps({"keys": [revoked]}).encode()), source="127.0.0.22")
     seen = {text: (reply.status, reply.code) for text, key_id in ids.items() if (reply := rotate(exposed, admin, key_id))}
     assert seen == {expired: (422, "unprocessable"), revoked: (404, "not_found"), foreign: (404, "not_found")}
 

@@ -54,7 +54,7 @@ WAYS: dict[str, Callable[[Exposed, str, str], None]] = {
     "without its scope": lambda exposed, key_id, _: exposed.edit_key(key_id, scopes=frozenset({"models:read"})),
     "without its model": lambda exposed, key_id, _: exposed.edit_key(key_id, models=("openai/gpt-4o-mini",)),
     "revoked by whoever has it": lambda exposed, _, key: exposed.ask(
-        raw_request(b"POST", b"/api/v1/keys/revoke", body=b'{"keys":["%s"]}' % key.encode())
+        raw_request(b"POST", b"/api/v1/keys/revoke", body=b'{"keys":["%s"]}' % key.encode()), source="127.0.0.23"
     ),
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependencies
 
 from anyrouter.bootstrap.services import Services, make_services
 from anyrouter.bootstrap.tenants import TenantReader
@@ -228,3 +229,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             tenants=tenants,
         )
     await asyncio.shield(storage.aclose())
+    for known in vars(dependencies).values():  # fifty applications, through which every search for garbage would go
+        if hasattr(known, "cache_clear"):
+            known.cache_clear()

@@ -1,5 +1,6 @@
 """The key-encryption key is replaced, twice, and the old ones are removed, while a real gateway uses and takes credentials."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_a_new_key_under_load_fails_no_request(gateway: GatewayProcess, provider
         for _ in range(2):
             rekeyed = gateway.command("byok", "rekey")["data"]
             assert (rekeyed["is_new"], rekeyed["failed"]) == (True, {})
-            gateway.command("byok", "rekey", "--remove", old)
+            _remove(gateway, old)
             old = rekeyed["kek_id"]
     finally:
         is_over.set()
@@ -80,3 +81,13 @@ def test_a_new_key_under_load_fails_no_request(gateway: GatewayProcess, provider
     final = gateway.command("byok", "rekey")["data"]
     assert final["seals"] == {final["kek_id"]: CREDENTIALS}
     assert "MARKER" not in gateway.output
+
+
+def _remove(gateway: GatewayProcess, old: str) -> None:
+    """Forget a key. One that a change under way has just sealed with is still needed: as the refusal says, `rekey` goes on with those."""
+    for _ in range(5):
+        with contextlib.suppress(AssertionError):
+            gateway.command("byok", "rekey", "--remove", old)
+            return
+        assert not gateway.command("byok", "rekey")["data"]["is_new"]
+    pytest.fail("what was sealed under the old key is never moved")
