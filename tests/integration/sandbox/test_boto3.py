@@ -1,5 +1,7 @@
 """AWS's own SDK, boto3, talks straight to the sandbox."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import boto3
@@ -20,9 +22,10 @@ WEATHER: Any = {
 THINKING: Any = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
 
-def make_client(sandbox: str, *, read_timeout_s: float = 10) -> Any:
+@contextmanager
+def make_client(sandbox: str, *, read_timeout_s: float = 10) -> Iterator[Any]:
     session = boto3.session.Session()
-    return session.client(
+    client = session.client(
         "bedrock-runtime",
         endpoint_url=sandbox,
         region_name="us-east-1",
@@ -31,15 +34,19 @@ def make_client(sandbox: str, *, read_timeout_s: float = 10) -> Any:
         aws_session_token="MARKER",
         config=Config(retries={"total_max_attempts": 1}, read_timeout=read_timeout_s),
     )
+    with closing(client):
+        yield client
 
 
 @pytest.fixture(scope="module")
-def client(sandbox: str) -> Any:
-    return make_client(sandbox)
+def client(sandbox: str) -> Iterator[Any]:
+    with make_client(sandbox) as client:
+        yield client
 
 
 def events_of(client: Any, model: str, **members: Any) -> list[dict[str, Any]]:
-    return list(client.converse_stream(modelId=model, messages=HI, **members)["stream"])
+    with closing(client.converse_stream(modelId=model, messages=HI, **members)["stream"]) as stream:
+        return list(stream)
 
 
 @pytest.mark.parametrize("model", ["sandbox/echo", "echo"])
@@ -162,12 +169,12 @@ def test_a_malformed_reply_has_nothing_in_it(client: Any) -> None:
 
 
 def test_a_signature_for_another_service_is_refused(sandbox: str) -> None:
-    client = make_client(sandbox)
-    client._request_signer._signing_name = "s3"
-    with pytest.raises(ClientError, match="scoped to correct service: 'bedrock'"):
-        client.converse(modelId="echo", messages=HI)
+    with make_client(sandbox) as client:
+        client._request_signer._signing_name = "s3"
+        with pytest.raises(ClientError, match="scoped to correct service: 'bedrock'"):
+            client.converse(modelId="echo", messages=HI)
 
 
 def test_a_timeout_is_the_sdks_own_error(sandbox: str) -> None:
-    with pytest.raises(ReadTimeoutError):
-        make_client(sandbox, read_timeout_s=0.2).converse(modelId="timeout", messages=HI)
+    with make_client(sandbox, read_timeout_s=0.2) as client, pytest.raises(ReadTimeoutError):
+        client.converse(modelId="timeout", messages=HI)
