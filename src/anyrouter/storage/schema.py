@@ -5,7 +5,7 @@ revisions are numbers of four digits, so that an older program recognises a newe
 
 Times are integer Unix milliseconds, days are days since 1970-01-01 UTC, money is nano-USD, lists are JSON texts. Rows of the
 ledger have no foreign keys: they outlive what they name, and they are written on every request. The tables of people, money and the
-audit log are in `schema_people` and `schema_money`.
+audit log are in `schema_people`, `schema_money` and `schema_sign_in`.
 """
 
 from sqlalchemy import (
@@ -28,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 
 metadata = MetaData()
 

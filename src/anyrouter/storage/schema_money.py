@@ -110,3 +110,20 @@ usage_hourly = Table(
 )
 Index("ix_usage_hourly_hour", usage_hourly.c.hour)
 Index("ix_usage_hourly_rotation_group", usage_hourly.c.organisation_id, usage_hourly.c.rotation_group, usage_hourly.c.hour)
+
+# How long requests took, by hour: how many fell into which bucket (`core.latency`). `measure` is "latency" or "ttft". Written and deleted
+# with the hours above; it knows no key and no app, which would make it as large as the ledger.
+latency_hourly = Table(
+    "latency_hourly",
+    metadata,
+    Column("organisation_id", Id, primary_key=True),
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("measure", String(8), primary_key=True),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("environment_id", Id, primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("requests", BigInteger, nullable=False),
+)
+Index("ix_latency_hourly_hour", latency_hourly.c.hour)

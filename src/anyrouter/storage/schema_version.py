@@ -5,7 +5,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from anyrouter.core.errors import InternalError
 from anyrouter.core.ids import new_id
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, EnvironmentKind
-from anyrouter.storage import schema_money, schema_people
+from anyrouter.storage import schema_money, schema_people, schema_sign_in
 from anyrouter.storage.pepper import Pepper
 from anyrouter.storage.schema import (
     HEAD_REVISION,
@@ -18,7 +18,11 @@ from anyrouter.storage.schema import (
     pepper_fingerprints,
 )
 
-_ALL_TABLES = (schema_money.__name__, schema_people.__name__)  # their tables are in `metadata` because they are imported here
+_ALL_TABLES = (
+    schema_money.__name__,
+    schema_people.__name__,
+    schema_sign_in.__name__,
+)  # their tables are in `metadata` because they are imported here
 _STANDARD_ENVIRONMENTS = (("live", "Live", EnvironmentKind.LIVE), ("test", "Test", EnvironmentKind.SANDBOX))
 _ADVISORY_LOCK = 0x616E79726F757465  # "anyroute": any constant that no other program is likely to use
 
