@@ -28,6 +28,8 @@ from anyrouter.storage.sql_money import SqlBudgetStore, SqlCreditStore
 from anyrouter.storage.sql_notices import SqlExpiryReader, SqlNoticeStore, SqlSpendReader
 from anyrouter.storage.sql_organisations import SqlOrganisationStore
 from anyrouter.storage.sql_presets import SqlPresetStore
+from anyrouter.storage.sql_sessions import SqlSessionStore
+from anyrouter.storage.sql_sign_in import SqlSignInStore
 from anyrouter.storage.sql_webhooks import SqlWebhookStore
 from anyrouter.storage.usage_rows import AppNames
 
@@ -44,6 +46,8 @@ class Storage:
         self.keys = SqlKeyStore(database, pepper_version=peppers.current.version, on_change=self.watch.announce)
         self.organisations = SqlOrganisationStore(database, on_change=self.watch.announce)
         self.members = SqlMemberStore(database, on_change=self.watch.announce)
+        self.sessions = SqlSessionStore(database)
+        self.sign_in = SqlSignInStore(database, on_change=self.watch.announce)
         self.environments = SqlEnvironmentStore(database, on_change=self.watch.announce)
         self.presets = SqlPresetStore(database, on_change=self.watch.announce)
         self.audit = SqlAuditStore(database)
