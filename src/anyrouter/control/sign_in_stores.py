@@ -21,10 +21,10 @@ class SessionStore(Protocol):
         """Store a new one."""
 
     async def find_session(self, digest: bytes) -> tuple[Session, Member] | None:
-        """The one with that token's digest, whatever its state, and whose it is as the member is now."""
+        """The one with that token's digest, whatever its state, and whose it is as the member is now. None in an inactive organisation."""
 
     async def touch_session(self, session_id: str, seen_at: datetime, *, confirmed_at: datetime | None = None) -> None:
-        """Keep that it was seen, and that the person proved to be there when `confirmed_at` says so."""
+        """Keep that it was seen, and that the person proved to be there when `confirmed_at` says so. Neither time goes back."""
 
     async def list_sessions(self, organisation_id: str, member_id: str) -> list[Session]:
         """Those that were not ended, the newest first, also those that are over by time."""
@@ -42,7 +42,7 @@ class SessionStore(Protocol):
         """End all of a member's, or the one named, or all but one; how many there were. Without any nothing is written."""
 
     async def delete_sessions_before(self, moment: datetime) -> int:
-        """Forget those that expired or were ended before; how many there were."""
+        """Forget those that expired or were ended before; how many there were. Links that were over before go too."""
 
 
 class SignInStore(Protocol):
@@ -58,7 +58,10 @@ class SignInStore(Protocol):
         """Whether there is an active owner."""
 
     async def add_first_owner(self, member: Member, password: Password | None, event: AuditEvent) -> None:
-        """Store an organisation's first owner; ClientError `not_found` when it has one: of two at once one is refused."""
+        """Store an organisation's first owner; ClientError `not_found` when it has one: of two at once one is refused.
+
+        Who was a member before must come with the id of then; ClientError `duplicate_name` for the address of another member.
+        """
 
     async def find_password(self, member_id: str) -> Password | None:
         """A member's."""
@@ -73,10 +76,10 @@ class SignInStore(Protocol):
         """A member's, confirmed or not."""
 
     async def put_second_factor(self, factor: SecondFactor, event: AuditEvent | None = None) -> None:
-        """Store or replace it."""
+        """Store or replace it. Where the same secret is stored its seal stays, which may be a newer one, and a step that is later."""
 
     async def delete_second_factor(self, factor: SecondFactor, event: AuditEvent) -> None:
-        """Forget it."""
+        """Forget it. Where there is none nothing is written."""
 
     async def take_step(self, member_id: str, step: int) -> bool:
         """Note a time step as used; False when it, or a later one, was used before: of two at once one is refused."""
@@ -94,7 +97,10 @@ class SignInStore(Protocol):
         """Store a new one; ClientError `duplicate_name` when the credential is known already."""
 
     async def use_passkey(self, passkey: Passkey) -> bool:
-        """Keep count and time of a use; False when a higher count was stored before (a copy of the authenticator)."""
+        """Keep count and time of a use; False when this count or a higher one was stored before (a copy of the authenticator).
+
+        An authenticator that does not count says 0 every time. False also when the passkey is not there any more.
+        """
 
     async def rename_passkey(self, passkey: Passkey, event: AuditEvent) -> None:
         """Replace its name; ClientError `not_found`."""

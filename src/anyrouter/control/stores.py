@@ -45,6 +45,7 @@ class MemberStore(Protocol):
     async def update_member(self, member: Member, event: AuditEvent) -> None:
         """Replace name, role and state. One that becomes inactive takes its personal keys with it: they are deleted in the transaction.
 
+        So is all that it signs in with, and its sessions end. When it is added again, nothing of that comes back.
         ClientError `unprocessable` for the last active owner.
         """
 
@@ -97,7 +98,7 @@ class SealedRow:
 
 
 class SealStore(Protocol):
-    """The seals of all rows that have one, credentials and webhooks, of all organisations."""
+    """The seals of all rows that have one, credentials, webhooks and second factors, of all organisations."""
 
     async def list_seals(self, *, not_under: str, after_id: str = "", limit: int = 100) -> list[SealedRow]:
         """Those whose data key is not under that key-encryption key, by id, those behind `after_id`."""

@@ -18,6 +18,9 @@ from anyrouter.storage.memory_members import MemoryMemberStore
 from anyrouter.storage.memory_money import MemoryBudgetStore, MemoryCreditStore
 from anyrouter.storage.memory_organisations import MemoryOrganisationStore
 from anyrouter.storage.memory_presets import MemoryPresetStore
+from anyrouter.storage.memory_sessions import MemorySessionStore
+from anyrouter.storage.memory_sign_in import MemorySignInStore
+from anyrouter.storage.memory_sign_in_rows import MemorySignInRows
 from anyrouter.storage.memory_webhooks import MemoryExpiryReader, MemoryNoticeStore, MemorySpendReader, MemoryWebhookStore
 from anyrouter.storage.sql_ledger import key_totals, period_starts
 from anyrouter.storage.usage_rows import AppNames, sum_by_hour
@@ -156,9 +159,12 @@ class MemoryStorage:
         self.idempotency = MemoryIdempotencyStore()
         self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
         self.key_use = self.keys
-        self.members = MemoryMemberStore(self.audit_log, self.keys, on_change=self.watch.announce)
+        sign_in = MemorySignInRows()
+        self.members = MemoryMemberStore(self.audit_log, self.keys, sign_in, on_change=self.watch.announce)
         self.environments = MemoryEnvironmentStore(self.audit_log, on_change=self.watch.announce)
         self.organisations = MemoryOrganisationStore(self.audit_log, on_change=self.watch.announce, put_environment=self.environments.keep)
+        self.sessions = MemorySessionStore(self.audit_log, sign_in, members=self.members, organisations=self.organisations)
+        self.sign_in = MemorySignInStore(self.audit_log, sign_in, members=self.members, organisations=self.organisations)
         self.presets = MemoryPresetStore(on_change=self.watch.announce, log=self.audit_log)
         self.ledger = MemoryLedger(self.keys.list_tags)
         self.reader = self.ledger
@@ -169,7 +175,7 @@ class MemoryStorage:
         self.notices = MemoryNoticeStore(self.audit_log)
         self.expiries = MemoryExpiryReader(self.keys, self.organisations)
         self.spend = MemorySpendReader(self.reader, self.keys)
-        self.seals = MemorySealStore(self.credentials.rows, self.webhooks.rows, on_change=self.watch.announce)
+        self.seals = MemorySealStore(self.credentials.rows, self.webhooks.rows, sign_in.factors, on_change=self.watch.announce)
         self.health = self.ledger
 
     async def aclose(self) -> None:

@@ -89,31 +89,31 @@ class MemoryCredentialStore:
 
 
 class MemorySealStore:
-    """`SealStore` over the rows of other stores."""
+    """`SealStore` over the rows of other stores, which have them by the id under which their data keys are wrapped."""
 
     def __init__(self, *tables: Mapping[str, Row], on_change: Callable[[str], None]) -> None:
         self._tables, self._on_change = tables, on_change
 
     async def list_seals(self, *, not_under: str, after_id: str = "", limit: int = 100) -> list[SealedRow]:
         """Those whose data key is not under that key-encryption key, by id, those behind `after_id`."""
-        wanted = [row for row in self._rows() if row["kek_id"] not in {not_under, ""} and row["id"] > after_id]
+        wanted = [(row_id, row) for row_id, row in self._rows() if row["kek_id"] not in {not_under, ""} and row_id > after_id]
         return [
-            SealedRow(id=row["id"], organisation_id=row["organisation_id"], sealed=row_to_seal(row))
-            for row in sorted(wanted, key=lambda row: row["id"])[:limit]
+            SealedRow(id=row_id, organisation_id=row["organisation_id"], sealed=row_to_seal(row))
+            for row_id, row in sorted(wanted, key=lambda found: found[0])[:limit]
         ]
 
     async def count_seals(self) -> Mapping[str, int]:
         """How many there are under each key-encryption key."""
-        return Counter(row["kek_id"] for row in self._rows() if row["kek_id"])
+        return Counter(row["kek_id"] for _, row in self._rows() if row["kek_id"])
 
     async def replace_seal(self, row: SealedRow, new: Sealed) -> bool:
         """See the port."""
-        found = next((stored for stored in self._rows() if stored["id"] == row.id and row_to_seal(stored) == row.sealed), None)
+        found = next((stored for row_id, stored in self._rows() if row_id == row.id and row_to_seal(stored) == row.sealed), None)
         if found is None:
             return False
         found.update(seal_to_row(new))
         self._on_change(row.organisation_id)
         return True
 
-    def _rows(self) -> list[Row]:
-        return [row for table in self._tables for row in table.values()]
+    def _rows(self) -> list[tuple[str, Row]]:
+        return [found for table in self._tables for found in table.items()]

@@ -22,55 +22,79 @@ from anyrouter.storage.member_rows import (
 )
 from anyrouter.storage.memory_audit import MemoryAuditLog
 from anyrouter.storage.memory_keys import MemoryKeyStore
+from anyrouter.storage.memory_sign_in_rows import MemorySignInRows
+from anyrouter.storage.records import to_ms
 
 Row = dict[str, Any]
 
 
 class MemoryMemberStore:
-    """`MemberStore`. `keys` are those of which the personal ones end with their member."""
+    """`MemberStore`. What of `keys` is personal, and what of `sign_in` is the member's, ends with the member. `rows` are members' by id."""
 
-    def __init__(self, log: MemoryAuditLog, keys: MemoryKeyStore, *, on_change: Callable[[str], None]) -> None:
-        self._members: dict[str, Row] = {}
+    def __init__(self, log: MemoryAuditLog, keys: MemoryKeyStore, sign_in: MemorySignInRows, *, on_change: Callable[[str], None]) -> None:
+        self.rows: dict[str, Row] = {}
         self._invitations: dict[str, Row] = {}
-        self._log, self._keys, self._on_change = log, keys, on_change
+        self._log, self._keys, self._sign_in, self._on_change = log, keys, sign_in, on_change
+
+    def find_member(self, organisation_id: str, member_id: str) -> Member | None:
+        """One, active or not."""
+        row = self.rows.get(member_id)
+        return None if row is None or row["organisation_id"] != organisation_id else row_to_member(row)
+
+    def has_owner(self, organisation_id: str) -> bool:
+        """Whether there is an active owner."""
+        return any(map(_is_owner, _sorted(self.rows, organisation_id)))
+
+    def add_owner(self, member: Member, event: AuditEvent) -> None:
+        """Store a new one, or an inactive one of this id again; ClientError `duplicate_name` for the address of another member."""
+        known = next((row for row in _sorted(self.rows, member.organisation_id) if row["email"] == member.email), None)
+        if known is not None and (known["is_active"] or known["id"] != member.id):
+            raise ClientError(KNOWN_ADDRESS)
+        self._log.append(event)
+        if known is None:
+            self.rows[member.id] = member_to_row(member)
+        else:
+            _replace(known, member)
+            self._sign_in.end_sign_in(member.organisation_id, member.id, to_ms(event.at))
+        self._on_change(member.organisation_id)
 
     async def list_members(self, organisation_id: str) -> list[Member]:
         """All, active or not, oldest first."""
-        return [row_to_member(row) for row in _sorted(self._members, organisation_id)]
+        return [row_to_member(row) for row in _sorted(self.rows, organisation_id)]
 
     async def add_member(self, member: Member, event: AuditEvent, *, invitation: Invitation | None = None) -> None:
         """Store a new one, or an inactive one again, and the invitation as accepted; ClientError `duplicate_name` for a known address."""
         ended = None if invitation is None else self._find_open(invitation)
-        known = next((row for row in _sorted(self._members, member.organisation_id) if row["email"] == member.email), None)
+        known = next((row for row in _sorted(self.rows, member.organisation_id) if row["email"] == member.email), None)
         if known is not None and known["is_active"]:
             raise ClientError(KNOWN_ADDRESS)
         self._log.append(event)
         if ended is not None and invitation is not None:
             _end(ended, invitation)
         if known is None:
-            self._members[member.id] = member_to_row(member)
+            self.rows[member.id] = member_to_row(member)
         else:
             _replace(known, member)
-            await self._end_keys(member, event)
+            await self._end_access(member, event)
         self._on_change(member.organisation_id)
 
     async def update_member(self, member: Member, event: AuditEvent) -> None:
-        """Replace name, role and state; one that becomes inactive takes its personal keys with it.
+        """Replace name, role and state; one that becomes inactive takes its personal keys with it, and all that it signs in with.
 
         ClientError `not_found`, `etag_mismatch`, and `unprocessable` for the last active owner.
         """
-        row = self._members.get(member.id)
+        row = self.rows.get(member.id)
         if row is None or row["organisation_id"] != member.organisation_id:
             raise ClientError(NO_MEMBER)
         if row["version"] != member.version - 1:
             raise ClientError(CHANGED_MEMBER)
-        others = [other for other in _sorted(self._members, member.organisation_id) if other["id"] != member.id]
+        others = [other for other in _sorted(self.rows, member.organisation_id) if other["id"] != member.id]
         if _is_owner(row) and not any(map(_is_owner, (*others, member_to_row(member)))):
             raise ClientError(LAST_OWNER)
         self._log.append(event)
         _replace(row, member)
         if not member.is_active:
-            await self._end_keys(member, event)
+            await self._end_access(member, event)
         self._on_change(member.organisation_id)
 
     async def add_invitation(self, invitation: Invitation, event: AuditEvent) -> None:
@@ -94,7 +118,8 @@ class MemoryMemberStore:
         _end(row, invitation)
         self._on_change(invitation.organisation_id)
 
-    async def _end_keys(self, member: Member, event: AuditEvent) -> None:
+    async def _end_access(self, member: Member, event: AuditEvent) -> None:
+        self._sign_in.end_sign_in(member.organisation_id, member.id, to_ms(event.at))
         after_id = None
         while page := await self._keys.list_keys(member.organisation_id, after_id=after_id):
             for key in page:

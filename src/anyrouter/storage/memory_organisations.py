@@ -26,6 +26,10 @@ class MemoryOrganisationStore:
         self._rows: dict[str, dict[str, Any]] = {DEFAULT_ORGANISATION_ID: organisation_to_row(_DEFAULT)}
         self._log, self._on_change, self._put_environment = log, on_change, put_environment
 
+    def is_active(self, organisation_id: str) -> bool:
+        """Whether there is such an organisation, and it is active."""
+        return bool(self._rows.get(organisation_id, {}).get("is_active"))
+
     async def list_organisations(self) -> list[Organisation]:
         """All, active or not, oldest first."""
         return [row_to_organisation(row) for row in sorted(self._rows.values(), key=lambda row: (row["created_at_ms"], row["id"]))]

@@ -39,6 +39,7 @@ members = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     UniqueConstraint("organisation_id", "email", name="uq_members_organisation_id_email"),
 )
+Index("ix_members_email", members.c.email)
 
 invitations = Table(
     "invitations",

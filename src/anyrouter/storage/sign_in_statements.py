@@ -3,17 +3,35 @@
 Everybody takes the locks in one order: the member's row, what belongs to the member, then the audit log's head.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from anyrouter.core.audit import AuditEvent
 from anyrouter.core.sign_in import Password
 from anyrouter.core.tenancy import Member, Role
+from anyrouter.storage.database import Database
 from anyrouter.storage.records import to_ms
 from anyrouter.storage.schema_people import members
 from anyrouter.storage.schema_sign_in import identities, passkeys, passwords, second_factors, sessions, sign_in_links
 from anyrouter.storage.sign_in_rows import password_to_row
+from anyrouter.storage.sql_audit import append_event
+
+
+async def change_sign_in(database: Database, member_id: str, event: AuditEvent, work: Callable[[Connection], None]) -> None:
+    """Do the work and record it. Of changes to how one member signs in each is made in its turn.
+
+    No running decision depends on them: the organisation's epoch stays.
+    """
+
+    def whole(connection: Connection) -> None:
+        lock_member(connection, member_id)
+        work(connection)
+        append_event(connection, event)
+
+    await database.write(whole)
 
 
 def lock_member(connection: Connection, member_id: str) -> None:

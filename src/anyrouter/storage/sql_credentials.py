@@ -24,10 +24,16 @@ from anyrouter.storage.database import Database
 from anyrouter.storage.records import to_ms
 from anyrouter.storage.schema_money import provider_credentials
 from anyrouter.storage.schema_people import webhooks
+from anyrouter.storage.schema_sign_in import second_factors
 from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
 
-_SEALED_TABLES: tuple[Table, ...] = (provider_credentials, webhooks)
+# Each with the column of the id under which its data keys are wrapped.
+_SEALED: tuple[tuple[Table, ColumnElement[str]], ...] = (
+    (provider_credentials, provider_credentials.c.id),
+    (webhooks, webhooks.c.id),
+    (second_factors, second_factors.c.member_id),
+)
 
 
 class SqlCredentialStore:
@@ -130,11 +136,11 @@ class SqlSealStore:
 
         def work(connection: Connection) -> list[SealedRow]:
             found = []
-            for table in _SEALED_TABLES:
-                wanted = and_(table.c.kek_id.not_in([not_under, ""]), table.c.id > after_id)
-                query = select(table).where(wanted).order_by(table.c.id).limit(limit)
+            for table, row_id in _SEALED:
+                wanted = and_(table.c.kek_id.not_in([not_under, ""]), row_id > after_id)
+                query = select(table).where(wanted).order_by(row_id).limit(limit)
                 found += [
-                    SealedRow(id=row["id"], organisation_id=row["organisation_id"], sealed=row_to_seal(row))
+                    SealedRow(id=row[row_id], organisation_id=row["organisation_id"], sealed=row_to_seal(row))
                     for row in connection.execute(query).mappings()
                 ]
             return sorted(found, key=lambda row: row.id)[:limit]
@@ -146,7 +152,7 @@ class SqlSealStore:
 
         def work(connection: Connection) -> Mapping[str, int]:
             counts: dict[str, int] = {}
-            for table in _SEALED_TABLES:
+            for table, _ in _SEALED:
                 for kek_id, count in connection.execute(select(table.c.kek_id, func.count()).group_by(table.c.kek_id)):
                     if kek_id:
                         counts[kek_id] = counts.get(kek_id, 0) + count
@@ -158,9 +164,9 @@ class SqlSealStore:
         """See the port."""
 
         def work(connection: Connection) -> bool:
-            for table in _SEALED_TABLES:
+            for table, row_id in _SEALED:
                 is_old = and_(table.c.kek_id == row.sealed.kek_id, table.c.wrapped_key == row.sealed.wrapped_key)
-                change = update(table).where(table.c.id == row.id, is_old).values(seal_to_row(new))
+                change = update(table).where(row_id == row.id, is_old).values(seal_to_row(new))
                 if connection.execute(change).rowcount:
                     bump_epoch(connection, row.organisation_id)  # whoever keeps the old seal needs the old key-encryption key
                     return True

@@ -25,6 +25,7 @@ from anyrouter.storage.member_rows import (
 from anyrouter.storage.records import key_to_row, row_to_key
 from anyrouter.storage.schema import api_keys
 from anyrouter.storage.schema_people import invitations, members
+from anyrouter.storage.sign_in_statements import end_sign_in, has_owner
 from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
 
@@ -58,6 +59,7 @@ class SqlMemberStore:
             key_events: list[AuditEvent] = []
             if connection.execute(update(members).where(same, members.c.is_active.is_(False)).values(values)).rowcount == 1:
                 key_events = _end_keys(connection, member, event)  # one may have been made while the membership ended
+                end_sign_in(connection, member, event.at)
             elif connection.execute(select(members.c.id).where(same)).first() is not None:
                 raise ClientError(KNOWN_ADDRESS)
             else:
@@ -67,7 +69,7 @@ class SqlMemberStore:
         await self._change(member.organisation_id, work)
 
     async def update_member(self, member: Member, event: AuditEvent) -> None:
-        """Replace name, role and state; one that becomes inactive takes its personal keys with it.
+        """Replace name, role and state; one that becomes inactive takes its personal keys with it, and all that it signs in with.
 
         ClientError `not_found`, `etag_mismatch`, and `unprocessable` for the last active owner.
         """
@@ -81,8 +83,12 @@ class SqlMemberStore:
             change = update(members).where(same, members.c.version == member.version - 1).values(values)
             if connection.execute(change).rowcount == 0:
                 raise ClientError(CHANGED_MEMBER)
-            _append(connection, event, *([] if member.is_active else _end_keys(connection, member, event)))
-            if _is_owner(row_to_member(former)) and not _has_owner(connection, member.organisation_id):  # behind the event's lock
+            key_events = []
+            if not member.is_active:
+                key_events = _end_keys(connection, member, event)
+                end_sign_in(connection, member, event.at)
+            _append(connection, event, *key_events)
+            if _is_owner(row_to_member(former)) and not has_owner(connection, member.organisation_id):  # behind the event's lock
                 raise ClientError(LAST_OWNER)
 
         await self._change(member.organisation_id, work)
@@ -146,11 +152,6 @@ def _end_invitation(connection: Connection, invitation: Invitation) -> None:
 
 def _is_owner(member: Member) -> bool:
     return member.is_active and member.role is Role.OWNER
-
-
-def _has_owner(connection: Connection, organisation_id: str) -> bool:
-    owner = and_(members.c.organisation_id == organisation_id, members.c.role == Role.OWNER.value, members.c.is_active.is_(True))
-    return connection.execute(select(members.c.id).where(owner).limit(1)).first() is not None
 
 
 def _end_keys(connection: Connection, member: Member, event: AuditEvent) -> list[AuditEvent]:

@@ -1,26 +1,35 @@
 """What members prove themselves with in the database: digests, hashes, public keys and sealed secrets, never a secret itself."""
 
-from collections.abc import Callable
-
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
-from anyrouter.core.sign_in import Password
+from anyrouter.core.sign_in import Identity, Password, SignInLink
 from anyrouter.core.tenancy import Member
 from anyrouter.storage.database import Database
 from anyrouter.storage.member_rows import FIXED_MEMBER_COLUMNS, KNOWN_ADDRESS, member_to_row, row_to_member
 from anyrouter.storage.schema import organisations
 from anyrouter.storage.schema_people import members
-from anyrouter.storage.schema_sign_in import passwords
-from anyrouter.storage.sign_in_rows import HAS_OWNER, row_to_password
-from anyrouter.storage.sign_in_statements import end_links, end_sessions, end_sign_in, has_owner, lock_member, store_password
+from anyrouter.storage.schema_sign_in import identities, passwords, sign_in_links
+from anyrouter.storage.sign_in_rows import (
+    BOUND_IDENTITY,
+    HAS_OWNER,
+    USED_LINK,
+    identity_to_row,
+    link_to_row,
+    row_to_identity,
+    row_to_link,
+    row_to_password,
+)
+from anyrouter.storage.sign_in_statements import change_sign_in, end_links, end_sessions, end_sign_in, has_owner, store_password
 from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
+from anyrouter.storage.sql_passkeys import SqlPasskeys
+from anyrouter.storage.sql_second_factors import SqlSecondFactors
 
 
-class SqlSignInStore:
+class SqlSignInStore(SqlSecondFactors, SqlPasskeys):
     """`SignInStore`. `on_change` as in `SqlKeyStore`."""
 
     def __init__(self, database: Database, *, on_change: OnChange) -> None:
@@ -87,7 +96,7 @@ class SqlSignInStore:
         def work(connection: Connection) -> None:
             _replace_password(connection, password, but=ends_sessions_but)
 
-        await self._change(password.member_id, event, work)
+        await change_sign_in(self._database, password.member_id, event, work)
 
     async def rehash_password(self, old: Password, new: Password) -> None:
         """Replace the hash by one of the same password with other parameters, if it is still the old one. No event."""
@@ -95,15 +104,57 @@ class SqlSignInStore:
         change = update(passwords).where(same).values(hash=new.hash)
         await self._database.write(lambda connection: connection.execute(change).rowcount)
 
-    async def _change(self, member_id: str, event: AuditEvent, work: Callable[[Connection], None]) -> None:
-        """Of changes to how one member signs in each is made in its turn. No running decision depends on them: the epoch stays."""
+    async def add_link(self, link: SignInLink, event: AuditEvent) -> None:
+        """Store a new one; the member's earlier ones end."""
 
-        def whole(connection: Connection) -> None:
-            lock_member(connection, member_id)
-            work(connection)
-            append_event(connection, event)
+        def work(connection: Connection) -> None:
+            end_links(connection, link.organisation_id, link.member_id, link.created_at)
+            connection.execute(insert(sign_in_links), link_to_row(link))
 
-        await self._database.write(whole)
+        await change_sign_in(self._database, link.member_id, event, work)
+
+    async def find_link(self, digest: bytes) -> SignInLink | None:
+        """The one with that token's digest, whatever its state."""
+        query = select(sign_in_links).where(sign_in_links.c.digest == digest)
+
+        def work(connection: Connection) -> SignInLink | None:
+            row = connection.execute(query).mappings().first()
+            return None if row is None else row_to_link(row)
+
+        return await self._database.read(work)
+
+    async def use_link(self, link: SignInLink, password: Password, event: AuditEvent) -> None:
+        """See the port."""
+        same = and_(sign_in_links.c.id == link.id, sign_in_links.c.organisation_id == link.organisation_id)
+        is_open = and_(sign_in_links.c.member_id == password.member_id, sign_in_links.c.used_at_ms.is_(None))
+
+        def work(connection: Connection) -> None:
+            if connection.execute(select(sign_in_links.c.id).where(same, is_open)).first() is None:  # behind the member's lock
+                raise ClientError(USED_LINK)
+            _replace_password(connection, password)  # which ends this link with the others
+
+        await change_sign_in(self._database, password.member_id, event, work)
+
+    async def find_identity(self, issuer: str, subject: str) -> list[Identity]:
+        """The members, of all organisations, that are this identity."""
+        query = select(identities).where(identities.c.issuer == issuer, identities.c.subject == subject)
+
+        def work(connection: Connection) -> list[Identity]:
+            rows = connection.execute(query.order_by(identities.c.created_at_ms, identities.c.organisation_id)).mappings()
+            return [row_to_identity(row) for row in rows]
+
+        return await self._database.read(work)
+
+    async def add_identity(self, identity: Identity, event: AuditEvent) -> None:
+        """Bind it to its member; ClientError `duplicate_name` when it is bound in the organisation."""
+
+        def work(connection: Connection) -> None:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            new = dialect.insert(identities).values(identity_to_row(identity))
+            if not connection.execute(new.on_conflict_do_nothing()).rowcount:
+                raise ClientError(BOUND_IDENTITY)
+
+        await change_sign_in(self._database, identity.member_id, event, work)
 
 
 def _add_owner(connection: Connection, member: Member, event: AuditEvent) -> None:

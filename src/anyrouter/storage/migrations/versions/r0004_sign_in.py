@@ -13,8 +13,10 @@ _TABLES = ("latency_hourly", "identities", "sign_in_links", "passkeys", "second_
 
 
 def upgrade() -> None:
-    """Add tables; nothing that is there changes."""
-    _create_sign_in()
+    """Add tables, and an index of members' addresses; nothing that is there changes."""
+    op.create_index("ix_members_email", "members", ["email"])
+    _create_sessions()
+    _create_proofs()
     _create_latency()
 
 
@@ -22,9 +24,10 @@ def downgrade() -> None:
     """Drop them, and all that they hold."""
     for table in _TABLES:
         op.drop_table(table)
+    op.drop_index("ix_members_email", "members")
 
 
-def _create_sign_in() -> None:
+def _create_sessions() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", _ID, primary_key=True),
@@ -64,6 +67,9 @@ def _create_sign_in() -> None:
         sa.Column("last_step", sa.BigInteger, nullable=False, server_default=sa.text("0")),
         sa.Column("recovery", sa.Text, nullable=False, server_default="[]"),
     )
+
+
+def _create_proofs() -> None:
     op.create_table(
         "passkeys",
         sa.Column("id", _ID, primary_key=True),
