@@ -20,6 +20,7 @@ from anyrouter.bootstrap.measures import list_measures
 from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.money import make_holds, tell_budgets
 from anyrouter.bootstrap.notices import list_message_work, make_notices
+from anyrouter.bootstrap.pages import make_loader
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -55,6 +56,7 @@ from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.front.addresses import TrustedProxies
 from anyrouter.web.front.heap import keep_freed_memory
+from anyrouter.web.site import Site
 
 FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
@@ -128,12 +130,16 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
             holds=make_holds(settings, storage, limiter),
         )
-        api = create_api(_api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay))
+        ports = _api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay)
+        bound = settings.server.port
 
         def tell(port: int) -> None:
+            nonlocal bound
+            bound = port
             on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
 
-        server = GatewayServer(configure_server(settings, relay, api, outbox), tell)
+        site = Site(create_api(ports), make_loader(settings, services, tenants, ports, lambda: bound))
+        server = GatewayServer(configure_server(settings, relay, site, outbox), tell)
         work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 
         def take_tenants() -> None:

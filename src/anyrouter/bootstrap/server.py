@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from anyrouter.relay.outbox import Outbox
 from anyrouter.relay.relay import Relay
@@ -39,8 +39,8 @@ class GatewayServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def configure_server(settings: Settings, relay: Relay, api: FastAPI, outbox: Outbox) -> uvicorn.Config:
-    """What uvicorn is told: the front serves `relay` and hands everything else to `api`; nothing is logged or signalled by uvicorn."""
+def configure_server(settings: Settings, relay: Relay, app: ASGIApp, outbox: Outbox) -> uvicorn.Config:
+    """What uvicorn is told: the front serves `relay` and hands everything else to `app`; nothing is logged or signalled by uvicorn."""
     server = settings.server
     limits = FrontLimits(
         head_bytes=server.head_bytes,
@@ -52,7 +52,7 @@ def configure_server(settings: Settings, relay: Relay, api: FastAPI, outbox: Out
         max_connections=server.max_connections,
     )
     return uvicorn.Config(
-        api,
+        app,
         host=server.host,
         port=server.port,
         http=make_front(relay, limits, trusted_proxies=server.trusted_proxies, outbox=outbox),

@@ -25,6 +25,7 @@ from anyrouter.control.members import MemberService
 from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.presets import PresetService
 from anyrouter.control.rekey import RekeyService
+from anyrouter.control.sessions import SessionService
 from anyrouter.control.webhooks import WebhookService
 from anyrouter.storage.vault import SealingVault
 from anyrouter.upstream.client import HttpUpstreamClient
@@ -44,6 +45,7 @@ class Services:
     environments: EnvironmentService
     organisations: OrganisationService
     members: MemberService
+    sessions: SessionService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
@@ -91,6 +93,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         environments=EnvironmentService(store=storage.environments, clock=clock),
         organisations=OrganisationService(store=storage.organisations, clock=clock),
         members=MemberService(store=storage.members, keys=storage.keys, organisations=storage.organisations, clock=clock),
+        sessions=SessionService(store=storage.sessions, clock=clock),
         audit=AuditService(store=storage.audit),
         denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),

@@ -1,0 +1,35 @@
+"""The dashboard as one ASGI application: everything that a person sees.
+
+It knows no server and no settings; who builds it hands it its ports. Each area adds its pages with their rows of who may see them.
+"""
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from anyrouter.web.pages.appearance import AppearancePages
+from anyrouter.web.pages.assets import Assets
+from anyrouter.web.pages.edge import PageEdge
+from anyrouter.web.pages.home import HomePages
+from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.render import Templates
+from anyrouter.web.pages.routes import PageRoutes
+
+
+def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRoutes:
+    """All pages, and the table of who may see which."""
+    routes = PageRoutes(ports, templates)
+    for area in (
+        HomePages(ports),
+        AppearancePages(assets),
+    ):
+        area.add_to(routes)
+    return routes
+
+
+def create_pages(ports: PagePorts) -> ASGIApp:
+    """The application. Nothing is asked of the ports before the first request."""
+    assets = Assets()
+    templates = Templates(assets)
+    app = Starlette(routes=list(add_pages(ports, assets, templates).routes))
+    app.router.redirect_slashes = False
+    return PageEdge(app, ports=ports, templates=templates)

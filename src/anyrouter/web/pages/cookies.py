@@ -1,0 +1,37 @@
+"""The cookies of the pages: one that holds the session's token, and one that holds the theme.
+
+`__Host-`: a browser takes such a cookie over TLS only (or from this very machine), for this host only, whole path (RFC 6265bis). So no
+other host and no plain-text connection can set or see it.
+"""
+
+from collections.abc import Mapping
+
+SESSION_COOKIE = "__Host-anyrouter-session"
+THEME_COOKIE = "__Host-anyrouter-theme"
+THEMES = ("auto", "light", "dark")
+_YEAR_S = 365 * 24 * 3600
+
+
+def read_cookies(header: str) -> Mapping[str, str]:
+    """The cookies of a Cookie header; of a repeated name the first, which is what browsers say is the most specific."""
+    cookies: dict[str, str] = {}
+    for part in header.split(";"):
+        name, separator, value = part.strip().partition("=")
+        if separator:
+            cookies.setdefault(name, value)
+    return cookies
+
+
+def session_cookie(token: str, lifetime_s: int) -> str:
+    """The Set-Cookie line of a session."""
+    return f"{SESSION_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={lifetime_s}"
+
+
+def end_session_cookie() -> str:
+    """The Set-Cookie line that takes it away."""
+    return f"{SESSION_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+
+
+def theme_cookie(theme: str) -> str:
+    """The Set-Cookie line of a theme, one of `THEMES`."""
+    return f"{THEME_COOKIE}={theme}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_YEAR_S}"

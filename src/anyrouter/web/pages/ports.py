@@ -1,0 +1,24 @@
+"""What the pages are given by whoever builds them. They look nothing up elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from anyrouter.control.sessions import SessionService
+from anyrouter.core.tenants import Tenants
+from anyrouter.web.api.ports import ApiPorts, wall_clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagePorts:
+    """Everything that the pages need: what the API has (`api`), and what is theirs alone.
+
+    `tenants` gives what is known of all organisations at the moment, without I/O. `base_url` tells the address of the gateway as clients
+    reach it, without a path: for snippets and links.
+    """
+
+    api: ApiPorts
+    sessions: SessionService
+    tenants: Callable[[], Tenants]
+    base_url: Callable[[], str]
+    clock: Callable[[], datetime] = field(default=wall_clock)
