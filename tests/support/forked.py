@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TextIO
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway", "anyrouter.storage.opening"])
+_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway", "anyrouter.storage.opening", "pydantic.v1"])
 _PROGRAM = """#!{python} -SsE
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as asked:

@@ -3,6 +3,7 @@
 What takes long to import (the database, the web framework, the price data) is imported by the command that needs it, when it runs.
 """
 
+import functools
 import platform
 import sys
 from collections.abc import Sequence
@@ -68,9 +69,8 @@ def version(as_json: Json = False, data_dir: DataDir = DATA_DIR) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Every failure is a line on standard error, never a traceback."""
     as_json = "--json" in arguments
-    command = typer.main.get_command(app)
     try:
-        result = command.main(args=list(arguments), prog_name="anyrouter", standalone_mode=False)
+        result = _command().main(args=list(arguments), prog_name="anyrouter", standalone_mode=False)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except typer.TyperException as error:
@@ -80,6 +80,11 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _end(explain_failure(error), as_json=as_json)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+@functools.cache
+def _command() -> Any:
+    return typer.main.get_command(app)  # every command's signature is read: for a process that runs many, once
 
 
 def _end(failure: CommandFailed | None, *, as_json: bool) -> int:
