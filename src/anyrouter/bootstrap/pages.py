@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
+from anyrouter.bootstrap.money import make_billing
 from anyrouter.bootstrap.services import Services
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.settings import Settings
@@ -25,6 +26,8 @@ def make_loader(
                 sessions=services.sessions,
                 tenants=lambda: tenants.current,
                 base_url=lambda: settings.server.base_url(port()),
+                billing=make_billing(settings),
+                server_rpm=settings.limits.default_rpm,
             )
         )
         return built

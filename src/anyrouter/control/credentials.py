@@ -95,6 +95,15 @@ class CredentialService:
             if has_environment(rights, row.environment_id) and environment in {None, row.environment} and provider in {None, row.provider}
         ]
 
+    def list_providers(self, rights: Rights) -> builtins.list[Provider]:
+        """Those that the holder of these rights may enter credentials for."""
+        _check_scope(rights)
+        return [
+            row
+            for row in self._providers.values()
+            if row.id not in _OWN_PROVIDERS and (rights.providers is None or row.id in rights.providers)
+        ]
+
     async def show(self, rights: Rights, organisation_id: str, credential_id: str) -> ProviderCredential:
         """One of them; ClientError `not_found`."""
         _check_scope(rights)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from anyrouter.control.sessions import SessionService
 from anyrouter.core.tenants import Tenants
+from anyrouter.policy.charge import PLAIN, Billing
 from anyrouter.web.api.ports import ApiPorts, wall_clock
 
 
@@ -14,11 +15,14 @@ class PagePorts:
     """Everything that the pages need: what the API has (`api`), and what is theirs alone.
 
     `tenants` gives what is known of all organisations at the moment, without I/O. `base_url` tells the address of the gateway as clients
-    reach it, without a path: for snippets and links.
+    reach it, without a path: for snippets and links. `billing` is what the operator charges, `server_rpm` how many requests a minute
+    the whole gateway takes, None where that is not known.
     """
 
     api: ApiPorts
     sessions: SessionService
     tenants: Callable[[], Tenants]
     base_url: Callable[[], str]
+    billing: Billing = PLAIN
+    server_rpm: int | None = None
     clock: Callable[[], datetime] = field(default=wall_clock)
