@@ -6,7 +6,7 @@ DATA_DIR ?= data
 BIN := $(VENV)/bin
 XDIST ?= auto
 
-.PHONY: run install test check test-engine mutate bench soak docs lock format clean
+.PHONY: run install test test-browser check test-engine mutate bench soak docs lock format clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -39,6 +39,10 @@ install: $(VENV)/.run
 ## The whole suite; it starts some hundred processes, which compile nothing anew
 test: $(VENV)/.dev
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(XDIST) --dist worksteal $(ARGS)
+
+## The dashboard in Chromium, which must be there; screenshots are left in .cache/screenshots
+test-browser: $(VENV)/.dev
+	BROWSER_REQUIRED=1 $(BIN)/python -m pytest -n $(XDIST) --dist loadfile tests/browser $(ARGS)
 
 ## Format, lint, types, import directions, sizes, generated documentation: under a minute
 check: $(VENV)/.dev

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,8 +34,10 @@ class SignedIn:
 def sign_in(
     data_dir: Path, role: Role = Role.OWNER, *, email: str | None = None, organisation_id: str = DEFAULT_ORGANISATION_ID
 ) -> SignedIn:
-    """A new member of that role, signed in."""
-    return asyncio.run(_sign_in(data_dir, role, email or f"{role.value}-{time.monotonic_ns()}@example.org", organisation_id))
+    """A new member of that role, signed in. On a thread of its own: the caller's may have an event loop."""
+    work = _sign_in(data_dir, role, email or f"{role.value}-{time.monotonic_ns()}@example.org", organisation_id)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _sign_in(data_dir: Path, role: Role, email: str, organisation_id: str) -> SignedIn:
