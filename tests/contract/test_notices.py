@@ -1,5 +1,6 @@
 """NoticeStore, ExpiryReader and SpendReader, the same over every store."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,12 @@ async def test_a_notice_is_taken_once_and_its_event_is_written_with_it(storage: 
         assert await storage.notices.take_notice(*other, NOW)
     links = await storage.audit.read_chain(ORG, after_number=before, limit=10)
     assert [link.event.id for link in links] == [event.id]
+
+
+async def test_a_notice_that_is_taken_several_times_at_once_is_taken_once(both: tuple[AnyStorage, AnyStorage]) -> None:
+    """Each looks before any of them has written."""
+    takers = (storage.notices.take_notice(ORG, "key_1", "expiring:14", NOW) for storage in both * 4)
+    assert sorted(await asyncio.gather(*takers)) == [False] * 7 + [True]
 
 
 async def test_old_notices_are_forgotten(storage: AnyStorage) -> None:

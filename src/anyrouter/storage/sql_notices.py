@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from anyrouter.control.stores import ExpiryReader, HourlySpend, NoticeStore, SpendReader
 from anyrouter.core.apikey import ApiKey
@@ -12,6 +11,7 @@ from anyrouter.core.audit import AuditEvent
 from anyrouter.core.budget import Budget, BudgetOwner
 from anyrouter.storage.activity_rows import EPOCH_DAY
 from anyrouter.storage.database import Database
+from anyrouter.storage.insertion import insert_new
 from anyrouter.storage.records import row_to_key, to_ms
 from anyrouter.storage.schema import api_keys, usage_daily
 from anyrouter.storage.schema_money import usage_hourly
@@ -41,8 +41,7 @@ class SqlNoticeStore(NoticeStore):
             return connection.execute(select(columns.at_ms).where(*same)).first() is not None
 
         def work(connection: Connection) -> bool:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            if not connection.execute(dialect.insert(notices).values(row).on_conflict_do_nothing()).rowcount:
+            if not insert_new(connection, notices, row):
                 return False
             if event is not None:
                 append_event(connection, event)
