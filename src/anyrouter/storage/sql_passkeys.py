@@ -1,12 +1,12 @@
 """Passkeys in the database: what an authenticator says in public, and how often it was used."""
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
 from anyrouter.core.sign_in import Passkey
 from anyrouter.storage.database import Database
+from anyrouter.storage.insertion import insert_new
 from anyrouter.storage.records import to_ms
 from anyrouter.storage.schema_sign_in import passkeys
 from anyrouter.storage.sign_in_rows import KNOWN_PASSKEY, NO_PASSKEY, passkey_to_row, row_to_passkey
@@ -33,9 +33,7 @@ class SqlPasskeys:
         """Store a new one; ClientError `duplicate_name` when the credential is known already."""
 
         def work(connection: Connection) -> None:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            new = dialect.insert(passkeys).values(passkey_to_row(passkey))
-            if not connection.execute(new.on_conflict_do_nothing(index_elements=[_columns.credential_id])).rowcount:
+            if not insert_new(connection, passkeys, passkey_to_row(passkey), unless=[_columns.credential_id]):
                 raise ClientError(KNOWN_PASSKEY)
 
         await change_sign_in(self._database, passkey.member_id, event, work)

@@ -1,13 +1,13 @@
 """What members prove themselves with in the database: digests, hashes, public keys and sealed secrets, never a secret itself."""
 
 from sqlalchemy import Connection, and_, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
 from anyrouter.core.sign_in import Identity, Password, SignInLink
 from anyrouter.core.tenancy import Member
 from anyrouter.storage.database import Database
+from anyrouter.storage.insertion import insert_new
 from anyrouter.storage.member_rows import FIXED_MEMBER_COLUMNS, KNOWN_ADDRESS, member_to_row, row_to_member
 from anyrouter.storage.schema import organisations
 from anyrouter.storage.schema_people import members
@@ -149,9 +149,7 @@ class SqlSignInStore(SqlSecondFactors, SqlPasskeys):
         """Bind it to its member; ClientError `duplicate_name` when it is bound in the organisation."""
 
         def work(connection: Connection) -> None:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            new = dialect.insert(identities).values(identity_to_row(identity))
-            if not connection.execute(new.on_conflict_do_nothing()).rowcount:
+            if not insert_new(connection, identities, identity_to_row(identity)):
                 raise ClientError(BOUND_IDENTITY)
 
         await change_sign_in(self._database, identity.member_id, event, work)
@@ -159,8 +157,7 @@ class SqlSignInStore(SqlSecondFactors, SqlPasskeys):
 
 def _add_owner(connection: Connection, member: Member, event: AuditEvent) -> None:
     row = member_to_row(member)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    if connection.execute(dialect.insert(members).values(row).on_conflict_do_nothing()).rowcount:
+    if insert_new(connection, members, row):
         return
     values = {name: value for name, value in row.items() if name not in FIXED_MEMBER_COLUMNS}
     same = and_(members.c.organisation_id == member.organisation_id, members.c.email == member.email, members.c.id == member.id)
