@@ -3,7 +3,7 @@
 It knows no server and no settings; who builds it hands it its ports. Each area adds its pages with their rows of who may see them.
 """
 
-from starlette.applications import Starlette
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from anyrouter.web.pages.appearance import AppearancePages
@@ -30,6 +30,5 @@ def create_pages(ports: PagePorts) -> ASGIApp:
     """The application. Nothing is asked of the ports before the first request."""
     assets = Assets()
     templates = Templates(assets)
-    app = Starlette(routes=list(add_pages(ports, assets, templates).routes))
-    app.router.redirect_slashes = False
-    return PageEdge(app, ports=ports, templates=templates)
+    router = Router(routes=list(add_pages(ports, assets, templates).routes), redirect_slashes=False)
+    return PageEdge(router, ports=ports, templates=templates)

@@ -52,7 +52,8 @@ class PageEdge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one message (ASGI 3)."""
         path = scope["path"]
-        inner = {**scope, "path": path[:-1] if len(path) > 1 and path.endswith("/") else path}
+        # With an "app" the router raises what it refuses, and does not answer for itself.
+        inner = {**scope, "app": self, "path": path[:-1] if len(path) > 1 and path.endswith("/") else path}
         is_started = False
         headers, _ = join_headers(scope)
         visit = self._receive(scope, headers)
