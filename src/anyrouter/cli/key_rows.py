@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from anyrouter.control.key_health import find_hints
+from anyrouter.control.key_health import find_hints, find_state
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.budget import BudgetPeriod
 from anyrouter.core.money import to_usd, to_usd_string
@@ -14,15 +14,8 @@ COLUMNS = ("NAME", "KEY", "ENVIRONMENT", "STATE", "EXPIRES", "LAST USED", "ID")
 
 
 def describe_state(key: ApiKey, now: datetime) -> str:
-    """What the key is good for at `now`, in a word."""
-    if key.is_disabled:
-        return "disabled"
-    if key.expires_at is not None and now >= key.expires_at:
-        return "expired"
-    if key.not_before is not None and now < key.not_before:
-        return "not yet valid"
-    limits = (key.rate_limit_rpm, key.rate_limit_tpm, key.rate_limit_rpd, key.concurrency, key.limit_nanousd)
-    return "blocked" if 0 in limits else "active"
+    """What the key is good for at `now`, in a word or three."""
+    return find_state(key, now).replace("_", " ")
 
 
 def key_object(key: ApiKey, now: datetime) -> dict[str, Any]:

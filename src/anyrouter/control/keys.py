@@ -14,6 +14,7 @@ from anyrouter.control.audit import find_differences, make_event
 from anyrouter.control.key_checks import check_fields, check_name, refusal
 from anyrouter.control.key_facts import key_facts
 from anyrouter.control.key_grants import KeyGrants, check_times
+from anyrouter.control.key_search import KeyPage, KeySearch
 from anyrouter.control.ports import EnvironmentStore, KeyStore
 from anyrouter.control.rotation import DEFAULT_GRACE_S, GraceStart, judge_rotation, retire, succeed
 from anyrouter.control.stores import MemberStore, OrganisationStore
@@ -142,6 +143,12 @@ class KeyService:
             after_id=after_id,
             offset=offset,
         )
+
+    async def search(self, search: KeySearch, *, rights: Rights) -> KeyPage:
+        """The keys that are wanted and are there for who asks."""
+        if rights.organisation_id not in {None, search.organisation_id}:
+            return KeyPage(keys=(), total=0)
+        return await self._store.search_keys(replace(search, environment_ids=rights.environment_ids, member_id=rights.member_id))
 
     async def show(self, key_id: str, *, rights: Rights, organisation_id: str = DEFAULT_ORGANISATION_ID) -> ApiKey:
         """One key by its public id."""

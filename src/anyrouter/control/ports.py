@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from anyrouter.control.key_search import KeyPage, KeySearch
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.ledger import LedgerEntry
@@ -45,6 +46,9 @@ class KeyStore(Protocol):
         offset: int = 0,
     ) -> list[ApiKey]:
         """Keys that are not deleted, oldest first, at most `limit`, those behind `after_id`, without the first `offset` of them."""
+
+    async def search_keys(self, search: KeySearch) -> KeyPage:
+        """The page of keys that is wanted, in the wanted order, and how many there are in all."""
 
     async def update_key(self, key: ApiKey, event: AuditEvent, *, keeps_admin: bool = False) -> None:
         """Replace the changeable fields of a key (everything but id, organisation, environment, digest, created_at, last use).

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+from anyrouter.control.key_search import KeyPage, KeySearch, select_keys
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
@@ -90,6 +91,10 @@ class MemoryKeyStore:
         if is_disabled is not None:
             wanted = [row for row in wanted if row["is_disabled"] == is_disabled]
         return [row_to_key(row) for row in sorted(wanted, key=_place)[offset : offset + limit]]
+
+    async def search_keys(self, search: KeySearch) -> KeyPage:
+        """The page of keys that is wanted, in the wanted order, and how many there are in all."""
+        return select_keys([row_to_key(row) for row in self._rows.values()], search)
 
     async def list_group(self, organisation_id: str, rotation_group: str) -> list[ApiKey]:
         """Every key of a rotation group, deleted ones too, oldest first."""

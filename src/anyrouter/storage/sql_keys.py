@@ -8,12 +8,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, insert, or_, select, true, update
 
+from anyrouter.control.key_search import KeyPage, KeySearch
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError, InternalError, StorageUnavailable
 from anyrouter.core.scopes import ADMIN_ALL, ADMIN_KEYS
 from anyrouter.storage.database import Database
 from anyrouter.storage.key_rules import CHANGED_KEY, LAST_ADMIN_KEY, NO_KEY, ROTATED_MEANWHILE, taken_name, too_many
+from anyrouter.storage.key_search import make_count, make_page
 from anyrouter.storage.records import FIXED_KEY_COLUMNS, key_to_row, row_to_key, to_ms
 from anyrouter.storage.schema import api_keys, latest_epoch, organisations
 from anyrouter.storage.sql_audit import append_event
@@ -114,6 +116,16 @@ class SqlKeyStore:
                     return []
                 page = query.where(or_(table.created_at_ms > after_ms, and_(table.created_at_ms == after_ms, table.id > after_id)))
             return [row_to_key(row) for row in connection.execute(page).mappings()]
+
+        return await self._database.read(work)
+
+    async def search_keys(self, search: KeySearch) -> KeyPage:
+        """The page of keys that is wanted, in the wanted order, and how many there are in all."""
+        page, count = make_page(search), make_count(search)
+
+        def work(connection: Connection) -> KeyPage:
+            rows = [row_to_key(row) for row in connection.execute(page).mappings()]
+            return KeyPage(keys=rows, total=connection.execute(count).scalar_one())
 
         return await self._database.read(work)
 

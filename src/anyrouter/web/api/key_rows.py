@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from anyrouter.control.key_health import find_hints
+from anyrouter.control.key_health import find_hints, find_state
 from anyrouter.control.ports import KeyTotals
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.budget import BudgetPeriod
@@ -31,7 +31,7 @@ def describe_row(key: ApiKey, totals: KeyTotals, now: datetime) -> KeyRow:
         environment=key.environment,
         kind=key.kind.value,
         member_id=key.member_id,
-        state=name_state(key, now),
+        state=find_state(key, now).value,
         disabled=key.is_disabled,
         scopes=[scope for scope in ALL_SCOPES if scope in key.scopes],
         models=list_or_null(key.models),
@@ -74,18 +74,6 @@ def describe_row(key: ApiKey, totals: KeyTotals, now: datetime) -> KeyRow:
         external_user=None,
         workspace_id=key.organisation_id,
     )
-
-
-def name_state(key: ApiKey, now: datetime) -> str:
-    """What the key is good for now, in a word."""
-    if key.is_disabled:
-        return "disabled"
-    if key.expires_at is not None and now >= key.expires_at:
-        return "expired"
-    if key.not_before is not None and now < key.not_before:
-        return "not_yet_valid"
-    limits = (key.rate_limit_rpm, key.rate_limit_tpm, key.rate_limit_rpd, key.concurrency, key.limit_nanousd)
-    return "blocked" if 0 in limits else "active"
 
 
 def find_remaining(key: ApiKey, totals: KeyTotals) -> float | None:
