@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from anyrouter.web.pages.appearance import AppearancePages
 from anyrouter.web.pages.assets import Assets
+from anyrouter.web.pages.byok import ByokPages
 from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
 from anyrouter.web.pages.ports import PagePorts
@@ -21,6 +22,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
     for area in (
         HomePages(ports),
         AppearancePages(assets),
+        ByokPages(ports),
     ):
         area.add_to(routes)
     return routes
