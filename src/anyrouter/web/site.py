@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_PAGES = frozenset({"/", "/login", "/logout", "/setup", "/invite", "/reset", "/theme", "/dashboard", "/favicon.ico"})
+_PAGES = frozenset({"/", "/login", "/logout", "/setup", "/invite", "/reset", "/theme", "/dashboard"})
 _BELOW = ("/dashboard/", "/static/", "/login/", "/setup/", "/sso/", "/invite/", "/reset/", "/logout/")
 
 
