@@ -310,3 +310,17 @@ async def test_who_is_a_member_again_has_nothing_that_came_after_the_end(storage
     await equip(storage, BOB)
     await storage.members.add_member(replace(BOB, version=3), event("member.add"))
     assert await list_means(storage, BOB) == []
+
+
+async def test_identities_of_a_member_are_listed_and_unbound(storage: AnyStorage, people: None) -> None:
+    second = replace(IDENTITY, issuer="https://login.example.net", created_at=LATER)
+    await storage.sign_in.add_identity(second, event("identity.add"))
+    await storage.sign_in.add_identity(IDENTITY, event("identity.add"))
+    await storage.sign_in.add_identity(replace(IDENTITY, subject="bobs", member_id=BOB.id), event("identity.add", BOB.id))
+    assert await storage.sign_in.list_identities(ORG, OWNER.id) == [IDENTITY, second]
+    assert await storage.sign_in.list_identities("org_elsewhere", OWNER.id) == []
+    for wrong in (replace(IDENTITY, member_id=BOB.id), replace(IDENTITY, organisation_id="org_elsewhere"), replace(IDENTITY, subject="x")):
+        assert await refusal(storage.sign_in.delete_identity(wrong, event("identity.remove"))) == "not_found"
+    await storage.sign_in.delete_identity(IDENTITY, event("identity.remove"))
+    assert await storage.sign_in.list_identities(ORG, OWNER.id) == [second]
+    assert await refusal(storage.sign_in.delete_identity(IDENTITY, event("identity.remove"))) == "not_found"

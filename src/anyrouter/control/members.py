@@ -144,26 +144,46 @@ class MemberService:
                 return revoked
         raise ClientError(_NO_INVITATION)
 
+    async def find_open_invitation(self, token: str) -> Invitation:
+        """What the holder of a token may accept now; ClientError `not_found`, as `accept` says it."""
+        invitation = await self._store.find_invitation(_digest(token)) if _TOKEN.fullmatch(token) else None
+        is_open = invitation is not None and invitation.accepted_at is None and invitation.revoked_at is None
+        if invitation is None or not is_open or self._now() >= invitation.expires_at or not await self._is_backed(invitation):
+            raise ClientError(_DEAD_INVITATION)
+        return invitation
+
     async def accept(self, token: str, *, email: str, name: str | None = None, address: str | None = None) -> Member:
         """The member that the holder of a token becomes: with the invitation's role, whatever else is said.
 
         Refused in the same words for a token that never was, was used or revoked, expired, is for another address, or whose maker may
         not give that role any more.
         """
-        invitation = await self._store.find_invitation(_digest(token)) if _TOKEN.fullmatch(token) else None
-        now = self._now()
-        is_open = invitation is not None and invitation.accepted_at is None and invitation.revoked_at is None
-        if invitation is None or not is_open or now >= invitation.expires_at or not await self._is_backed(invitation):
-            raise ClientError(_DEAD_INVITATION)
+        invitation = await self.find_open_invitation(token)
         if email.strip().lower() != invitation.email:
             raise ClientError(_DEAD_INVITATION)
         await self._check_organisation(invitation.organisation_id)
         actor = Actor(kind=ActorKind.ANONYMOUS, id=invitation.id, label=invitation.email, address=address)
-        accepted = replace(invitation, accepted_at=now)
+        accepted = replace(invitation, accepted_at=self._now())
         try:
             return await self._add(actor, invitation.organisation_id, invitation.email, invitation.role, name, accepted)
         except ClientError as error:
             raise ClientError(_DEAD_INVITATION) if error.code == "unprocessable" else error from None
+
+    async def join(self, organisation_id: str, *, email: str, name: str | None, role: Role | None, actor: Actor) -> Member | None:
+        """The member that somebody becomes whose address is proven: by an open invitation for it, else with `role`; None without either.
+
+        Nobody comes back by `role` who was a member before: an admin has ended that.
+        """
+        await self._check_organisation(organisation_id)
+        email, now = check_email(email), self._now()
+        shown = _usable_name(name)
+        for invitation in await self._store.list_invitations(organisation_id):
+            if invitation.email == email and now < invitation.expires_at and await self._is_backed(invitation):
+                accepted = replace(invitation, accepted_at=now)
+                return await self._add(actor, organisation_id, email, invitation.role, shown, accepted)
+        if role is None or any(member.email == email for member in await self._store.list_members(organisation_id)):
+            return None
+        return await self._add(actor, organisation_id, email, role, shown)
 
     async def _add(  # noqa: PLR0917 -- what a member is made of
         self, actor: Actor, organisation_id: str, email: str, role: Role, name: str | None, invitation: Invitation | None = None
@@ -288,6 +308,14 @@ def check_email(email: str) -> str:
     if len(email) > MAX_EMAIL_LENGTH or ".." in lowered or not _EMAIL.fullmatch(lowered):
         raise refusal("email", "an e-mail address such as ada@example.org is needed")
     return lowered
+
+
+def _usable_name(name: str | None) -> str | None:
+    """A name as others tell it, where it is one that is taken here."""
+    try:
+        return check_name((name or "").strip()[:100])
+    except ClientError:
+        return None
 
 
 def member_facts(member: Member) -> dict[str, Any]:

@@ -120,5 +120,11 @@ class SignInStore(Protocol):
     async def find_identity(self, issuer: str, subject: str) -> Sequence[Identity]:
         """The members, of all organisations, that are this identity."""
 
+    async def list_identities(self, organisation_id: str, member_id: str) -> list[Identity]:
+        """Those that are a member, oldest first."""
+
     async def add_identity(self, identity: Identity, event: AuditEvent) -> None:
         """Bind it to its member; ClientError `duplicate_name` when it is bound in the organisation."""
+
+    async def delete_identity(self, identity: Identity, event: AuditEvent) -> None:
+        """Unbind it; ClientError `not_found`."""

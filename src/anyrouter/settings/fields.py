@@ -39,7 +39,8 @@ def _token(value: Secret) -> Secret:
     return value
 
 
-def _http_url(value: str) -> str:
+def check_http_url(value: str) -> str:
+    """The URL as it is written; ValueError when it is none that may stand in a setting."""
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -53,7 +54,11 @@ def _http_url(value: str) -> str:
         raise ValueError("must not have a query or a fragment")
     if not is_header_safe(value) or "\\" in value:
         raise ValueError("must be printable ASCII without spaces and backslashes")
-    return value.rstrip("/")
+    return value
+
+
+def _http_url(value: str) -> str:
+    return check_http_url(value).rstrip("/")
 
 
 def _postgres_url(value: Secret) -> Secret:

@@ -32,6 +32,7 @@ from anyrouter.settings.sections import (
     StorageSettings,
     UpstreamSettings,
 )
+from anyrouter.settings.sso import SsoSettings
 from anyrouter.settings.upstreams import Upstream, implied, resolve
 from anyrouter.settings.variables import CONFIG_VARIABLE, DATA_DIR_VARIABLE, apply_variables
 
@@ -66,6 +67,7 @@ class Settings:
     notices: NoticeSettings
     leaks: LeakSettings
     byok: ByokSettings
+    sso: SsoSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
 
@@ -123,7 +125,8 @@ def load_settings(
     raw = _read(path) if path is not None else {}
     origins = Origins(str(path) if path is not None else "configuration")
     reader = _Reader(raw, origins)
-    reader.problems += apply_variables(raw, environ, origins, credential_variables=reader.named("upstreams", "credential_variable"))
+    named = reader.named("upstreams", "credential_variable") | reader.named("sso", "client_secret_variable")
+    reader.problems += apply_variables(raw, environ, origins, credential_variables=named)
     reader.apply_flags(flags or {})
     reader.check_top_level()
     environments = reader.environments()
@@ -143,6 +146,7 @@ def load_settings(
         notices=reader.section("notices", NoticeSettings),
         leaks=reader.section("leaks", LeakSettings),
         byok=reader.section("byok", ByokSettings),
+        sso=reader.section("sso", SsoSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),
     )
@@ -164,8 +168,9 @@ class _Reader:
         self.problems.append(Problem(origin=self.origins.of(path), setting=describe(path, tables), text=text))
 
     def named(self, array: str, key: str) -> set[str]:
-        """The texts that the array's tables have under `key`, whether or not they are otherwise right."""
+        """The texts that the array's tables, or the one table, have under `key`, whether or not they are otherwise right."""
         tables = self.raw.get(array)
+        tables = [tables] if isinstance(tables, dict) else tables
         found = [table.get(key) for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
         return {text for text in found if isinstance(text, str)}
 

@@ -34,6 +34,7 @@ from anyrouter.settings.fields import (
 )
 from anyrouter.settings.messages import LeakSettings, NoticeSettings
 from anyrouter.settings.money import BillingSettings
+from anyrouter.settings.sso import SsoSettings
 
 
 class ServerSettings(Section):
@@ -389,5 +390,6 @@ SECTIONS: dict[str, type[Section]] = {
     "notices": NoticeSettings,
     "leaks": LeakSettings,
     "byok": ByokSettings,
+    "sso": SsoSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

@@ -15,6 +15,7 @@ from anyrouter.storage.records import to_ms
 from anyrouter.storage.sign_in_rows import (
     BOUND_IDENTITY,
     HAS_OWNER,
+    NO_IDENTITY,
     USED_LINK,
     identity_to_row,
     link_to_row,
@@ -95,6 +96,12 @@ class MemorySignInStore(MemorySecondFactors, MemoryPasskeys):
         found = [row_to_identity(row) for row in self._rows.identities.values() if (row["issuer"], row["subject"]) == (issuer, subject)]
         return sorted(found, key=lambda identity: (identity.created_at, identity.organisation_id))
 
+    async def list_identities(self, organisation_id: str, member_id: str) -> list[Identity]:
+        """Those that are a member, oldest first."""
+        found = [row_to_identity(row) for row in self._rows.identities.values()]
+        mine = [row for row in found if (row.organisation_id, row.member_id) == (organisation_id, member_id)]
+        return sorted(mine, key=lambda identity: (identity.created_at, identity.issuer, identity.subject))
+
     async def add_identity(self, identity: Identity, event: AuditEvent) -> None:
         """Bind it to its member; ClientError `duplicate_name` when it is bound in the organisation."""
         place = (identity.issuer, identity.subject, identity.organisation_id)
@@ -102,6 +109,14 @@ class MemorySignInStore(MemorySecondFactors, MemoryPasskeys):
             raise ClientError(BOUND_IDENTITY)
         self._log.append(event)
         self._rows.identities[place] = identity_to_row(identity)
+
+    async def delete_identity(self, identity: Identity, event: AuditEvent) -> None:
+        """Unbind it; ClientError `not_found`."""
+        place = (identity.issuer, identity.subject, identity.organisation_id)
+        if self._rows.identities.get(place, {}).get("member_id") != identity.member_id:
+            raise ClientError(NO_IDENTITY)
+        self._log.append(event)
+        del self._rows.identities[place]
 
     def _replace_password(self, password: Password, *, but: str | None = None) -> None:
         self._rows.passwords[password.member_id] = row = password_to_row(password)

@@ -11,6 +11,7 @@ from anyrouter.storage.credential_rows import row_to_seal, seal_to_row
 from anyrouter.storage.records import from_ms, to_ms
 
 HAS_OWNER = Denied(code="not_found", message="The organisation has an owner: sign in, or ask an owner for an invitation.")
+NO_IDENTITY = Denied(code="not_found", message="You are not bound to this account of the sign-on provider any more.")
 USED_LINK = Denied(code="not_found", message="This link was used, or replaced by a newer one. Ask for a new one.")
 NO_PASSKEY = Denied(code="not_found", message="There is no such passkey; it may have been removed.")
 KNOWN_PASSKEY = Denied(code="duplicate_name", message="This passkey is registered already. Use it to sign in, or register another one.")

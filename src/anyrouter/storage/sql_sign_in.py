@@ -1,6 +1,6 @@
 """What members prove themselves with in the database: digests, hashes, public keys and sealed secrets, never a secret itself."""
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
@@ -15,6 +15,7 @@ from anyrouter.storage.schema_sign_in import identities, passwords, sign_in_link
 from anyrouter.storage.sign_in_rows import (
     BOUND_IDENTITY,
     HAS_OWNER,
+    NO_IDENTITY,
     USED_LINK,
     identity_to_row,
     link_to_row,
@@ -145,12 +146,33 @@ class SqlSignInStore(SqlSecondFactors, SqlPasskeys):
 
         return await self._database.read(work)
 
+    async def list_identities(self, organisation_id: str, member_id: str) -> list[Identity]:
+        """Those that are a member, oldest first."""
+        mine = and_(identities.c.organisation_id == organisation_id, identities.c.member_id == member_id)
+        query = select(identities).where(mine).order_by(identities.c.created_at_ms, identities.c.issuer, identities.c.subject)
+
+        def work(connection: Connection) -> list[Identity]:
+            return [row_to_identity(row) for row in connection.execute(query).mappings()]
+
+        return await self._database.read(work)
+
     async def add_identity(self, identity: Identity, event: AuditEvent) -> None:
         """Bind it to its member; ClientError `duplicate_name` when it is bound in the organisation."""
 
         def work(connection: Connection) -> None:
             if not insert_new(connection, identities, identity_to_row(identity)):
                 raise ClientError(BOUND_IDENTITY)
+
+        await change_sign_in(self._database, identity.member_id, event, work)
+
+    async def delete_identity(self, identity: Identity, event: AuditEvent) -> None:
+        """Unbind it; ClientError `not_found`."""
+        mine = and_(identities.c.organisation_id == identity.organisation_id, identities.c.member_id == identity.member_id)
+        change = delete(identities).where(mine, identities.c.issuer == identity.issuer, identities.c.subject == identity.subject)
+
+        def work(connection: Connection) -> None:
+            if not connection.execute(change).rowcount:
+                raise ClientError(NO_IDENTITY)
 
         await change_sign_in(self._database, identity.member_id, event, work)
 

@@ -1,0 +1,21 @@
+"""What the operator wants of single sign-on: at which provider, as which client, and who may come that way. Pure."""
+
+from dataclasses import dataclass
+
+from anyrouter.core.tenancy import Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOnRules:
+    """`name` is what people know the provider by. `domains` None: every address. `default_role` None: only who is expected may come."""
+
+    issuer: str
+    client_id: str
+    name: str
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    domains: frozenset[str] | None = None
+    default_role: Role | None = None
+
+    def allows(self, email: str) -> bool:
+        """Whether a person with that verified address may come."""
+        return bool(email) and (self.domains is None or email.rpartition("@")[2] in self.domains)
