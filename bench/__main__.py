@@ -17,7 +17,7 @@ from bench.processes import BenchError, Cores
 ROOT = installation.ROOT
 LATEST, PAGE = ROOT / "bench/results/latest.json", ROOT / "docs/performance.md"
 FULL = Plan(runs=5, load_s=3, rate_s=6, stream_rounds=3, memory_requests=100_000)
-LENGTHY = {"size", "rows"}
+LENGTHY = {"size", "rows", "pages"}
 QUICK = Plan(runs=1, load_s=1, rate_s=2, stream_rounds=2, memory_requests=20_000)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from bench.bodies import SIZES
 from bench.installation import installed_size_mb
 from bench.lineup import Bench, Program
+from bench.pages import measure_pages
 from bench.processes import Launch, resolve, running, wait_for_answer
 from bench.results import DIRECT, GATEWAY, LoadRun, Memory, RateRun, StreamRun
 from bench.rows import measure_rows
@@ -162,4 +163,5 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "memory": measure_memory,
     "size": measure_size,
     "rows": measure_rows,
+    "pages": measure_pages,
 }

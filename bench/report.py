@@ -137,6 +137,9 @@ def results(document: Document) -> str:
     if document.pages_ms:
         rows = [(page, spread(Spread.of(readings))) for page, readings in document.pages_ms.items()]
         parts.append(table((f"ms with {document.ledger_rows:,} ledger rows", GATEWAY), rows))
+    if document.dashboard_ms:
+        rows = [(page, spread(Spread.of(readings))) for page, readings in document.dashboard_ms.items()]
+        parts.append(table((f"ms for a page of the dashboard, {document.ledger_rows:,} ledger rows of 1,000 keys", GATEWAY), rows))
     if document.ledger:
         entries = sum(check.rows for check in document.ledger)
         replies = sum(check.replies for check in document.ledger)

@@ -12,6 +12,7 @@ import msgspec
 BASELINE = "nginx"
 GATEWAY = "AnyRouter"
 DIRECT = "direct"
+WHILE_READ = "AnyRouter, while pages are read and exported"
 
 
 class LoadRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,8 @@ class Document(msgspec.Struct, kw_only=True):
     size_mb: dict[str, float] = {}
     ledger_rows: int = 0
     pages_ms: dict[str, list[float]] = {}  # by page, with so many rows in the ledger
+    dashboard_ms: dict[str, list[float]] = {}  # by page of the dashboard, with as many, of 1,000 keys
+    beside_pages: dict[str, list[RateRun]] = {}  # latency with as many rows, alone and while pages are read
     ledger: list[LedgerCheck] = []
     not_measured: dict[str, str] = {}  # program or measure: why
 

@@ -76,8 +76,8 @@ def list_keys_ms(data: Path) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def fill(database: Path, wanted: int) -> None:
-    """Copies of the ledger's one entry, spread over hours, models and apps, with the sums by day and hour that belong to them."""
+def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
+    """Copies of the ledger's one entry, spread over hours, models and apps, with the sums that belong to them; over many keys, if so."""
     connection = sqlite3.connect(database)
     try:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(ledger)")]
@@ -87,7 +87,10 @@ def fill(database: Path, wanted: int) -> None:
             "model": f"'openai/bench-' || (n / {DAYS * 24} % 20)",
             "app_title": "'app ' || (n % 7)",
             "trace_id": "CASE WHEN n % 10 = 0 THEN 'trace ' || (n / 50) END",
+            "latency_ms": "20 + n * 7919 % 3000",
         }
+        if keys > 1:
+            changed |= dict.fromkeys(("api_key_id", "rotation_group"), f"'key_' || printf('%032x', n * 31 % {keys})")
         values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
         copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
