@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -30,6 +30,7 @@ from anyrouter.bootstrap.tenant_client import make_guard
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.first_use import FirstUses
+from anyrouter.control.set_up import SetUp
 from anyrouter.core.audit import SYSTEM
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
@@ -73,6 +74,7 @@ class Started:
 
     port: int
     first_key: str | None
+    setup_token: str | None = field(repr=False)  # while there is no owner
     interrupted: int  # generations that the last run had left open
 
 
@@ -110,6 +112,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         tenant_upstreams.update(tenants.current.credentials)
         prices.add_tenants(tenant_upstreams.by_environment)
         first_key = await _make_first_key(storage, services)
+        set_up = SetUp(storage.sign_in)
+        setup_token = await set_up.begin() if settings.dashboard.enabled else None
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
         authenticator = _make_authenticator(settings, storage, tenants)
@@ -136,10 +140,12 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         def tell(port: int) -> None:
             nonlocal bound
             bound = port
-            on_started(Started(port=port, first_key=first_key, interrupted=storage.recovered.interrupted))
+            on_started(Started(port=port, first_key=first_key, setup_token=setup_token, interrupted=storage.recovered.interrupted))
 
-        site = Site(create_api(ports), make_loader(settings, services, tenants, ports, lambda: bound))
-        server = GatewayServer(configure_server(settings, relay, site, outbox), tell)
+        api = create_api(ports)
+        site = Site(api, make_loader(settings, storage, services, set_up, tenants, ports, lambda: bound))
+        app = site if settings.dashboard.enabled else api
+        server = GatewayServer(configure_server(settings, relay, app, outbox), tell)
         work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 
         def take_tenants() -> None:

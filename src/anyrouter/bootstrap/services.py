@@ -26,6 +26,7 @@ from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.presets import PresetService
 from anyrouter.control.rekey import RekeyService
 from anyrouter.control.sessions import SessionService
+from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.control.webhooks import WebhookService
 from anyrouter.storage.vault import SealingVault
 from anyrouter.upstream.client import HttpUpstreamClient
@@ -46,6 +47,7 @@ class Services:
     organisations: OrganisationService
     members: MemberService
     sessions: SessionService
+    sign_in_links: SignInLinkService
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
@@ -93,7 +95,8 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         environments=EnvironmentService(store=storage.environments, clock=clock),
         organisations=OrganisationService(store=storage.organisations, clock=clock),
         members=MemberService(store=storage.members, keys=storage.keys, organisations=storage.organisations, clock=clock),
-        sessions=SessionService(store=storage.sessions, clock=clock),
+        sessions=SessionService(store=storage.sessions, clock=clock, rules=settings.dashboard.session_rules),
+        sign_in_links=SignInLinkService(store=storage.sign_in, clock=clock),
         audit=AuditService(store=storage.audit),
         denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),

@@ -52,6 +52,7 @@ def serve(
             data_dir=settings.data_dir,
             config_path=settings.config_path,
             first_key=started.first_key,
+            setup_token=started.setup_token,
             live_upstreams=[upstream.id for upstream in settings.upstreams],
             live_variables=list_live_variables(),
             warnings=warnings,

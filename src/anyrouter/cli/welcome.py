@@ -36,6 +36,7 @@ def welcome(
     base_url: str,
     data_dir: Path,
     first_key: str | None,
+    setup_token: str | None = None,
     live_upstreams: Sequence[str],
     config_path: Path | None = None,
     live_variables: Sequence[str] = (),
@@ -46,7 +47,7 @@ def welcome(
     """What `serve` says when it listens, as text with styles.
 
     `base_url` is where clients reach it, without a path. `first_key` is the text of the key made on the very first start, shown
-    this once. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some. `program` is
+    this once; `setup_token` that of the link that makes the first owner. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some. `program` is
     how the shell finds this program, `options` what its commands need to find the same data.
     """
     text = Text()
@@ -64,6 +65,9 @@ def welcome(
     for warning in warnings:
         text.append("  warning", style="bold yellow").append(f"            {warning}\n")
     text.append("\n")
+    if setup_token is not None:
+        text.append("Open this to make your account for the dashboard (the link works once, until the next start):\n\n")
+        text.append(f"  {base_url}/setup?token={setup_token}\n\n", style="bold cyan")
     if first_key is None:
         text.append("A key for your program:\n\n")
         create = f"{program} keys create --name my-app{options}"

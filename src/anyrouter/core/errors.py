@@ -53,6 +53,7 @@ CODES: Mapping[str, CodeFacts] = {
     "ip_not_allowed": CodeFacts(403, _PERMISSION),
     "exceeds_rights": CodeFacts(403, _PERMISSION),
     "cross_site_request": CodeFacts(403, _PERMISSION),
+    "sign_in_failed": CodeFacts(403, _PERMISSION),
     "model_not_found": CodeFacts(404, _MISSING),
     "no_route": CodeFacts(404, _MISSING),
     "not_found": CodeFacts(404, _MISSING),

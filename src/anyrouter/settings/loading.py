@@ -14,6 +14,7 @@ from anyrouter.core.provider import Provider
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Environment, EnvironmentKind
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.settings.byok import ByokSettings
+from anyrouter.settings.dashboard import DashboardSettings
 from anyrouter.settings.fields import Section
 from anyrouter.settings.messages import LeakSettings, NoticeSettings
 from anyrouter.settings.money import BillingSettings
@@ -67,6 +68,7 @@ class Settings:
     notices: NoticeSettings
     leaks: LeakSettings
     byok: ByokSettings
+    dashboard: DashboardSettings
     sso: SsoSettings
     environments: tuple[EnvironmentSettings, ...]
     upstreams: tuple[Upstream, ...]
@@ -146,6 +148,7 @@ def load_settings(
         notices=reader.section("notices", NoticeSettings),
         leaks=reader.section("leaks", LeakSettings),
         byok=reader.section("byok", ByokSettings),
+        dashboard=reader.section("dashboard", DashboardSettings),
         sso=reader.section("sso", SsoSettings),
         environments=environments,
         upstreams=reader.upstreams(providers, environments, environ, directory),

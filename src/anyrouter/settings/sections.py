@@ -11,6 +11,7 @@ from anyrouter.core.budget import BudgetPolicy
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.policy.preference import Strategy
 from anyrouter.settings.byok import ByokSettings
+from anyrouter.settings.dashboard import DashboardSettings
 from anyrouter.settings.fields import (
     Boolean,
     Count,
@@ -390,6 +391,7 @@ SECTIONS: dict[str, type[Section]] = {
     "notices": NoticeSettings,
     "leaks": LeakSettings,
     "byok": ByokSettings,
+    "dashboard": DashboardSettings,
     "sso": SsoSettings,
 }
 ARRAYS: dict[str, type[Section]] = {"environments": EnvironmentSettings, "upstreams": UpstreamSettings}

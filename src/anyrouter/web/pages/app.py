@@ -11,15 +11,23 @@ from anyrouter.web.pages.assets import Assets
 from anyrouter.web.pages.byok import ByokPages
 from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
+from anyrouter.web.pages.invitation import InvitationPages
+from anyrouter.web.pages.login import LoginPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.render import Templates
+from anyrouter.web.pages.reset import ResetPages
 from anyrouter.web.pages.routes import PageRoutes
+from anyrouter.web.pages.setup import SetUpPages
 
 
 def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRoutes:
     """All pages, and the table of who may see which."""
     routes = PageRoutes(ports, templates)
     for area in (
+        LoginPages(ports),
+        SetUpPages(ports),
+        InvitationPages(ports),
+        ResetPages(ports),
         HomePages(ports),
         AppearancePages(assets),
         ByokPages(ports),

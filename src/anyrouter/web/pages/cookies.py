@@ -1,4 +1,4 @@
-"""The cookies of the pages: one that holds the session's token, and one that holds the theme.
+"""The cookies of the pages: one that holds the session's token, one that holds the theme, one while somebody signs in in two steps.
 
 `__Host-`: a browser takes such a cookie over TLS only (or from this very machine), for this host only, whole path (RFC 6265bis). So no
 other host and no plain-text connection can set or see it.
@@ -7,6 +7,7 @@ other host and no plain-text connection can set or see it.
 from collections.abc import Mapping
 
 SESSION_COOKIE = "__Host-anyrouter-session"
+PENDING_COOKIE = "__Host-anyrouter-pending"
 THEME_COOKIE = "__Host-anyrouter-theme"
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3600
@@ -30,6 +31,16 @@ def session_cookie(token: str, lifetime_s: int) -> str:
 def end_session_cookie() -> str:
     """The Set-Cookie line that takes it away."""
     return f"{SESSION_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+
+
+def pending_cookie(token: str, lifetime_s: int) -> str:
+    """The Set-Cookie line of a sign-in that is half done: only the browser that began it ends it."""
+    return f"{PENDING_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={lifetime_s}"
+
+
+def end_pending_cookie() -> str:
+    """The Set-Cookie line that takes it away."""
+    return f"{PENDING_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
 
 
 def theme_cookie(theme: str) -> str:

@@ -4,6 +4,7 @@ What changes something is refused unless a page of ours sent it. No reply leaves
 scripts run, nothing frames the pages, and nothing is sent elsewhere.
 """
 
+import math
 import re
 import traceback
 from http import HTTPStatus
@@ -136,7 +137,7 @@ class PageEdge:
                 "is_signed_in": visit.visitor is not None,
             },
         )
-        headers = {"retry-after": "1"} if denied.retry_after_s is not None else {}
+        headers = {"retry-after": str(math.ceil(denied.retry_after_s))} if denied.retry_after_s is not None else {}
         return Response(text, status_code=status, media_type="text/html", headers=headers)
 
     def _complete(self, headers: list[tuple[bytes, bytes]], visit: PageVisit) -> list[tuple[bytes, bytes]]:

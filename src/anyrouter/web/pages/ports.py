@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from anyrouter.control.sessions import SessionService
+from anyrouter.control.sign_in import SignInService
+from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.charge import PLAIN, Billing
 from anyrouter.web.api.ports import ApiPorts, wall_clock
@@ -21,6 +23,8 @@ class PagePorts:
 
     api: ApiPorts
     sessions: SessionService
+    sign_in: SignInService
+    sign_in_links: SignInLinkService
     tenants: Callable[[], Tenants]
     base_url: Callable[[], str]
     billing: Billing = PLAIN

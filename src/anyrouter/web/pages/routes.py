@@ -12,6 +12,7 @@ from starlette.routing import Route
 from anyrouter.control.audit import make_event
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.rights import may
+from anyrouter.web.pages.cookies import read_cookies
 from anyrouter.web.pages.forms import Fields, parse_fields, read_form
 from anyrouter.web.pages.navigation import list_places
 from anyrouter.web.pages.ports import PagePorts
@@ -45,11 +46,15 @@ class Page:
         """What the link says."""
         return parse_fields(self.request.scope["query_string"].decode("latin-1"))
 
+    def cookie(self, name: str) -> str | None:
+        """A cookie that came."""
+        return read_cookies(self.request.headers.get("cookie", "")).get(name)
+
     def param(self, name: str) -> str:
         """A part of the path."""
         return str(self.request.path_params[name])
 
-    async def render(self, name: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any) -> Response:
+    async def render(self, name: str, /, *, status: int = 200, headers: Mapping[str, str] | None = None, **context: Any) -> Response:
         """The page of a template, with what every page shows: the visitor, the places, the theme."""
         text = await self._templates.render(name, {**self._surroundings(), **context})
         return Response(text, status_code=status, media_type="text/html", headers=dict(headers or {}))

@@ -1,0 +1,278 @@
+"""Signing in with a password, and everything by which a member gets one: set-up, an invitation, a link, a change. Knows no HTTP.
+
+A failure says nothing of why: whether an address is known, has a password, or in which organisations. An address that nobody has costs
+the time of one hash, as one that somebody has. Sessions are begun by whoever asks (`SessionService.begin`), with the outcome in hand.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from anyrouter.control.audit import make_event
+from anyrouter.control.denials import DenialLog
+from anyrouter.control.key_checks import check_name
+from anyrouter.control.members import MemberService, check_email, member_facts
+from anyrouter.control.passwords import Passwords
+from anyrouter.control.pending import PendingChoice, PendingChoices, PendingSignIn, PendingSignIns
+from anyrouter.control.sessions import SessionService, Visitor
+from anyrouter.control.set_up import SetUp
+from anyrouter.control.sign_in_links import SignInLinkService
+from anyrouter.control.sign_in_stores import SignInStore
+from anyrouter.control.stores import MemberStore
+from anyrouter.core.audit import Actor, ActorKind, AuditEvent
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.ids import new_id
+from anyrouter.core.sign_in import Password, SignInMethod
+from anyrouter.core.tenancy import Member, Role
+from anyrouter.policy.password_rules import judge_password
+from anyrouter.policy.sign_in_throttle import Attempt, SignInThrottle
+
+_FAILED = Denied(
+    code="sign_in_failed", message="The address or the password is not right. Try again, or ask an owner of your organisation for a link."
+)
+_WRONG = Denied(code="sign_in_failed", param="old_password", message="This is not your password.")
+_NOT_FRESH = Denied(
+    code="sign_in_failed", param="old_password", message="Enter your present password: it is some time since you have signed in."
+)
+_NO_SETUP = Denied(
+    code="not_found", message="There is nothing to set up here, or the link is not this run's: the gateway prints it when it starts."
+)
+_NOBODY = Member(id="", organisation_id="", email="", name="", role=Role.VIEWER, created_at=datetime.min.replace(tzinfo=UTC))
+_GUARDED = frozenset({SignInMethod.PASSWORD, SignInMethod.LINK})  # proofs that are one factor alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Somebody has proved who it is: a session may begin."""
+
+    member: Member
+    method: SignInMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondStep:
+    """A second proof is needed. `token` finds the sign-in in `SignInService.pending`; the browser keeps it in a cookie."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The password is right in several organisations. `token` finds them in `SignInService.choices`; the browser keeps it in a cookie."""
+
+    token: str
+
+
+Outcome = SignedIn | SecondStep | Choice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """Where somebody sits who is nobody yet."""
+
+    address: str
+    user_agent: str = ""
+    request_id: str | None = None
+
+    def as_actor(self, label: str = "anonymous", actor_id: str | None = None) -> Actor:
+        """As the audit log names who acts."""
+        return Actor(
+            kind=ActorKind.ANONYMOUS,
+            id=actor_id,
+            label=label,
+            address=self.address,
+            user_agent=self.user_agent or None,
+            request_id=self.request_id,
+        )
+
+
+class SignInService:
+    """Refusals are ClientError; all methods may raise StorageUnavailable. `clock` gives aware UTC times, `monotonic` seconds."""
+
+    def __init__(
+        self,
+        *,
+        store: SignInStore,
+        members: MemberStore,
+        member_service: MemberService,
+        sessions: SessionService,
+        links: SignInLinkService,
+        set_up: SetUp,
+        denials: DenialLog,
+        passwords: Passwords,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store, self._members, self._member_service = store, members, member_service
+        self._sessions, self._links, self._set_up, self._denials = sessions, links, set_up, denials
+        self._passwords, self._clock, self._monotonic = passwords, clock, monotonic
+        self._throttle = SignInThrottle()
+        self._writing: set[asyncio.Task[None]] = set()
+        self.pending = PendingSignIns(monotonic=monotonic)
+        self.choices = PendingChoices(monotonic=monotonic)
+
+    async def sign_in(self, email: str, password: str, browser: Browser, *, next_path: str = "") -> Outcome:
+        """Who has that address and password. ClientError `sign_in_failed`, in the same words whatever is wrong, or `rate_limited`."""
+        email = email.strip().lower()
+        attempt = self._begin(email, browser.address)
+        try:
+            members = await self._store.find_members(email)
+            right = [member for member in members if await self._verify(member, password)]
+            if not members:
+                await self._verify(_NOBODY, password)
+        except Exception:
+            self._throttle.forgive(attempt)
+            raise
+        if not right:
+            self._note_failure(members, browser)
+            raise ClientError(_FAILED)
+        self._throttle.succeed(attempt)
+        if len(right) > 1:
+            return Choice(token=self.choices.open(PendingChoice(members=tuple(right), next_path=next_path)))
+        return await self.admit(right[0], SignInMethod.PASSWORD, next_path=next_path)
+
+    async def choose(self, token: str | None, member_id: str) -> tuple[Outcome, str] | None:
+        """Go on as one of a choice's members, and where to; None when the choice is over, or has no such member."""
+        choice = self.choices.find(token)
+        member = next((row for row in choice.members if row.id == member_id), None) if choice is not None else None
+        if choice is None or member is None:
+            return None
+        self.choices.take(token)
+        return await self.admit(member, SignInMethod.PASSWORD, next_path=choice.next_path), choice.next_path
+
+    async def admit(self, member: Member, method: SignInMethod, *, next_path: str = "") -> SignedIn | SecondStep:
+        """What follows a first proof: a second one, where the member has set that up and the first is of one factor alone."""
+        if method in _GUARDED:
+            factor = await self._store.find_second_factor(member.id)
+            if factor is not None and factor.confirmed_at is not None:
+                return SecondStep(token=self.pending.open(PendingSignIn(member=member, method=method, next_path=next_path)))
+        return SignedIn(member=member, method=method)
+
+    async def check_set_up(self, token: str) -> None:
+        """ClientError `not_found` unless the token sets up the first owner now."""
+        if not await self._set_up.is_open(token):
+            raise ClientError(_NO_SETUP)
+
+    async def set_up(self, token: str, *, email: str, name: str, password: str, browser: Browser) -> SignedIn:
+        """Make the first owner; ClientError `not_found` for another token, and for ever once there is an owner."""
+        await self.check_set_up(token)
+        email, name = check_email(email), check_name(name or email.strip()[:100])
+        check_password(password, email, name)
+        hashed, now, organisation_id = await self._passwords.hash(password), self._now(), self._set_up.organisation_id
+        fresh = Member(
+            id=new_id("mem", int(now.timestamp() * 1000)),
+            organisation_id=organisation_id,
+            email=email,
+            name=name,
+            role=Role.OWNER,
+            created_at=now,
+        )
+        former = next((row for row in await self._members.list_members(organisation_id) if row.email == email), None)
+        owner = fresh if former is None else replace(former, name=name, role=Role.OWNER, is_active=True, version=former.version + 1)
+        event = make_event(
+            browser.as_actor("set-up link"),
+            organisation_id,
+            "setup.finish",
+            now,
+            target_id=owner.id,
+            target_label=email,
+            after=member_facts(owner),
+        )
+        await self._store.add_first_owner(owner, _record(owner, hashed, now), event)
+        return SignedIn(member=owner, method=SignInMethod.SETUP)
+
+    async def accept(self, token: str, *, email: str, name: str | None, password: str, browser: Browser) -> SignedIn:
+        """Become a member by an invitation, with a password. What is wrong with the password leaves the invitation open."""
+        invitation = await self._member_service.find_open_invitation(token)
+        check_password(password, invitation.email, name or "")
+        hashed = await self._passwords.hash(password)
+        member = await self._member_service.accept(token, email=email, name=name, address=browser.address)
+        actor = browser.as_actor(member.email, member.id)
+        await self._store.put_password(_record(member, hashed, self._now()), self._event(actor, "password.set", member))
+        return SignedIn(member=member, method=SignInMethod.INVITATION)
+
+    async def reset(self, token: str, password: str, browser: Browser) -> SignedIn | SecondStep:
+        """Use up a link: the new password holds, all sessions end. A second factor stays, and is asked for."""
+        link, member = await self._links.find(token)
+        check_password(password, member.email, member.name)
+        hashed = await self._passwords.hash(password)
+        event = self._event(browser.as_actor(member.email, member.id), "password.reset", member)
+        await self._store.use_link(link, _record(member, hashed, self._now()), event)
+        return await self.admit(member, SignInMethod.LINK)
+
+    async def has_password(self, member: Member) -> bool:
+        """Whether the member can sign in with one."""
+        return await self._store.find_password(member.id) is not None
+
+    async def confirm(self, visitor: Visitor, password: str, browser: Browser) -> None:
+        """Have the session count as fresh, by the password; ClientError `sign_in_failed` or `rate_limited`."""
+        await self._prove(visitor.member, password, browser)
+        await self._sessions.confirm(visitor)
+
+    async def change_password(self, visitor: Visitor, *, old: str | None, new: str, browser: Browser) -> None:
+        """Set one's own password; all other sessions end. Without the old one the session must be fresh."""
+        member = visitor.member
+        check_password(new, member.email, member.name, param="new_password")
+        if old is not None:
+            await self._prove(member, old, browser)
+        elif not self._sessions.is_fresh(visitor):
+            raise ClientError(_NOT_FRESH)
+        hashed = await self._passwords.hash(new)
+        actor = replace(browser.as_actor(member.email, member.id), kind=ActorKind.MEMBER)
+        event = self._event(actor, "password.change", member)
+        await self._store.put_password(_record(member, hashed, self._now()), event, ends_sessions_but=visitor.session.id)
+
+    async def _prove(self, member: Member, password: str, browser: Browser) -> None:
+        attempt = self._begin(member.email, browser.address)
+        try:
+            is_right = await self._verify(member, password)
+        except Exception:
+            self._throttle.forgive(attempt)
+            raise
+        if not is_right:
+            self._note_failure([member], browser)
+            raise ClientError(_WRONG)
+        self._throttle.succeed(attempt)
+
+    def _begin(self, email: str, address: str) -> Attempt:
+        begun = self._throttle.begin(email, address, self._monotonic())
+        if isinstance(begun, Attempt):
+            return begun
+        minutes = int(begun // 60) + 1
+        message = f"Too many attempts to sign in have failed. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+        raise ClientError(Denied(code="rate_limited", message=message, retry_after_s=begun))
+
+    async def _verify(self, member: Member, password: str) -> bool:
+        stored = await self._store.find_password(member.id)
+        if not await self._passwords.verify(None if stored is None else stored.hash, password) or stored is None:
+            return False
+        if self._passwords.needs_rehash(stored.hash):
+            await self._store.rehash_password(stored, replace(stored, hash=await self._passwords.hash(password)))
+        return True
+
+    def _note_failure(self, members: Sequence[Member], browser: Browser) -> None:
+        """Put it on record, behind the reply: the time of a write would say that the address is known."""
+        for member in members:
+            event = replace(self._event(browser.as_actor(), "session.denied", member), is_denied=True, code=_FAILED.code)
+            task = asyncio.get_running_loop().create_task(self._denials.note(event))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    def _event(self, actor: Actor, action: str, member: Member) -> AuditEvent:
+        return make_event(actor, member.organisation_id, action, self._now(), target_id=member.id, target_label=member.email)
+
+    def _now(self) -> datetime:
+        now = self._clock().astimezone(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is stored
+
+
+def check_password(password: str, *known: str, param: str = "password") -> None:
+    """ClientError when it is no password that may be chosen by who is `known` by these texts."""
+    denied = judge_password(password, known=known)
+    if denied is not None:
+        raise ClientError(replace(denied, param=param))
+
+
+def _record(member: Member, hashed: str, now: datetime) -> Password:
+    return Password(member_id=member.id, organisation_id=member.organisation_id, hash=hashed, changed_at=now)
