@@ -122,3 +122,10 @@ async def test_a_key_that_is_deleted_is_not_found(storage: AnyStorage, make_key:
     deleted = replace(key, deleted_at=key.created_at, version=2)
     await storage.keys.update_key(deleted, event_of(deleted))
     assert (await storage.keys.search_keys(EVERYTHING)).total == 0
+
+
+async def test_keys_are_counted_by_environment(storage: AnyStorage, make_key: MakeKey):
+    keys = await make_variety(storage, make_key)
+    counts = await storage.keys.count_keys(DEFAULT_ORGANISATION_ID)
+    assert dict(counts) == {place: sum(key.environment_id == place for key in keys) for place in {key.environment_id for key in keys}}
+    assert await storage.keys.count_keys("org_other") == {}

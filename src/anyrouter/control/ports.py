@@ -1,6 +1,6 @@
 """What the control plane needs of the store. One contract suite runs over every implementation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -49,6 +49,9 @@ class KeyStore(Protocol):
 
     async def search_keys(self, search: KeySearch) -> KeyPage:
         """The page of keys that is wanted, in the wanted order, and how many there are in all."""
+
+    async def count_keys(self, organisation_id: str) -> Mapping[str, int]:
+        """How many keys there are that are not deleted, by environment's id; environments without any are left out."""
 
     async def update_key(self, key: ApiKey, event: AuditEvent, *, keeps_admin: bool = False) -> None:
         """Replace the changeable fields of a key (everything but id, organisation, environment, digest, created_at, last use).

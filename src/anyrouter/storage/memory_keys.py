@@ -1,6 +1,7 @@
 """API keys in memory. They give the same answers as those in the database."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -95,6 +96,11 @@ class MemoryKeyStore:
     async def search_keys(self, search: KeySearch) -> KeyPage:
         """The page of keys that is wanted, in the wanted order, and how many there are in all."""
         return select_keys([row_to_key(row) for row in self._rows.values()], search)
+
+    async def count_keys(self, organisation_id: str) -> dict[str, int]:
+        """How many keys there are that are not deleted, by environment's id."""
+        rows = [row for row in self._rows.values() if row["organisation_id"] == organisation_id and row["deleted_at_ms"] is None]
+        return dict(Counter(str(row["environment_id"]) for row in rows))
 
     async def list_group(self, organisation_id: str, rotation_group: str) -> list[ApiKey]:
         """Every key of a rotation group, deleted ones too, oldest first."""

@@ -129,6 +129,11 @@ class SqlKeyStore:
 
         return await self._database.read(work)
 
+    async def count_keys(self, organisation_id: str) -> dict[str, int]:
+        """How many keys there are that are not deleted, by environment's id."""
+        query = select(api_keys.c.environment_id, func.count()).where(_is_live(organisation_id)).group_by(api_keys.c.environment_id)
+        return await self._database.read(lambda connection: {row[0]: row[1] for row in connection.execute(query)})
+
     async def list_group(self, organisation_id: str, rotation_group: str) -> list[ApiKey]:
         """Every key of a rotation group, deleted ones too, oldest first."""
         same = and_(api_keys.c.rotation_group == rotation_group, api_keys.c.organisation_id == organisation_id)
