@@ -24,6 +24,7 @@ from anyrouter.policy.session import SessionRules, is_alive, is_fresh
 MAX_TEXT = 200
 _SEEN_EVERY = timedelta(minutes=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_NOT_FRESH = Denied(code="sign_in_failed", message="Confirm that it is you first: it is some time since you have signed in.")
 _NO_SESSION = Denied(code="not_found", message="There is no such session; it may have ended already.")
 
 
@@ -94,6 +95,11 @@ class SessionService:
     def is_fresh(self, visitor: Visitor) -> bool:
         """Whether the person proved to be there a moment ago."""
         return is_fresh(visitor.session, self.rules, self._now())
+
+    def check_fresh(self, visitor: Visitor) -> None:
+        """ClientError `sign_in_failed` unless it is fresh: how one signs in is changed by who is there, not by who finds a screen."""
+        if not self.is_fresh(visitor):
+            raise ClientError(_NOT_FRESH)
 
     async def confirm(self, visitor: Visitor) -> None:
         """Keep that the person has just proved to be there."""
