@@ -11,9 +11,9 @@ from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
 from anyrouter.storage.activity_rows import EPOCH_DAY, make_rows
 from anyrouter.storage.activity_statement import make_activity_statement
-from anyrouter.storage.database import Database
 from anyrouter.storage.ledger_rows import row_to_entry
 from anyrouter.storage.schema import api_keys, latest_epoch, ledger, usage_daily
+from anyrouter.storage.sql_usage import SqlUsageReader
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
 _GROUPS_AT_ONCE = 500  # bound parameters are limited
@@ -24,11 +24,8 @@ def to_day(moment: date) -> int:
     return (moment - EPOCH_DAY).days
 
 
-class SqlLedgerReader:
+class SqlLedgerReader(SqlUsageReader):
     """`LedgerReader` and `StoreHealth`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
         """A generation by our id or by the upstream's own; the last attempt, the newest generation."""

@@ -1,0 +1,96 @@
+"""What the usage page asks of the store: sums over a span of time, by time and by one dimension."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Unit(StrEnum):
+    """By what sums are told apart in time."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+class Split(StrEnum):
+    """By what else."""
+
+    KEY = "key"
+    MODEL = "model"
+    PROVIDER = "provider"
+    ENVIRONMENT = "environment"
+    APP = "app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Hours since 1970 UTC, from `first` to before `end`.
+
+    `shifts` make days of another zone: its offsets in minutes, each with the hour before which it holds. Without any days are UTC's, and
+    the span is of whole ones where the unit is a day.
+    """
+
+    first: int
+    end: int
+    unit: Unit = Unit.DAY
+    shifts: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def needs_hours(self) -> bool:
+        """Whether only sums by hour can answer."""
+        return self.unit is Unit.HOUR or bool(self.shifts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilter:
+    """What is summed. What is None is not asked for; `app` is empty for what names none. Texts must be the same.
+
+    `rotation_group` narrows `api_key_id`, to where an index leads. `by_time` tells the span's units apart. `only` are values of the split:
+    the others are left out.
+    """
+
+    organisation_id: str
+    span: Span
+    by_time: bool = True
+    split: Split | None = None
+    only: tuple[str, ...] | None = None
+    api_key_id: str | None = None
+    rotation_group: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    environment: str | None = None
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSums:
+    """What was used."""
+
+    requests: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_nanousd: int = 0
+    upstream_cost_nanousd: int = 0
+
+
+NOTHING = UsageSums()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow:
+    """Sums of one hour or day (its number since 1970; 0 when times are not told apart) and one value of the split (empty without)."""
+
+    time: int = 0
+    value: str = ""
+    sums: UsageSums = field(default=NOTHING)
+
+
+class UsageReader(Protocol):
+    """Reads sums. All may raise StorageUnavailable."""
+
+    async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
+        """The sums, in no order; groups without any are left out."""

@@ -1,0 +1,32 @@
+"""Reads what the usage page shows from the database."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from anyrouter.control.usage_reader import UsageFilter, UsageRow, UsageSums
+from anyrouter.storage.database import Database
+from anyrouter.storage.usage_rows import USAGE_SUMS
+from anyrouter.storage.usage_statement import make_usage_statement
+
+
+class SqlUsageReader:
+    """`UsageReader`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
+        """The sums, in no order; groups without any are left out."""
+        statement = make_usage_statement(query)
+
+        def work(connection: Connection) -> list[UsageRow]:
+            return [
+                UsageRow(
+                    time=int(time), value=value, sums=UsageSums(**{name: int(sum_) for name, sum_ in zip(USAGE_SUMS, sums, strict=True)})
+                )
+                for time, value, *sums in connection.execute(statement)
+                if sums[0] is not None
+            ]
+
+        return await self._database.read(work)

@@ -1,0 +1,71 @@
+"""The statement behind the usage page: over the sums by day where days of UTC will do, else over those by hour."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select
+
+from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
+from anyrouter.storage.schema import usage_daily
+from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.usage_rows import USAGE_SUMS
+
+_COLUMN_OF = {
+    Split.KEY: "api_key_id",
+    Split.MODEL: "model",
+    Split.PROVIDER: "provider",
+    Split.ENVIRONMENT: "environment",
+    Split.APP: "app",
+}
+
+
+def make_usage_statement(query: UsageFilter) -> Select[Any]:
+    """Its columns are the time, the value of the split, and `USAGE_SUMS`."""
+    table = choose_table(query)
+    time = number_time(table, query.span) if query.by_time else None
+    value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
+    groups = [column for column in (time, value) if column is not None]
+    sums = [func.sum(table.c[name]) for name in USAGE_SUMS]
+    columns = (_or_nothing(time, 0), _or_nothing(value, ""), *sums)
+    return select(*columns).where(*list_conditions(query, table)).group_by(*groups)
+
+
+def choose_table(query: UsageFilter) -> Table:
+    """The smallest table that knows the answer."""
+    has_apps = query.split is Split.APP or query.app is not None
+    return usage_hourly if query.span.needs_hours or has_apps else usage_daily
+
+
+def number_time(table: Table, span: Span) -> Any:
+    """The number of a row's hour, or of its day in the span's zone."""
+    if "day" in table.c:
+        return table.c.day
+    hour = table.c.hour
+    if span.unit is Unit.HOUR:
+        return hour
+    if not span.shifts:
+        return hour // 24
+    *early, (_, last) = span.shifts
+    offset: Any = case(*[(hour < end, minutes) for end, minutes in early], else_=last) if early else last
+    return (hour * 60 + offset) // 1440
+
+
+def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool]]:
+    """Which rows count."""
+    wanted = {
+        "api_key_id": query.api_key_id,
+        "rotation_group": query.rotation_group,
+        "model": query.model,
+        "provider": query.provider,
+        "environment": query.environment,
+        "app": query.app,
+    }
+    time, unit = (table.c.day, 24) if "day" in table.c else (table.c.hour, 1)
+    conditions = [table.c.organisation_id == query.organisation_id, time >= query.span.first // unit, time < query.span.end // unit]
+    conditions += [table.c[name] == value for name, value in wanted.items() if value is not None]
+    if query.only is not None and query.split is not None:
+        conditions.append(table.c[_COLUMN_OF[query.split]].in_(query.only))
+    return conditions
+
+
+def _or_nothing(column: ColumnElement[Any] | None, nothing: Any) -> Any:
+    return literal(nothing) if column is None else column
