@@ -20,7 +20,7 @@ from anyrouter.bootstrap.measures import list_measures
 from anyrouter.bootstrap.model_lists import HttpModelLists
 from anyrouter.bootstrap.money import make_holds, tell_budgets
 from anyrouter.bootstrap.notices import list_message_work, make_notices
-from anyrouter.bootstrap.pages import make_loader
+from anyrouter.bootstrap.pages import make_site
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
@@ -30,7 +30,6 @@ from anyrouter.bootstrap.tenant_client import make_guard
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.first_use import FirstUses
-from anyrouter.control.set_up import SetUp
 from anyrouter.core.audit import SYSTEM
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
@@ -53,11 +52,9 @@ from anyrouter.storage.journal_ledger import JournalLedger
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
-from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.front.addresses import TrustedProxies
 from anyrouter.web.front.heap import keep_freed_memory
-from anyrouter.web.site import Site
 
 FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
@@ -112,8 +109,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         tenant_upstreams.update(tenants.current.credentials)
         prices.add_tenants(tenant_upstreams.by_environment)
         first_key = await _make_first_key(storage, services)
-        set_up = SetUp(storage.sign_in)
-        setup_token = await set_up.begin() if settings.dashboard.enabled else None
+        setup_token = await services.set_up.begin() if settings.dashboard.enabled else None
         stats, limiter = RelayStats(), RateLimiter(settings.limits.default_rpm)
         replay = _make_replay(settings, storage, stats)
         authenticator = _make_authenticator(settings, storage, tenants)
@@ -142,10 +138,8 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             bound = port
             on_started(Started(port=port, first_key=first_key, setup_token=setup_token, interrupted=storage.recovered.interrupted))
 
-        api = create_api(ports)
-        site = Site(api, make_loader(settings, storage, services, set_up, tenants, ports, lambda: bound))
-        app = site if settings.dashboard.enabled else api
-        server = GatewayServer(configure_server(settings, relay, app, outbox), tell)
+        site = make_site(settings, storage, services, tenants, ports, lambda: bound)
+        server = GatewayServer(configure_server(settings, relay, site, outbox), tell)
         work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 
         def take_tenants() -> None:
@@ -155,12 +149,16 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
 
         beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, authorizations, work)
         async with contextlib.aclosing(services), beside:
-            # What was built lives as long as the process: the collector need not look at it again and again.
-            keep_freed_memory()
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 50)
+            _settle_memory()
             await server.serve()
+
+
+def _settle_memory() -> None:
+    """What was built lives as long as the process: the collector need not look at it again and again."""
+    keep_freed_memory()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _warn_of_unknown_environments(settings: Settings, tenants: TenantReader) -> None:

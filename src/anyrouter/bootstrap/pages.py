@@ -1,4 +1,4 @@
-"""The pages of the gateway, built when somebody first looks at one."""
+"""The gateway's addresses: the API at once, the pages when somebody first looks at one."""
 
 import importlib
 from collections.abc import Callable
@@ -8,22 +8,22 @@ from starlette.types import ASGIApp
 from anyrouter.bootstrap.money import make_billing
 from anyrouter.bootstrap.services import Services
 from anyrouter.bootstrap.tenants import TenantReader
-from anyrouter.control.set_up import SetUp
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage
+from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.site import Site
 
 
-def make_loader(  # noqa: PLR0917 -- all that the pages are over
+def make_site(  # noqa: PLR0917 -- all that the pages are over
     settings: Settings,
     storage: Storage,
     services: Services,
-    set_up: SetUp,
     tenants: TenantReader,
     api: ApiPorts,
     port: Callable[[], int],
-) -> Callable[[], ASGIApp]:
-    """What imports and builds the pages. `port` is the one listened on. Called on a thread of its own."""
+) -> ASGIApp:
+    """The API, and the pages beside it, where there are to be any. `port` is the one listened on."""
 
     def load() -> ASGIApp:
         pages = importlib.import_module("anyrouter.web.pages.app")  # a template engine and more, which not everybody needs
@@ -33,7 +33,7 @@ def make_loader(  # noqa: PLR0917 -- all that the pages are over
             ports.PagePorts(
                 api=api,
                 sessions=services.sessions,
-                sign_in=sign_in.make_sign_in(storage, services, set_up),
+                sign_in=sign_in.make_sign_in(storage, services),
                 sign_in_links=services.sign_in_links,
                 tenants=lambda: tenants.current,
                 base_url=lambda: settings.server.base_url(port()),
@@ -43,4 +43,5 @@ def make_loader(  # noqa: PLR0917 -- all that the pages are over
         )
         return built
 
-    return load
+    app = create_api(api)
+    return Site(app, load) if settings.dashboard.enabled else app

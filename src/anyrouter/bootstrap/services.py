@@ -26,6 +26,7 @@ from anyrouter.control.organisations import OrganisationService
 from anyrouter.control.presets import PresetService
 from anyrouter.control.rekey import RekeyService
 from anyrouter.control.sessions import SessionService
+from anyrouter.control.set_up import SetUp
 from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.control.webhooks import WebhookService
 from anyrouter.storage.vault import SealingVault
@@ -48,6 +49,7 @@ class Services:
     members: MemberService
     sessions: SessionService
     sign_in_links: SignInLinkService
+    set_up: SetUp
     audit: AuditService
     denials: DenialLog
     idempotency: IdempotencyService
@@ -97,21 +99,13 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         members=MemberService(store=storage.members, keys=storage.keys, organisations=storage.organisations, clock=clock),
         sessions=SessionService(store=storage.sessions, clock=clock, rules=settings.dashboard.session_rules),
         sign_in_links=SignInLinkService(store=storage.sign_in, clock=clock),
+        set_up=SetUp(storage.sign_in),
         audit=AuditService(store=storage.audit),
         denials=DenialLog(store=storage.audit, monotonic=time.monotonic),
         idempotency=IdempotencyService(store=storage.idempotency, clock=clock),
         budgets=BudgetService(store=storage.budgets, keys=storage.keys, environments=storage.environments, clock=clock),
         credits=CreditService(store=storage.credits, organisations=storage.organisations, clock=clock),
-        credentials=CredentialService(
-            store=storage.credentials,
-            audit=storage.audit,
-            environments=storage.environments,
-            keys=storage.keys,
-            vault=vault,
-            probe=HttpCredentialProbe(tenant_client),
-            clock=clock,
-            allowed_hosts=settings.byok.allowed_hosts,
-        ),
+        credentials=_make_credentials(storage, settings, vault, tenant_client, clock),
         rekey=RekeyService(seals=storage.seals, audit=storage.audit, vault=vault, keys=vault.keys, clock=clock),
         webhooks=WebhookService(
             store=storage.webhooks,
@@ -133,4 +127,19 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
         vault=vault,
         tenant_client=tenant_client,
         operator_client=operator_client,
+    )
+
+
+def _make_credentials(
+    storage: "Storage", settings: "Settings", vault: SealingVault, client: HttpUpstreamClient, clock: Callable[[], datetime]
+) -> CredentialService:
+    return CredentialService(
+        store=storage.credentials,
+        audit=storage.audit,
+        environments=storage.environments,
+        keys=storage.keys,
+        vault=vault,
+        probe=HttpCredentialProbe(client),
+        clock=clock,
+        allowed_hosts=settings.byok.allowed_hosts,
     )

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 from anyrouter.bootstrap.services import Services, wall_clock
 from anyrouter.control.passwords import Passwords
-from anyrouter.control.set_up import SetUp
 from anyrouter.control.sign_in import SignInService
 
 if TYPE_CHECKING:  # as in bootstrap.services
     from anyrouter.storage.opening import Storage
 
 
-def make_sign_in(storage: "Storage", services: Services, set_up: SetUp) -> SignInService:
+def make_sign_in(storage: "Storage", services: Services) -> SignInService:
     """Signing in over a store that is open. What it counts lasts as long as it does."""
     return SignInService(
         store=storage.sign_in,
@@ -20,7 +19,7 @@ def make_sign_in(storage: "Storage", services: Services, set_up: SetUp) -> SignI
         member_service=services.members,
         sessions=services.sessions,
         links=services.sign_in_links,
-        set_up=set_up,
+        set_up=services.set_up,
         denials=services.denials,
         passwords=Passwords(),
         clock=wall_clock,

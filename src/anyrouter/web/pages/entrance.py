@@ -86,7 +86,10 @@ async def explain_insecure(page: Page) -> Response:
 
 def problems_of(denied: Denied) -> Mapping[str, object]:
     """What a form shows of a refusal: at its field where it has one, else on top."""
-    return {"errors": {denied.param: denied.message}, "problem": ""} if denied.param else {"errors": {}, "problem": denied.message}
+    if denied.param is None:
+        return {"errors": {}, "problem": denied.message}
+    text = denied.message.removeprefix(f"{denied.param}: ")
+    return {"errors": {denied.param: text[:1].upper() + text[1:]}, "problem": ""}
 
 
 def retry_headers(denied: Denied) -> Mapping[str, str]:
