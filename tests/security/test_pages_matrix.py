@@ -127,9 +127,7 @@ def test_other_methods_are_refused_as_pages(method: str, client: httpx.Client) -
     assert reply.headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize(
-    "path", ["/dashboard/nowhere", "/dashboard/%2e%2e/login/x", "/static/x/%2e%2e%2fapp.py", "/setup/x"]
-)
+@pytest.mark.parametrize("path", ["/dashboard/nowhere", "/dashboard/%2e%2e/login/x", "/static/x/%2e%2e%2fapp.py", "/setup/x"])
 def test_what_is_not_there_is_a_page_that_says_so(path: str, client: httpx.Client) -> None:
     reply = client.get(path, headers=OURS)
     assert reply.status_code == 404
