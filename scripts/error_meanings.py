@@ -21,7 +21,7 @@ MEANINGS = {
     "region_not_allowed": "The key is restricted to other regions.",
     "ip_not_allowed": "The key is restricted to other client addresses.",
     "exceeds_rights": "A key is made or changed only within the rights of whoever does it. `param` names what goes beyond them.",
-    "cross_site_request": "A form of the dashboard was not sent from a page of this gateway. Nothing was changed; open the page here and send it again.",
+    "cross_site_request": "A form was not sent from a page of this gateway. Nothing was changed; open the page here and send it again.",
     "sign_in_failed": "The dashboard's sign-in page, or a page that asks for a password, was given one that is not right.",
     "model_not_found": "No such model is known. The message names similar ones.",
     "no_route": "The model is known, and nothing that the key can reach serves it here. `metadata.excluded` says why.",

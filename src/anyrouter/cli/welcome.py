@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from anyrouter.control.sign_in_links import make_link
 from anyrouter.providers.anthropic import DIALECT as ANTHROPIC_DIALECT
 from anyrouter.providers.registry import PROVIDERS, find_provider
 
@@ -47,8 +48,9 @@ def welcome(
     """What `serve` says when it listens, as text with styles.
 
     `base_url` is where clients reach it, without a path. `first_key` is the text of the key made on the very first start, shown
-    this once; `setup_token` that of the link that makes the first owner. `live_upstreams` are ids; when there are none, `live_variables` names variables that would make some. `program` is
-    how the shell finds this program, `options` what its commands need to find the same data.
+    this once; `setup_token` that of the link that makes the first owner. `live_upstreams` are ids; when there are none, `live_variables`
+    names variables that would make some. `program` is how the shell finds this program, `options` what its commands need to find the
+    same data.
     """
     text = Text()
     text.append("AnyRouter is listening\n\n", style="bold green")
@@ -67,7 +69,7 @@ def welcome(
     text.append("\n")
     if setup_token is not None:
         text.append("Open this to make your account for the dashboard (the link works once, until the next start):\n\n")
-        text.append(f"  {base_url}/setup?token={setup_token}\n\n", style="bold cyan")
+        text.append(f"  {make_link(base_url, setup_token)}\n\n", style="bold cyan")
     if first_key is None:
         text.append("A key for your program:\n\n")
         create = f"{program} keys create --name my-app{options}"
