@@ -8,17 +8,19 @@ import typer
 from anyrouter.cli.configuration import read_settings
 from anyrouter.cli.failure import CommandFailed, ExitCode
 from anyrouter.cli.options import DATA_DIR, Config, DataDir, Json, Org
-from anyrouter.cli.org_rows import INVITATION_COLUMNS, MEMBER_COLUMNS, invitation_object, invitation_row, member_object, member_row
+from anyrouter.cli.org_rows import INVITATION_COLUMNS, MEMBER_COLUMNS, invitation_object, invitation_row, member_object, member_row, rfc3339
 from anyrouter.cli.output import print_json, print_lines, print_panel, print_table
 from anyrouter.cli.store import with_services
+from anyrouter.control.sign_in_links import make_link
 from anyrouter.core.audit import OPERATOR
-from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Member, Role
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Invitation, Member, Role
 from anyrouter.policy.rights import OPERATOR_RIGHTS
 
 if TYPE_CHECKING:
     from anyrouter.bootstrap.services import Services
+    from anyrouter.core.sign_in import SignInLink
 
-_MAX_TOKEN_LENGTH = 200
+_MAX_LINK_LENGTH = 2000
 
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The person's e-mail address.", show_default=False)]
 Named = Annotated[str, typer.Argument(metavar="MEMBER", help="Their id (mem_…) or e-mail address.", show_default=False)]
@@ -29,7 +31,6 @@ Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What p
 def add_member_commands(commands: typer.Typer) -> None:
     """Put the commands on."""
     for name, command in (
-        ("members", list_members),
         ("add-member", add),
         ("change-member", change),
         ("remove-member", remove),
@@ -39,15 +40,64 @@ def add_member_commands(commands: typer.Typer) -> None:
         ("accept", accept),
     ):
         commands.command(name)(command)
+    members = typer.Typer(invoke_without_command=True)
+    members.callback()(list_members)
+    members.command("link")(make_sign_in_link)
+    commands.add_typer(members, name="members")
 
 
-def list_members(org: Org = DEFAULT_ORGANISATION_ID, as_json: Json = False, config: Config = None, data_dir: DataDir = DATA_DIR) -> None:
-    """List the members, oldest first."""
+def list_members(
+    context: typer.Context,
+    org: Org = DEFAULT_ORGANISATION_ID,
+    as_json: Json = False,
+    config: Config = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """List the members, oldest first; `link` makes a link by which one of them gets into the dashboard."""
+    if context.invoked_subcommand is not None:
+        if org != DEFAULT_ORGANISATION_ID:
+            cure = f"anyrouter org members {context.invoked_subcommand} … --org {org}"
+            raise CommandFailed(ExitCode.USAGE, "usage", "--org stands at the end", cure=cure)
+        return
     found = with_services(read_settings(data_dir, config), lambda services: services.members.list(OPERATOR_RIGHTS, org))
     if as_json:
         print_json({"data": [member_object(row) for row in found], "next_cursor": None})
     else:
         print_table(MEMBER_COLUMNS, [member_row(row) for row in found], empty="No members. anyrouter org add-member EMAIL makes the first.")
+
+
+def make_sign_in_link(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Of a member, or of somebody who is invited.", show_default=False)],
+    org: Org = DEFAULT_ORGANISATION_ID,
+    as_json: Json = False,
+    config: Config = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Make a link by which a person sets a password for the dashboard: for one use, printed this once.
+
+    A member's is good for a day, and ends the one before; the password that there is holds until it is used. Who is invited gets the
+    invitation anew, for seven days. Whoever has the link is that person: send it to nobody else.
+    """
+    settings = read_settings(data_dir, config)
+    wanted = email.strip().lower()
+
+    async def work(services: "Services") -> tuple["Invitation | SignInLink", str]:
+        for member in await services.members.list(OPERATOR_RIGHTS, org):
+            if member.email == wanted:
+                return await services.sign_in_links.make(OPERATOR, OPERATOR_RIGHTS, org, member.id)
+        for invitation in await services.members.list_invitations(OPERATOR_RIGHTS, org):
+            if invitation.email == wanted:
+                return await services.members.renew_invitation(OPERATOR, OPERATOR_RIGHTS, org, invitation.id)
+        cure = "anyrouter org invite EMAIL makes an invitation, anyrouter org add-member EMAIL a member"
+        raise CommandFailed(ExitCode.NOT_FOUND, "not_found", "nobody with this address is a member or invited", cure=cure)
+
+    made, token = with_services(settings, work)
+    link = make_link(settings.server.base_url(), token)
+    if as_json:
+        kind = "invitation" if isinstance(made, Invitation) else "reset"
+        print_json({"data": {"kind": kind, "email": wanted, "expires_at": rfc3339(made.expires_at)}, "link": link, "token": token})
+        return
+    print_panel(f"A link for {wanted}, good for one use until {made.expires_at:%Y-%m-%d %H:%M} UTC, shown this once", link)
 
 
 def add(
@@ -113,16 +163,18 @@ def invite(
     config: Config = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Make an invitation for seven days and one use. Its token is printed this once: send it to the person, and to nobody else."""
+    """Make an invitation for seven days and one use. Its link is printed this once: send it to the person, and to nobody else."""
     settings = read_settings(data_dir, config)
     invitation, token = with_services(
         settings, lambda services: services.members.invite(OPERATOR, OPERATOR_RIGHTS, org, email=email, role=role)
     )
     if as_json:
-        print_json({"data": invitation_object(invitation), "token": token})
+        print_json({"data": invitation_object(invitation), "link": make_link(settings.server.base_url(), token), "token": token})
         return
-    print_panel(f"The invitation of {invitation.email} as {invitation.role.value}, shown this once", token)
-    print_lines(["", f"anyrouter org accept - --email {invitation.email}"])
+    print_panel(
+        f"The invitation of {invitation.email} as {invitation.role.value}, shown this once", make_link(settings.server.base_url(), token)
+    )
+    print_lines(["", f"Without a browser: anyrouter org accept LINK --email {invitation.email}"])
 
 
 def list_invitations(
@@ -154,7 +206,10 @@ def revoke_invitation(
 
 def accept(
     token: Annotated[
-        str, typer.Argument(metavar="TOKEN", help="The invitation's token (inv_…); `-` reads it from standard input.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="TOKEN", help="The invitation's link, or its token (inv_…); `-` reads it from standard input.", show_default=False
+        ),
     ],
     *,
     email: Annotated[str, typer.Option("--email", metavar="EMAIL", help="The address that was invited.", show_default=False)],
@@ -164,7 +219,8 @@ def accept(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Become a member by an invitation."""
-    text = sys.stdin.readline(_MAX_TOKEN_LENGTH).strip() if token == "-" else token  # noqa: S105 -- the option's word for standard input
+    text = sys.stdin.readline(_MAX_LINK_LENGTH).strip() if token == "-" else token  # noqa: S105 -- the option's word for standard input
+    text = text.rpartition("token=")[2]
     settings = read_settings(data_dir, config)
     _print(with_services(settings, lambda services: services.members.accept(text, email=email, name=name)), "is", as_json=as_json)
 

@@ -15,7 +15,7 @@ INVITATION_COLUMNS = ("EMAIL", "ROLE", "EXPIRES", "ID")
 
 def organisation_object(organisation: Organisation) -> dict[str, Any]:
     """The organisation for programs."""
-    return {"id": organisation.id, **organisation_facts(organisation), "created_at": _rfc3339(organisation.created_at)}
+    return {"id": organisation.id, **organisation_facts(organisation), "created_at": rfc3339(organisation.created_at)}
 
 
 def organisation_row(organisation: Organisation) -> tuple[object, ...]:
@@ -41,7 +41,7 @@ def print_organisation(organisation: Organisation, *, as_json: bool) -> None:
 
 def member_object(member: Member) -> dict[str, Any]:
     """The member for programs."""
-    return {"id": member.id, **member_facts(member), "created_at": _rfc3339(member.created_at)}
+    return {"id": member.id, **member_facts(member), "created_at": rfc3339(member.created_at)}
 
 
 def member_row(member: Member) -> tuple[object, ...]:
@@ -55,8 +55,8 @@ def invitation_object(invitation: Invitation) -> dict[str, Any]:
         "id": invitation.id,
         "email": invitation.email,
         "role": invitation.role.value,
-        "created_at": _rfc3339(invitation.created_at),
-        "expires_at": _rfc3339(invitation.expires_at),
+        "created_at": rfc3339(invitation.created_at),
+        "expires_at": rfc3339(invitation.expires_at),
     }
 
 
@@ -65,5 +65,6 @@ def invitation_row(invitation: Invitation) -> tuple[object, ...]:
     return (invitation.email, invitation.role.value, f"{invitation.expires_at:%Y-%m-%d %H:%M} UTC", invitation.id)
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
+    """A time for programs."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

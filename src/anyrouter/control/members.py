@@ -144,6 +144,15 @@ class MemberService:
                 return revoked
         raise ClientError(_NO_INVITATION)
 
+    async def renew_invitation(self, actor: Actor, rights: Rights, organisation_id: str, invitation_id: str) -> tuple[Invitation, str]:
+        """The same invitation for another seven days, with another token; the one before opens nothing any more."""
+        for invitation in await self.list_invitations(rights, organisation_id):
+            if invitation.id == invitation_id:
+                await self._check_role(actor, rights, organisation_id, invitation.role)
+                await self.revoke_invitation(actor, rights, organisation_id, invitation_id)
+                return await self.invite(actor, rights, organisation_id, email=invitation.email, role=invitation.role)
+        raise ClientError(_NO_INVITATION)
+
     async def find_open_invitation(self, token: str) -> Invitation:
         """What the holder of a token may accept now; ClientError `not_found`, as `accept` says it."""
         invitation = await self._store.find_invitation(_digest(token)) if _TOKEN.fullmatch(token) else None

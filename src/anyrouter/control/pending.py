@@ -32,10 +32,11 @@ class PendingSignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingChoice:
-    """A password that is right in several organisations: which of these members it shall be."""
+    """A proof that is right in several organisations: which of these members it shall be."""
 
     members: tuple[Member, ...]
     next_path: str = ""
+    method: SignInMethod = SignInMethod.PASSWORD
 
 
 @dataclass(slots=True)

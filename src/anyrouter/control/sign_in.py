@@ -1,18 +1,19 @@
 """Signing in with a password, and everything by which a member gets one: set-up, an invitation, a link, a change. Knows no HTTP.
 
 A failure says nothing of why: whether an address is known, has a password, or in which organisations. An address that nobody has costs
-the time of one hash, as one that somebody has. Sessions are begun by whoever asks (`SessionService.begin`), with the outcome in hand.
+the time of one hash, as one that somebody has; and every failure takes `FAILURE_S`, in which an address of several organisations has its
+several hashes, too. Sessions are begun by whoever asks (`SessionService.begin`), with the outcome in hand.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from anyrouter.control.audit import make_event
 from anyrouter.control.denials import DenialLog
 from anyrouter.control.key_checks import check_name
-from anyrouter.control.members import MemberService, check_email, member_facts
+from anyrouter.control.members import MAX_EMAIL_LENGTH, MemberService, check_email, member_facts
 from anyrouter.control.passwords import Passwords
 from anyrouter.control.pending import PendingChoice, PendingChoices, PendingSignIn, PendingSignIns
 from anyrouter.control.sessions import SessionService, Visitor
@@ -28,6 +29,7 @@ from anyrouter.core.tenancy import Member, Role
 from anyrouter.policy.password_rules import judge_password
 from anyrouter.policy.sign_in_throttle import Attempt, SignInThrottle
 
+FAILURE_S = 0.2
 _FAILED = Denied(
     code="sign_in_failed", message="The address or the password is not right. Try again, or ask an owner of your organisation for a link."
 )
@@ -54,14 +56,14 @@ class SignedIn:
 class SecondStep:
     """A second proof is needed. `token` finds the sign-in in `SignInService.pending`; the browser keeps it in a cookie."""
 
-    token: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The password is right in several organisations. `token` finds them in `SignInService.choices`; the browser keeps it in a cookie."""
+    """The proof is right in several organisations. `token` finds them in `SignInService.choices`; the browser keeps it in a cookie."""
 
-    token: str
+    token: str = field(repr=False)
 
 
 Outcome = SignedIn | SecondStep | Choice
@@ -114,10 +116,10 @@ class SignInService:
 
     async def sign_in(self, email: str, password: str, browser: Browser, *, next_path: str = "") -> Outcome:
         """Who has that address and password. ClientError `sign_in_failed`, in the same words whatever is wrong, or `rate_limited`."""
-        email = email.strip().lower()
-        attempt = self._begin(email, browser.address)
+        email = email.strip().lower()[: MAX_EMAIL_LENGTH + 1]  # what is counted below is kept for a while
+        attempt, begun_s = self._begin(email, browser.address), self._monotonic()
         try:
-            members = await self._store.find_members(email)
+            members = await self._store.find_members(email) if _is_email(email) else []
             right = [member for member in members if await self._verify(member, password)]
             if not members:
                 await self._verify(_NOBODY, password)
@@ -126,11 +128,10 @@ class SignInService:
             raise
         if not right:
             self._note_failure(members, browser)
+            await asyncio.sleep(begun_s + FAILURE_S - self._monotonic())
             raise ClientError(_FAILED)
         self._throttle.succeed(attempt)
-        if len(right) > 1:
-            return Choice(token=self.choices.open(PendingChoice(members=tuple(right), next_path=next_path)))
-        return await self.admit(right[0], SignInMethod.PASSWORD, next_path=next_path)
+        return await self.admit_one_of(right, SignInMethod.PASSWORD, next_path=next_path)
 
     async def choose(self, token: str | None, member_id: str) -> tuple[Outcome, str] | None:
         """Go on as one of a choice's members, and where to; None when the choice is over, or has no such member."""
@@ -139,7 +140,13 @@ class SignInService:
         if choice is None or member is None:
             return None
         self.choices.take(token)
-        return await self.admit(member, SignInMethod.PASSWORD, next_path=choice.next_path), choice.next_path
+        return await self.admit(member, choice.method, next_path=choice.next_path), choice.next_path
+
+    async def admit_one_of(self, members: Sequence[Member], method: SignInMethod, *, next_path: str = "") -> Outcome:
+        """As `admit`, for who is one person in several organisations."""
+        if len(members) > 1:
+            return Choice(token=self.choices.open(PendingChoice(members=tuple(members), next_path=next_path, method=method)))
+        return await self.admit(members[0], method, next_path=next_path)
 
     async def admit(self, member: Member, method: SignInMethod, *, next_path: str = "") -> SignedIn | SecondStep:
         """What follows a first proof: a second one, where the member has set that up and the first is of one factor alone."""
@@ -272,6 +279,14 @@ def check_password(password: str, *known: str, param: str = "password") -> None:
     denied = judge_password(password, known=known)
     if denied is not None:
         raise ClientError(replace(denied, param=param))
+
+
+def _is_email(text: str) -> bool:
+    try:
+        check_email(text)
+    except ClientError:
+        return False
+    return True
 
 
 def _record(member: Member, hashed: str, now: datetime) -> Password:

@@ -1,4 +1,7 @@
-"""Links for who forgot the password: made by the operator, an owner or an admin, good for a day and one new password.
+"""Links for who forgot the password, or has none yet: made by the operator, an owner or an admin, good for a day and one new password.
+
+`SignInLinkService.make` is for who is a member. Who is invited comes in by the invitation's token (`MemberService.invite`, or
+`renew_invitation` where that one is lost). `make_link` has the address that either token opens.
 
 Whoever has the link is the member, so nobody makes one for somebody who may more: only an owner does for an owner, and no key does at all.
 The text of its token exists for the length of `make` and is returned once.
@@ -22,6 +25,7 @@ from anyrouter.core.tenancy import Member, Role
 from anyrouter.policy.rights import Rights, may
 
 LINK_LIFETIME = timedelta(days=1)
+_PAGES = {"inv_": "invite", "lnk_": "reset", "set_": "setup"}
 _TOKEN = re.compile(r"lnk_[A-Za-z0-9_-]{43}", re.ASCII)
 _NO_MEMBER = Denied(code="not_found", message="There is no such member.")
 _FORBIDDEN = Denied(
@@ -46,7 +50,7 @@ class SignInLinkService:
         self._store, self._clock, self._make_token = store, clock, make_token
 
     async def make(self, actor: Actor, rights: Rights, organisation_id: str, member_id: str) -> tuple[SignInLink, str]:
-        """A link, and its token's text, which is not kept. The member's earlier ones end; what the member signs in with stays as it is."""
+        """A link, and its token's text, which is not kept. The member's earlier links end; what is signed in with stays as it is."""
         member = await self._store.find_member(organisation_id, member_id)
         await self._check(actor, rights, organisation_id, member)
         if member is None or not member.is_active:
@@ -87,6 +91,11 @@ class SignInLinkService:
     def _now(self) -> datetime:
         now = self._clock().astimezone(UTC)
         return now.replace(microsecond=now.microsecond // 1000 * 1000)  # as it is stored
+
+
+def make_link(base_url: str, token: str) -> str:
+    """The address that the holder of a token opens: of an invitation (`inv_…`), of a link (`lnk_…`), of the set-up (`set_…`)."""
+    return f"{base_url}/{_PAGES[token[:4]]}?token={token}"
 
 
 def _digest(token: str) -> bytes:

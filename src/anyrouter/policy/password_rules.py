@@ -62,9 +62,10 @@ def _is_repeated(text: str) -> bool:
 
 def _is_made_of(text: str, word: str) -> bool:
     """Whether nothing is left of it without the word but some digits and signs."""
-    if len(word) < 4:  # noqa: PLR2004 -- shorter ones are in every other text
-        return False
-    rest = text.replace(word, "").replace(word.partition("@")[0], "")
+    rest = text
+    for part in (word, word.partition("@")[0]):
+        if len(part) >= 4:  # noqa: PLR2004 -- shorter ones are in every other text
+            rest = rest.replace(part, "")
     return rest != text and sum(character.isalpha() for character in rest) < 4  # noqa: PLR2004 -- as above
 
 

@@ -97,4 +97,6 @@ def network_of(address: str) -> str:
         return address
     if parsed.version == 4:  # noqa: PLR2004 -- IPv4
         return str(parsed)
+    if parsed.ipv4_mapped is not None:  # as a socket for both kinds tells it
+        return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((int(parsed) >> _IPV6_SITE << _IPV6_SITE, _IPV6_SITE)))

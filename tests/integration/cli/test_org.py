@@ -78,3 +78,33 @@ def test_members_are_added_invited_changed_and_removed(command: Any, monkeypatch
     second = command("org", "invite", "cy@example.org", "--json").json["data"]
     assert command("org", "revoke-invitation", second["id"]).code == 0
     assert command("org", "invitations", "--json").json["data"] == []
+
+
+def test_a_link_lets_a_member_set_a_password_and_who_is_invited_in(command: Any) -> None:
+    ada = command("org", "add-member", "ada@example.org", "--json").json["data"]
+    made = command("org", "members", "link", "ADA@example.org", "--json").json
+    assert made["data"].items() >= {"kind": "reset", "email": "ada@example.org"}.items()
+    assert made["link"] == f"http://127.0.0.1:8080/reset?token={made['token']}"
+    assert made["token"].startswith("lnk_")
+    told = command("audit", "list", "--json")
+    assert [row["target_id"] for row in told.json["data"] if row["action"] == "link.create"] == [ada["id"]]
+    assert made["token"] not in told.out
+
+    first = command("org", "invite", "bob@example.org", "--role", "billing", "--json").json
+    assert first["link"] == f"http://127.0.0.1:8080/invite?token={first['token']}"
+    again = command("org", "members", "link", "bob@example.org", "--json").json
+    assert (again["data"]["kind"], again["token"] != first["token"]) == ("invitation", True)
+    assert command("org", "accept", first["link"], "--email", "bob@example.org", "--json").error["code"] == "not_found"
+    assert command("org", "accept", again["link"], "--email", "bob@example.org", "--json").json["data"]["role"] == "billing"
+
+    refused = command("org", "members", "link", "nobody@example.org", "--json")
+    assert (refused.code, refused.error["code"]) == (3, "not_found")
+    command("org", "remove-member", "bob@example.org")
+    assert command("org", "members", "link", "bob@example.org", "--json").error["code"] == "not_found"
+
+
+def test_an_organisation_that_is_named_too_early_is_not_taken_for_another(command: Any) -> None:
+    command("org", "add-member", "ada@example.org")
+    refused = command("org", "members", "--org", "org_other", "link", "ada@example.org", "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert "at the end" in refused.error["message"]
