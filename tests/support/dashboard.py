@@ -5,7 +5,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from anyrouter.control.members import MemberService
@@ -38,6 +38,23 @@ def sign_in(
     work = _sign_in(data_dir, role, email or f"{role.value}-{time.monotonic_ns()}@example.org", organisation_id)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
+
+
+def sign_in_again(data_dir: Path, member: Member, *, minutes_ago: int = 0) -> SignedIn:
+    """One more session of a member, begun some minutes ago."""
+    work = _begin(data_dir, member, timedelta(minutes=minutes_ago))
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+async def _begin(data_dir: Path, member: Member, age: timedelta) -> SignedIn:
+    storage = await open_storage(data_dir, environment=os.environ)
+    try:
+        sessions = SessionService(store=storage.sessions, clock=lambda: datetime.now(UTC) - age)
+        _, token = await sessions.begin(member, SignInMethod.PASSWORD, address="127.0.0.1", user_agent="tests")
+    finally:
+        await storage.aclose()
+    return SignedIn(member=member, token=token)
 
 
 async def _sign_in(data_dir: Path, role: Role, email: str, organisation_id: str) -> SignedIn:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from anyrouter.bootstrap.money import make_billing
 from anyrouter.bootstrap.services import Services
+from anyrouter.bootstrap.single_sign_on import find_client_secret
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage
@@ -24,6 +25,10 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
     port: Callable[[], int],
 ) -> ASGIApp:
     """The API, and the pages beside it, where there are to be any. `port` is the one listened on."""
+    find_client_secret(settings)  # an operator hears of a missing one now, not the first who wants to sign in
+
+    def base_url() -> str:
+        return settings.server.base_url(port())
 
     def load() -> ASGIApp:
         pages = importlib.import_module("anyrouter.web.pages.app")  # a template engine and more, which not everybody needs
@@ -35,8 +40,13 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
                 sessions=services.sessions,
                 sign_in=sign_in.make_sign_in(storage, services),
                 sign_in_links=services.sign_in_links,
+                profiles=sign_in.make_profiles(storage, services),
+                second_factors=sign_in.make_second_factors(storage, services),
+                passkeys=sign_in.Later(lambda: sign_in.make_passkeys(storage, services, base_url)),
+                single_sign_on=sign_in.Later(lambda: sign_in.find_single_sign_on(settings, storage, services)),
+                sign_on_name="" if settings.sso.rules is None else settings.sso.rules.name,
                 tenants=lambda: tenants.current,
-                base_url=lambda: settings.server.base_url(port()),
+                base_url=base_url,
                 billing=make_billing(settings),
                 server_rpm=settings.limits.default_rpm,
             )

@@ -26,6 +26,7 @@ from fido2.webauthn import (
 from anyrouter.control.audit import make_event
 from anyrouter.control.challenges import Challenges
 from anyrouter.control.key_checks import check_name
+from anyrouter.control.profile import find_ways_in
 from anyrouter.control.sessions import SessionService, Visitor
 from anyrouter.control.sign_in_stores import SignInStore
 from anyrouter.core.audit import Actor, AuditEvent
@@ -160,9 +161,12 @@ class PasskeyService:
             await self._store.rename_passkey(replace(before, name=name), self._event(actor, replace(before, name=name), "passkey.rename"))
 
     async def delete(self, visitor: Visitor, passkey_id: str, *, actor: Actor) -> None:
-        """Forget it; ClientError `not_found`. The session must be fresh."""
+        """Forget it; ClientError `not_found`, `unprocessable` for the last way in. The session must be fresh."""
         self._sessions.check_fresh(visitor)
         passkey = await self._find(visitor.member, passkey_id)
+        denied = (await find_ways_in(self._store, visitor.member)).judge_removal()
+        if denied is not None:
+            raise ClientError(denied)
         await self._store.delete_passkey(passkey, self._event(actor, passkey, "passkey.delete"))
 
     async def _verify(self, browser: str, asked_id: str, response: str, *, member: Member | None = None) -> Passkey:

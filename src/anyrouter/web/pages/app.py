@@ -9,11 +9,13 @@ from starlette.types import ASGIApp
 from anyrouter.web.pages.appearance import AppearancePages
 from anyrouter.web.pages.assets import Assets
 from anyrouter.web.pages.byok import ByokPages
+from anyrouter.web.pages.confirmation import ConfirmationPages
 from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
 from anyrouter.web.pages.invitation import InvitationPages
 from anyrouter.web.pages.login import LoginPages
 from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.profile import ProfilePages
 from anyrouter.web.pages.render import Templates
 from anyrouter.web.pages.reset import ResetPages
 from anyrouter.web.pages.routes import PageRoutes
@@ -28,6 +30,8 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         SetUpPages(ports),
         InvitationPages(ports),
         ResetPages(ports),
+        ProfilePages(ports),
+        ConfirmationPages(ports),
         HomePages(ports),
         AppearancePages(assets),
         ByokPages(ports),

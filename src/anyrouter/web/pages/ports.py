@@ -1,15 +1,22 @@
 """What the pages are given by whoever builds them. They look nothing up elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from anyrouter.control.profile import ProfileService
+from anyrouter.control.second_factor import SecondFactorService
 from anyrouter.control.sessions import SessionService
 from anyrouter.control.sign_in import SignInService
 from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.charge import PLAIN, Billing
 from anyrouter.web.api.ports import ApiPorts, wall_clock
+
+if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in that way needs
+    from anyrouter.control.passkeys import PasskeyService
+    from anyrouter.control.single_sign_on import SingleSignOn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +25,19 @@ class PagePorts:
 
     `tenants` gives what is known of all organisations at the moment, without I/O. `base_url` tells the address of the gateway as clients
     reach it, without a path: for snippets and links. `billing` is what the operator charges, `server_rpm` how many requests a minute
-    the whole gateway takes, None where that is not known.
+    the whole gateway takes, None where that is not known. `passkeys` and `single_sign_on` are made when they are first asked for;
+    `sign_on_name` is what people know the provider by, empty where there is none.
     """
 
     api: ApiPorts
     sessions: SessionService
     sign_in: SignInService
     sign_in_links: SignInLinkService
+    profiles: ProfileService
+    second_factors: SecondFactorService
+    passkeys: "Callable[[], Awaitable[PasskeyService]]"
+    single_sign_on: "Callable[[], Awaitable[SingleSignOn | None]]"
+    sign_on_name: str
     tenants: Callable[[], Tenants]
     base_url: Callable[[], str]
     billing: Billing = PLAIN
