@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+OTHER_APPS = "(other apps)"  # those beyond the most that get sums of their own
+
 
 class Unit(StrEnum):
     """By what sums are told apart in time."""
@@ -14,7 +16,7 @@ class Unit(StrEnum):
 
 
 class Split(StrEnum):
-    """By what else."""
+    """By what else. A key is its rotation group: those that it was rotated into count with it."""
 
     KEY = "key"
     MODEL = "model"
@@ -46,8 +48,8 @@ class Span:
 class UsageFilter:
     """What is summed. What is None is not asked for; `app` is empty for what names none. Texts must be the same.
 
-    `rotation_group` narrows `api_key_id`, to where an index leads. `by_time` tells the span's units apart. `only` are values of the split:
-    the others are left out.
+    `by_time` tells the span's units apart. `only` are values of the split: the others are left out. `has_costs_only`: nothing else need
+    be summed, which is quicker for keys.
     """
 
     organisation_id: str
@@ -55,7 +57,7 @@ class UsageFilter:
     by_time: bool = True
     split: Split | None = None
     only: tuple[str, ...] | None = None
-    api_key_id: str | None = None
+    has_costs_only: bool = False
     rotation_group: str | None = None
     model: str | None = None
     provider: str | None = None

@@ -10,7 +10,7 @@ from anyrouter.control.usage_reader import NOTHING, UsageRow, UsageSums
 
 K = TypeVar("K")
 
-TOP = 8
+TOP = 7
 WHOLE = 10_000  # shares are counted in hundredths of a per cent
 _SUMS = tuple(field.name for field in fields(UsageSums))
 
@@ -104,6 +104,7 @@ SORTS: Mapping[str, Callable[[Part], int]] = {
     "tokens": lambda part: part.sums.input_tokens + part.sums.output_tokens,
     "change": lambda part: part.sums.cost_nanousd - part.before.cost_nanousd,
 }
+COST_SORTS = frozenset({"cost", "change", "name"})
 
 
 def sort_parts(parts: Iterable[Part], sort: str) -> list[Part]:

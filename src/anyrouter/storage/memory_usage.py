@@ -6,8 +6,8 @@ from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter, Usage
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage.usage_rows import USAGE_SUMS, AppNames, sum_by_hour
 
-_COLUMN_OF = {split: "api_key_id" if split is Split.KEY else split.value for split in Split}
-_SAME = ("organisation_id", "api_key_id", "rotation_group", "model", "provider", "environment", "app")
+_COLUMN_OF = {split: "rotation_group" if split is Split.KEY else split.value for split in Split}
+_SAME = ("organisation_id", "rotation_group", "model", "provider", "environment", "app")
 
 
 def sum_usage(entries: Iterable[LedgerEntry], query: UsageFilter) -> Sequence[UsageRow]:

@@ -26,7 +26,7 @@ class SqlUsageReader:
                     time=int(time), value=value, sums=UsageSums(**{name: int(sum_) for name, sum_ in zip(USAGE_SUMS, sums, strict=True)})
                 )
                 for time, value, *sums in connection.execute(statement)
-                if sums[0] is not None
+                if None not in sums
             ]
 
         return await self._database.read(work)

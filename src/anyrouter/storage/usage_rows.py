@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from anyrouter.control import usage_reader
 from anyrouter.core.ledger import HEDGE_LOST, EntryState, Intent, Outcome
 from anyrouter.storage.schema_money import usage_hourly
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 MAX_APPS = 200
 MAX_APP_LENGTH = 64
-OTHER_APPS = "(other apps)"
+OTHER_APPS = usage_reader.OTHER_APPS
 _KEY = ("organisation_id", "hour", "model", "provider", "environment_id", "api_key_id", "rotation_group", "app")
 USAGE_SUMS = (
     "requests",

@@ -10,12 +10,13 @@ from anyrouter.storage.schema_money import usage_hourly
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
 _COLUMN_OF = {
-    Split.KEY: "api_key_id",
+    Split.KEY: "rotation_group",
     Split.MODEL: "model",
     Split.PROVIDER: "provider",
     Split.ENVIRONMENT: "environment",
     Split.APP: "app",
 }
+_COSTS = frozenset({"cost_nanousd", "upstream_cost_nanousd"})  # those that the index of keys has
 
 
 def make_usage_statement(query: UsageFilter) -> Select[Any]:
@@ -24,7 +25,7 @@ def make_usage_statement(query: UsageFilter) -> Select[Any]:
     time = number_time(table, query.span) if query.by_time else None
     value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
     groups = [column for column in (time, value) if column is not None]
-    sums = [func.sum(table.c[name]) for name in USAGE_SUMS]
+    sums = [literal(0) if query.has_costs_only and name not in _COSTS else func.sum(table.c[name]) for name in USAGE_SUMS]
     columns = (_or_nothing(time, 0), _or_nothing(value, ""), *sums)
     return select(*columns).where(*list_conditions(query, table)).group_by(*groups)
 
@@ -52,7 +53,6 @@ def number_time(table: Table, span: Span) -> Any:
 def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool]]:
     """Which rows count."""
     wanted = {
-        "api_key_id": query.api_key_id,
         "rotation_group": query.rotation_group,
         "model": query.model,
         "provider": query.provider,

@@ -20,6 +20,7 @@ from anyrouter.web.pages.render import Templates
 from anyrouter.web.pages.reset import ResetPages
 from anyrouter.web.pages.routes import PageRoutes
 from anyrouter.web.pages.setup import SetUpPages
+from anyrouter.web.pages.usage import UsagePages
 
 
 def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRoutes:
@@ -35,6 +36,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         HomePages(ports),
         AppearancePages(assets),
         ByokPages(ports),
+        UsagePages(ports),
     ):
         area.add_to(routes)
     return routes

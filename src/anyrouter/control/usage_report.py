@@ -1,0 +1,170 @@
+"""Reads what the usage page shows: totals, the largest values over time, one page of all values, each with the period before.
+
+Values of a model, provider, environment or app are few, and read over time at once. Keys may be thousands: first they are ranked, then
+only those are read in full that are shown.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from anyrouter.control.usage_range import UsageRange
+from anyrouter.control.usage_reader import NOTHING, Split, UsageFilter, UsageReader, UsageRow, UsageSums
+from anyrouter.control.usage_view import (
+    COST_SORTS,
+    Measure,
+    Part,
+    add_up,
+    by_slot,
+    by_value,
+    by_value_and_slot,
+    choose_top,
+    list_parts,
+    sort_parts,
+    subtract,
+)
+
+ROWS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageQuestion:
+    """What is to be shown. `earlier` is the period to compare with; filters that are None are not asked for."""
+
+    organisation_id: str
+    shown: UsageRange
+    earlier: UsageRange | None
+    measure: Measure
+    split: Split | None
+    sort: str
+    page: int = 1
+    rotation_group: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    environment: str | None = None
+    app: str | None = None
+
+    def filter(self, shown: UsageRange, *, by_time: bool = True) -> UsageFilter:
+        """What is asked of the store: all values together."""
+        return UsageFilter(
+            organisation_id=self.organisation_id,
+            span=shown.span,
+            by_time=by_time,
+            rotation_group=self.rotation_group,
+            model=self.model,
+            provider=self.provider,
+            environment=self.environment,
+            app=self.app,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """`slots` and `earlier_slots` are of all values together; `series` are the largest values, `rest` what is left of the slots.
+
+    `parts` is the page of values that was asked for, `count` how many values there are.
+    """
+
+    total: UsageSums
+    slots: Sequence[UsageSums]
+    earlier_total: UsageSums | None = None
+    earlier_slots: Sequence[UsageSums] | None = None
+    series: Mapping[str, Sequence[UsageSums]]
+    rest: Sequence[UsageSums] | None = None
+    parts: Sequence[Part] = ()
+    count: int = 0
+
+
+class UsageReporter:
+    """Makes reports. Reads may raise StorageUnavailable."""
+
+    def __init__(self, reader: UsageReader) -> None:
+        self._reader = reader
+
+    async def report(self, question: UsageQuestion) -> UsageReport:
+        """The report."""
+        if question.split is Split.KEY:
+            return await self._report_keys(question)
+        now, earlier = await self._read_both(question, question.split)
+        slots = by_slot(now, question.shown)
+        values = by_value_and_slot(now, question.shown) if question.split is not None else {}
+        parts = list_parts({value: add_up(some) for value, some in values.items()}, by_value(earlier) if question.split is not None else {})
+        top = choose_top(parts, question.measure)
+        return _put_together(
+            question, slots, earlier, {value: values[value] for value in top}, _page(sort_parts(parts, question.sort), question), len(parts)
+        )
+
+    async def _report_keys(self, question: UsageQuestion) -> UsageReport:
+        is_by_cost = question.measure is Measure.COST and question.sort.removeprefix("-") in COST_SORTS
+        ranking = replace(question.filter(question.shown, by_time=False), split=Split.KEY, has_costs_only=is_by_cost)
+        (now, earlier), ranked, ranked_earlier = await asyncio.gather(
+            self._read_both(question, None),
+            self._reader.read_usage(ranking),
+            self._read_earlier(question, replace(ranking, span=(question.earlier or question.shown).span)),
+        )
+        parts = list_parts(by_value(ranked), by_value(ranked_earlier))
+        page = _page(sort_parts(parts, question.sort), question)
+        top = choose_top(parts, question.measure)
+        over_time, full, full_earlier = await asyncio.gather(
+            self._read_some(replace(ranking, by_time=True, has_costs_only=False), top),
+            self._read_some(replace(ranking, has_costs_only=False), [part.value for part in page] if is_by_cost else ()),
+            self._read_earlier(
+                question,
+                replace(
+                    ranking,
+                    has_costs_only=False,
+                    span=(question.earlier or question.shown).span,
+                    only=tuple(part.value for part in page) if is_by_cost else (),
+                ),
+            ),
+        )
+        if is_by_cost:
+            sums, sums_earlier = by_value(full), by_value(full_earlier)
+            page = [
+                Part(value=part.value, sums=sums.get(part.value, NOTHING), before=sums_earlier.get(part.value, NOTHING)) for part in page
+            ]
+        series = by_value_and_slot(over_time, question.shown)
+        empty = [NOTHING] * len(question.shown.slots)
+        return _put_together(
+            question, by_slot(now, question.shown), earlier, {value: series.get(value, empty) for value in top}, page, len(parts)
+        )
+
+    async def _read_both(self, question: UsageQuestion, split: Split | None) -> tuple[Sequence[UsageRow], Sequence[UsageRow]]:
+        """Over time, of the range and of the period before."""
+        now = replace(question.filter(question.shown), split=split)
+        return await asyncio.gather(
+            self._reader.read_usage(now), self._read_earlier(question, replace(now, span=(question.earlier or question.shown).span))
+        )
+
+    async def _read_earlier(self, question: UsageQuestion, query: UsageFilter) -> Sequence[UsageRow]:
+        return () if question.earlier is None or query.only == () else await self._reader.read_usage(query)
+
+    async def _read_some(self, query: UsageFilter, values: Iterable[str]) -> Sequence[UsageRow]:
+        only = tuple(values)
+        return await self._reader.read_usage(replace(query, only=only)) if only else ()
+
+
+def _put_together(  # noqa: PLR0917 -- the parts of a report
+    question: UsageQuestion,
+    slots: Sequence[UsageSums],
+    earlier: Sequence[UsageRow],
+    series: Mapping[str, Sequence[UsageSums]],
+    parts: Sequence[Part],
+    count: int,
+) -> UsageReport:
+    has_rest = question.split is not None and count > len(series)
+    earlier_slots = None if question.earlier is None else by_slot(earlier, question.earlier)
+    return UsageReport(
+        total=add_up(slots),
+        slots=slots,
+        earlier_total=None if earlier_slots is None else add_up(earlier_slots),
+        earlier_slots=earlier_slots,
+        series=series,
+        rest=[subtract(whole, [some[slot] for some in series.values()]) for slot, whole in enumerate(slots)] if has_rest else None,
+        parts=parts,
+        count=count,
+    )
+
+
+def _page(parts: Sequence[Part], question: UsageQuestion) -> list[Part]:
+    return list(parts[(question.page - 1) * ROWS : question.page * ROWS])
