@@ -48,6 +48,10 @@ class Reach:
             return rows
         return tuple(seen for row in rows if (seen := _seen_by(principal, row)) is not None)
 
+    def list_environment(self, environment: Environment) -> tuple[ReachableModel, ...]:
+        """The models that requests of an environment can reach, whatever keys restrict."""
+        return self._list_environment(environment)
+
     def _is_restricted(self, principal: Principal) -> bool:
         key = principal.key
         restrictions = (key.models, key.providers, key.regions)

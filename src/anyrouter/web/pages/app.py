@@ -14,6 +14,7 @@ from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
 from anyrouter.web.pages.invitation import InvitationPages
 from anyrouter.web.pages.login import LoginPages
+from anyrouter.web.pages.keys import KeyPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.profile import ProfilePages
 from anyrouter.web.pages.render import Templates
@@ -34,6 +35,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ProfilePages(ports),
         ConfirmationPages(ports),
         HomePages(ports),
+        KeyPages(ports),
         AppearancePages(assets),
         ByokPages(ports),
         UsagePages(ports),
