@@ -14,6 +14,8 @@ from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
 from anyrouter.web.pages.invitation import InvitationPages
 from anyrouter.web.pages.login import LoginPages
+from anyrouter.web.pages.model_view import ModelView
+from anyrouter.web.pages.models import ModelPages
 from anyrouter.web.pages.keys import KeyPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.profile import ProfilePages
@@ -26,7 +28,7 @@ from anyrouter.web.pages.usage import UsagePages
 
 def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRoutes:
     """All pages, and the table of who may see which."""
-    routes = PageRoutes(ports, templates)
+    routes, models = PageRoutes(ports, templates), ModelView(ports.api)
     for area in (
         LoginPages(ports),
         SetUpPages(ports),
@@ -36,6 +38,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ConfirmationPages(ports),
         HomePages(ports),
         KeyPages(ports),
+        ModelPages(ports, models),
         AppearancePages(assets),
         ByokPages(ports),
         UsagePages(ports),

@@ -1,0 +1,148 @@
+"""/dashboard/models: what can be asked for, at which price, and who serves it. Unknown facts are shown as unknown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.scopes import ADMIN_BYOK, COMPLETIONS_WRITE, MODELS_READ
+from anyrouter.core.tenancy import Environment
+from anyrouter.policy.health import HealthReport
+from anyrouter.policy.rights import may
+from anyrouter.web.pages.forms import Fields
+from anyrouter.web.pages.mistakes import NO_MISTAKE, read_mistake
+from anyrouter.web.pages.model_filter import EVERYTHING, MAKES, PATH, ROWS, TAKES, parse_filter
+from anyrouter.web.pages.model_lines import ModelLine, list_prices, name_capability, price, read_created
+from anyrouter.web.pages.model_view import ModelView
+from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.request_code import Sample, make_body, write_chat, write_embedding
+from anyrouter.web.pages.routes import Page, PageRoutes
+
+_NO_MODEL = Denied(code="not_found", message="There is no such model here. The list of models shows those that there are.")
+_NO_ENVIRONMENT = Denied(code="not_found", message="There is no such environment in your organisation.")
+_FIELDS = ("min_context", "max_price")
+
+
+class ModelPages:
+    """The catalogue: listed, looked for, and each model by itself."""
+
+    def __init__(self, ports: PagePorts, view: ModelView) -> None:
+        self._ports, self._view = ports, view
+
+    def add_to(self, routes: PageRoutes) -> None:
+        """Put the pages on."""
+        routes.get(PATH, self.list, needs=MODELS_READ)
+        routes.get(f"{PATH}/{{id:path}}", self.show, needs=MODELS_READ)
+
+    async def list(self, page: Page) -> Response:
+        """GET: the models of the organisation's environments, or all that are known."""
+        query, environments = page.query, page.visit.environments
+        mistake = NO_MISTAKE
+        try:
+            wanted = parse_filter(query)
+        except ClientError as error:
+            mistake = read_mistake(error, _FIELDS)
+            wanted = parse_filter(Fields([pair for pair in query.pairs if pair[0] not in {*_FIELDS, "sort", "makes", "takes", "page"}]))
+        if wanted.environment not in {"", EVERYTHING, *(row.slug for row in environments)}:
+            raise ClientError(_NO_ENVIRONMENT)
+        lines = self._view.list(environments, is_whole=wanted.environment == EVERYTHING)
+        found = wanted.select(lines.values())
+        shown = found[(wanted.page - 1) * ROWS : wanted.page * ROWS]
+        return await page.render(
+            "models.html",
+            status=mistake.status,
+            filter=wanted,
+            values={name: query.text(name) for name in _FIELDS} if mistake.errors else None,
+            mistake=mistake,
+            lines=[_describe(line) for line in shown],
+            total=len(found),
+            first=(wanted.page - 1) * ROWS + 1,
+            reachable=len(lines),
+            choices=_list_choices(lines.values(), environments),
+            next_link=wanted.link(page=wanted.page + 1) if wanted.page * ROWS < len(found) else "",
+            first_link=wanted.link() if wanted.page > 1 else "",
+            may_add=may(page.visit.rights, ADMIN_BYOK),
+        )
+
+    async def show(self, page: Page) -> Response:
+        """GET …/{id}: one model."""
+        environments, rights = page.visit.environments, page.visit.rights
+        line = self._view.find(environments, page.param("id"))
+        if line is None:
+            raise ClientError(_NO_MODEL)
+        model = line.model
+        return await page.render(
+            "model.html",
+            line=line,
+            model=model,
+            created=read_created(model),
+            prices=list_prices(model.tariff),
+            request_price=price(model.tariff.request_nanousd) if model.tariff and model.tariff.request_nanousd else None,
+            served=[{"row": row, "upstream": row.upstream, "report": _read(self._view.report(model, row.upstream))} for row in line.served],
+            is_simulated=all(row.upstream.is_sandbox for row in line.served),
+            samples=self._write(line),
+            can_play=line.is_chat and bool(line.served) and may(rights, COMPLETIONS_WRITE),
+            may_add=may(rights, ADMIN_BYOK),
+        )
+
+    def _write(self, line: ModelLine) -> tuple[Sample, ...]:
+        base_url = self._ports.base_url()
+        if line.is_chat:
+            return write_chat(base_url, make_body(line.model.id))
+        return write_embedding(base_url, line.model.id) if line.model.category == "embedding" else ()
+
+
+def _describe(line: ModelLine) -> Mapping[str, Any]:
+    tariff = line.model.tariff
+    return {
+        "line": line,
+        "model": line.model,
+        "input": price(None if tariff is None else tariff.input_nanousd),
+        "output": price(None if tariff is None else tariff.output_nanousd),
+        "has_tiers": tariff is not None and bool(tariff.tiers),
+    }
+
+
+def _list_choices(lines: Iterable[ModelLine], environments: Sequence[Environment]) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """What each field of the filter can be, as values and texts."""
+    vendors: dict[str, str] = {}
+    abilities: dict[str, str] = {}
+    for line in lines:
+        vendors.setdefault(line.model.vendor, line.vendor)
+        vendors.update((row.upstream.provider.id, row.upstream.provider.name) for row in line.served)
+        abilities.update((ability, name_capability(ability)) for ability in line.model.capabilities or () if ability not in abilities)
+    return {
+        "environment": [(row.slug, row.slug) for row in environments if row.is_active],
+        "provider": sorted(vendors.items(), key=lambda pair: (pair[1].casefold(), pair[0])),
+        "makes": list(MAKES.items()),
+        "takes": [(kind, "files" if kind == "file" else kind) for kind in TAKES],
+        "capability": sorted(abilities.items(), key=lambda pair: pair[1]),
+    }
+
+
+def _read(report: HealthReport | None) -> Mapping[str, Any] | None:
+    """What was measured of a target; what was not is None."""
+    if report is None:
+        return None
+    performance = report.performance
+    return {
+        "state": report.state,
+        "wait_s": round(report.wait_s),
+        "requests": performance.requests,
+        "ttft": _whole(performance.ttft_ms.get(50)),
+        "ttft_slow": _whole(performance.ttft_ms.get(95)),
+        "latency": _whole(performance.latency_ms.get(50)),
+        "latency_slow": _whole(performance.latency_ms.get(95)),
+        "throughput": _whole(performance.throughput.get(50)),
+        "uptime_30m": _share(report.uptime_30m),
+        "uptime_1d": _share(report.uptime_1d),
+    }
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _share(share: float | None) -> str | None:
+    return None if share is None else f"{share * 100:.2f} %"
