@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
+from anyrouter.control.entry_search import EntryReader
 from anyrouter.control.key_search import KeyPage, KeySearch
 from anyrouter.control.usage_reader import UsageReader
 from anyrouter.core.apikey import ApiKey
@@ -170,7 +171,7 @@ class KeyTotals:
     byok: dict[str, int] = field(default_factory=dict)  # the same four names, upstream cost of BYOK requests
 
 
-class LedgerReader(UsageReader, Protocol):
+class LedgerReader(UsageReader, EntryReader, Protocol):
     """Reads what was settled. `/activity` and totals come from a roll-up by day, written with the entries."""
 
     async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:

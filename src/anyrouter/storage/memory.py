@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from anyrouter.control.entry_search import EntryPage, EntrySearch
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.control.usage_reader import UsageFilter, UsageRow
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
@@ -12,6 +13,7 @@ from anyrouter.storage.activity_rows import day_range_hours, make_rows
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, sum_by_day
 from anyrouter.storage.memory_audit import MemoryAuditLog, MemoryAuditStore
 from anyrouter.storage.memory_credentials import MemoryCredentialStore, MemorySealStore
+from anyrouter.storage.memory_entries import search_newest
 from anyrouter.storage.memory_environments import MemoryEnvironmentStore
 from anyrouter.storage.memory_idempotency import MemoryIdempotencyStore
 from anyrouter.storage.memory_keys import MemoryKeyStore
@@ -115,6 +117,10 @@ class MemoryLedger:
             places = [(entry.created_at_ms, entry.generation_id) for entry in entries if entry.generation_id == before_id]
             entries = [entry for entry in entries if places and (entry.created_at_ms, entry.generation_id) < places[0]]
         return entries[:limit]
+
+    async def search_entries(self, search: EntrySearch) -> EntryPage:
+        """See `EntryReader`."""
+        return search_newest(self._newest(search.organisation_id), search)
 
     async def read_activity(self, query: ActivityFilter) -> list[ActivityRow]:
         """Sums by the query's groups, newest day first, then by the other dimensions. `errors` are failed and interrupted ones."""

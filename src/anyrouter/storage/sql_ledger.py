@@ -13,6 +13,7 @@ from anyrouter.storage.activity_rows import EPOCH_DAY, make_rows
 from anyrouter.storage.activity_statement import make_activity_statement
 from anyrouter.storage.ledger_rows import row_to_entry
 from anyrouter.storage.schema import api_keys, latest_epoch, ledger, usage_daily
+from anyrouter.storage.sql_entries import SqlEntryReader
 from anyrouter.storage.sql_usage import SqlUsageReader
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
@@ -24,7 +25,7 @@ def to_day(moment: date) -> int:
     return (moment - EPOCH_DAY).days
 
 
-class SqlLedgerReader(SqlUsageReader):
+class SqlLedgerReader(SqlUsageReader, SqlEntryReader):
     """`LedgerReader` and `StoreHealth`."""
 
     async def find_entry(self, organisation_id: str, environment_id: str, generation_id: str) -> LedgerEntry | None:
