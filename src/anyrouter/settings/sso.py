@@ -71,7 +71,7 @@ class SsoSettings(Section):
     client_secret_file: Text | None = Field(
         default=None, description="File with the secret instead; a relative path starts at this file's directory."
     )
-    name: ProviderName = Field(default="single sign-on", description="What the button says: Continue with …")
+    name: ProviderName = Field(default="single sign-on", description="What the button of the sign-in page says after: Continue with.")
     allowed_domains: tuple[Domain, ...] | None = Field(
         default=None,
         description="Domains of e-mail addresses that may come in this way for the first time. Unset: all that the provider has verified. "

@@ -244,5 +244,5 @@ def test_a_ciphertext_of_another_row_is_not_opened_and_nobody_stands_in(world: W
     assert reply.json()["error"]["message"] == "A stored secret cannot be used now. The operator's log says why."
     assert world.operators.received == []
     assert world.own.received == []
-    assert "seal_broken" in world.gateway.output
+    assert wait_for(lambda: "seal_broken" in world.gateway.output, 5)
     assert "MARKER" not in world.gateway.output + reply.text
