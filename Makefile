@@ -6,7 +6,7 @@ DATA_DIR ?= data
 BIN := $(VENV)/bin
 XDIST ?= auto
 
-.PHONY: run install test test-browser check test-engine mutate bench soak docs lock format clean
+.PHONY: run install test test-browser pictures check test-engine mutate bench soak docs lock format clean
 .DEFAULT_GOAL := run
 
 $(BIN)/python:
@@ -43,6 +43,10 @@ test: $(VENV)/.dev
 ## The dashboard in Chromium, which must be there; screenshots are left in .cache/screenshots
 test-browser: $(VENV)/.dev
 	BROWSER_REQUIRED=1 $(BIN)/python -m pytest -n $(XDIST) --dist loadfile tests/browser $(ARGS)
+
+## The pictures of the dashboard in docs/pictures, taken anew
+pictures: $(VENV)/.dev
+	BROWSER_REQUIRED=1 KEEP_PICTURES=1 $(BIN)/python -m pytest tests/browser/test_pictures.py $(ARGS)
 
 ## Format, lint, types, import directions, sizes, generated documentation: under a minute
 check: $(VENV)/.dev
