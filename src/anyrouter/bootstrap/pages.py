@@ -9,6 +9,7 @@ from anyrouter.bootstrap.money import make_billing
 from anyrouter.bootstrap.services import Services
 from anyrouter.bootstrap.single_sign_on import find_client_secret
 from anyrouter.bootstrap.tenants import TenantReader
+from anyrouter.relay.limiter import RateLimiter
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage
 from anyrouter.web.api.app import create_api
@@ -22,6 +23,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
     services: Services,
     tenants: TenantReader,
     api: ApiPorts,
+    limiter: RateLimiter,
     port: Callable[[], int],
 ) -> ASGIApp:
     """The API, and the pages beside it, where there are to be any. `port` is the one listened on."""
@@ -34,6 +36,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
         pages = importlib.import_module("anyrouter.web.pages.app")  # a template engine and more, which not everybody needs
         ports = importlib.import_module("anyrouter.web.pages.ports")
         sign_in = importlib.import_module("anyrouter.bootstrap.sign_in")
+        settings_pages = importlib.import_module("anyrouter.bootstrap.settings_pages")
         built: ASGIApp = pages.create_pages(
             ports.PagePorts(
                 api=api,
@@ -45,6 +48,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
                 passkeys=sign_in.Later(lambda: sign_in.make_passkeys(storage, services, base_url)),
                 single_sign_on=sign_in.Later(lambda: sign_in.find_single_sign_on(settings, storage, services)),
                 sign_on_name="" if settings.sso.rules is None else settings.sso.rules.name,
+                settings=settings_pages.make_settings_ports(storage, services, limiter),
                 tenants=lambda: tenants.current,
                 base_url=base_url,
                 billing=make_billing(settings),

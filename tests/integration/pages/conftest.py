@@ -1,5 +1,7 @@
 """A gateway of its own for each module, and members who look at its pages as a browser does."""
 
+import html
+import re
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -18,6 +20,11 @@ routing_fee_usd = "0.0005"
 [byok]
 allowed_hosts = ["127.0.0.1"]
 """
+
+
+def said(reply: httpx.Response) -> str:
+    """What a page says, without its tags."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", reply.text)).split())
 
 
 @pytest.fixture(scope="module")

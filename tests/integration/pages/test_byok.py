@@ -12,7 +12,7 @@ from anyrouter.core.tenancy import Role
 from support.gateway import GatewayProcess
 from support.upstream import Received, ScriptedUpstream, json_answer
 
-from .conftest import PROBE
+from .conftest import PROBE, said
 
 PATH = "/dashboard/settings/byok"
 SECRET = "sk-very-secret-text-0123456789"
@@ -40,11 +40,6 @@ def add_well(client: httpx.Client, provider: str = "openai", **fields: str) -> s
     reply = add(client, provider, **fields)
     assert reply.status_code == 303, said(reply)
     return reply.headers["location"].partition("?")[0]
-
-
-def said(reply: httpx.Response) -> str:
-    """What a page says, without its tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", reply.text)).split())
 
 
 def test_providers_are_found_by_words_and_say_what_they_need(owner: httpx.Client) -> None:

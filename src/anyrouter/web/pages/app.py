@@ -22,6 +22,7 @@ from anyrouter.web.pages.profile import ProfilePages
 from anyrouter.web.pages.render import Templates
 from anyrouter.web.pages.reset import ResetPages
 from anyrouter.web.pages.routes import PageRoutes
+from anyrouter.web.pages.settings import SettingsPages
 from anyrouter.web.pages.setup import SetUpPages
 from anyrouter.web.pages.usage import UsagePages
 
@@ -41,6 +42,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ModelPages(ports, models),
         AppearancePages(assets),
         ByokPages(ports),
+        SettingsPages(ports),
         UsagePages(ports),
     ):
         area.add_to(routes)

@@ -32,7 +32,7 @@ PLACES = (
     Place("Webhooks", "/dashboard/settings/webhooks", ADMIN_ORG, is_setting=True),
     Place("Audit log", "/dashboard/settings/audit", ADMIN_ORG, is_setting=True),
     Place("Upstreams", "/dashboard/settings/upstreams", USAGE_READ, is_setting=True),
-    Place("Organisation", "/dashboard/settings/organisation", ADMIN_ORG, is_setting=True),
+    Place("Organisation", "/dashboard/settings", is_setting=True),
     Place("Profile", "/dashboard/settings/profile", is_setting=True),
 )
 

@@ -13,6 +13,7 @@ from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.charge import PLAIN, Billing
 from anyrouter.web.api.ports import ApiPorts, wall_clock
+from anyrouter.web.pages.settings_ports import SettingsPorts
 
 if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in that way needs
     from anyrouter.control.passkeys import PasskeyService
@@ -38,6 +39,7 @@ class PagePorts:
     passkeys: "Callable[[], Awaitable[PasskeyService]]"
     single_sign_on: "Callable[[], Awaitable[SingleSignOn | None]]"
     sign_on_name: str
+    settings: SettingsPorts
     tenants: Callable[[], Tenants]
     base_url: Callable[[], str]
     billing: Billing = PLAIN

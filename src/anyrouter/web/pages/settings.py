@@ -1,0 +1,18 @@
+"""The pages below /dashboard/settings, but BYOK and a member's own profile."""
+
+from anyrouter.web.pages.members import MemberPages
+from anyrouter.web.pages.organisation import OrganisationPages
+from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.routes import PageRoutes
+
+
+class SettingsPages:
+    """One after the other."""
+
+    def __init__(self, ports: PagePorts) -> None:
+        self._areas = (OrganisationPages(ports), MemberPages(ports))
+
+    def add_to(self, routes: PageRoutes) -> None:
+        """Put the pages on."""
+        for area in self._areas:
+            area.add_to(routes)
