@@ -5,9 +5,12 @@ import shutil
 import sqlite3
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from anyrouter.core.latency import BOUNDS
+from anyrouter.storage.usage_model_rows import LATENCY_COLUMNS
 from bench.bodies import chat_body
 from bench.gateway import PROGRAM
 from bench.lineup import Bench
@@ -95,7 +98,7 @@ def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
         names = ", ".join(f'"{name}"' for name in columns)
         copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
         connection.execute(copies, (wanted,))
-        for table, fill_in in {"usage_daily": SUM_BY_DAY, "usage_hourly": SUM_BY_HOUR}.items():
+        for table, fill_in in {"usage_daily": SUM_BY_DAY, "usage_hourly": SUM_BY_HOUR, "usage_model_hourly": SUM_BY_MODEL}.items():
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- as above
             connection.execute(fill_in)
         connection.commit()
@@ -122,3 +125,15 @@ SELECT organisation_id, created_at_ms / 3600000, environment_id, api_key_id, rot
   sum(cost_nanousd), sum(upstream_cost_nanousd)
 FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 """
+SUM_BY_MODEL = """
+INSERT INTO usage_model_hourly (organisation_id, hour, environment_id, model, provider, environment,
+  requests, errors, input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cost_nanousd, upstream_cost_nanousd,
+  {names})
+SELECT organisation_id, created_at_ms / 3600000, environment_id, model, provider, environment,
+  count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
+  sum(cost_nanousd), sum(upstream_cost_nanousd), {counts}
+FROM ledger GROUP BY 1, 2, 3, 4, 5, 6
+""".format(
+    names=", ".join(LATENCY_COLUMNS),
+    counts=", ".join(f"sum(latency_ms >= {first} AND latency_ms < {end})" for first, end in pairwise((0, *BOUNDS, 1 << 62))),
+)

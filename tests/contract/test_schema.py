@@ -112,3 +112,25 @@ def _describe(connection: sa.Connection) -> dict[str, str]:
         )
         for table in inspector.get_table_names()
     }
+
+
+async def test_sums_by_model_are_made_of_those_by_hour(tmp_path: Path, database_url: str | None):
+    directory = DataDirectory(tmp_path / "data")
+    directory.create_database_file()
+    database = Database(locate(directory.database, database_url))
+    await database.write(lambda connection: upgrade(connection, "0004"))
+    sums = (1, 10, 20, 30, 40, 50, 0)
+    rows = [(1, "a", "key_1", "x"), (1, "a", "key_2", ""), (1, "b", "key_1", ""), (2, "a", "key_1", "")]
+
+    def fill(connection: sa.Connection) -> None:
+        table = sa.Table("usage_hourly", sa.MetaData(), autoload_with=connection)
+        for number, (hour, model, api_key, app) in enumerate(rows, start=1):
+            values = ("org_1", hour, model, "openai", "env_1", api_key, api_key, app, "live", number, *sums)
+            connection.execute(table.insert().values(values))
+        upgrade(connection)
+
+    await database.write(fill)
+    query = "SELECT hour, model, environment, requests, errors, input_tokens, cost_nanousd, latency_00, ttft_49 FROM usage_model_hourly"
+    found = await database.read(lambda connection: [tuple(row) for row in connection.execute(sa.text(f"{query} ORDER BY hour, model"))])
+    assert found == [(1, "a", "live", 3, 2, 20, 100, 0, 0), (1, "b", "live", 3, 1, 10, 50, 0, 0), (2, "a", "live", 4, 1, 10, 50, 0, 0)]
+    await database.aclose()

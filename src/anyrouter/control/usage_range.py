@@ -7,7 +7,7 @@ put together from the hours that begin in them: 23, 24 or 25 of them where clock
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
@@ -149,9 +149,9 @@ def make_days(name: RangeName, now: datetime, days: tuple[date, date], zone: str
     is_exact = is_utc or has_hours
     is_weekly = count > _MOST_DAILY_DAYS
     if is_utc or not has_hours:
-        span = Span(first=number_of(first) * 24, end=(number_of(last) + 1) * 24, unit=Unit.DAY)
+        span = Span(first=number_of(first) * 24, end=(number_of(last) + 1) * 24, unit=Unit.DAY, has_hours=has_hours)
     else:
-        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts)
+        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts, has_hours=True)
     numbers = range(number_of(first), number_of(last) + 1)
     slots = tuple(numbers[::7]) if is_weekly else tuple(numbers)
     return UsageRange(
@@ -165,7 +165,7 @@ def _make_hours(name: RangeName, zone: str, first: int, end: int, days: tuple[da
     return UsageRange(
         name=name,
         zone=zone,
-        span=Span(first=first, end=end, unit=Unit.HOUR),
+        span=Span(first=first, end=end, unit=Unit.HOUR, has_hours=True),
         slots=tuple(range(first, end)),
         first_day=first_day,
         last_day=last_day,
@@ -182,7 +182,7 @@ def slices(shown: UsageRange, days: int) -> Iterator[Span]:
     for first in range(number_of(shown.first_day), last, days):
         ends = (first, min(first + days, last))
         hours = [first_hour(day_of(day), place) if span.shifts else day * 24 for day in ends]
-        yield Span(first=hours[0], end=hours[1], unit=span.unit, shifts=span.shifts)
+        yield replace(span, first=hours[0], end=hours[1])
 
 
 @lru_cache(maxsize=64)

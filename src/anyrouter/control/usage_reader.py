@@ -30,13 +30,15 @@ class Span:
     """Hours since 1970 UTC, from `first` to before `end`.
 
     `shifts` make days of another zone: its offsets in minutes, each with the hour before which it holds. Without any days are UTC's, and
-    the span is of whole ones where the unit is a day.
+    the span is of whole ones where the unit is a day. `has_hours`: the sums of all its hours are still kept, which is told where it is so,
+    since the table by hour and model is the smallest.
     """
 
     first: int
     end: int
     unit: Unit = Unit.DAY
     shifts: tuple[tuple[int, int], ...] = ()
+    has_hours: bool = False
 
     @property
     def needs_hours(self) -> bool:
@@ -91,8 +93,27 @@ class UsageRow:
     sums: UsageSums = field(default=NOTHING)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyRow:
+    """How long the settled requests of one time and value took: counts by the buckets of `core.latency`.
+
+    `latency` is to the last byte, `ttft` to the first token of those that were streamed.
+    """
+
+    time: int = 0
+    value: str = ""
+    latency: Sequence[int]
+    ttft: Sequence[int]
+
+
 class UsageReader(Protocol):
     """Reads sums. All may raise StorageUnavailable."""
 
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """The sums, in no order; groups without any are left out."""
+
+    async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:
+        """How long requests took, in no order; groups without any are left out.
+
+        They are not told apart by key and app: ValueError for a query that asks for either. Kept as long as sums by hour.
+        """

@@ -7,7 +7,7 @@ from typing import Any
 
 from anyrouter.control.entry_search import EntryPage, EntrySearch
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
-from anyrouter.control.usage_reader import UsageFilter, UsageRow
+from anyrouter.control.usage_reader import LatencyRow, UsageFilter, UsageRow
 from anyrouter.core.ledger import HEDGE_LOST, Intent, LedgerEntry, Outcome, join
 from anyrouter.storage.activity_rows import day_range_hours, make_rows
 from anyrouter.storage.ledger_rows import MAX_UPSTREAM_ID, sum_by_day
@@ -24,7 +24,7 @@ from anyrouter.storage.memory_presets import MemoryPresetStore
 from anyrouter.storage.memory_sessions import MemorySessionStore
 from anyrouter.storage.memory_sign_in import MemorySignInStore
 from anyrouter.storage.memory_sign_in_rows import MemorySignInRows
-from anyrouter.storage.memory_usage import sum_usage
+from anyrouter.storage.memory_usage import count_latencies, sum_usage
 from anyrouter.storage.memory_webhooks import MemoryExpiryReader, MemoryNoticeStore, MemorySpendReader, MemoryWebhookStore
 from anyrouter.storage.sql_ledger import key_totals, period_starts
 from anyrouter.storage.usage_rows import AppNames, sum_by_hour
@@ -134,6 +134,10 @@ class MemoryLedger:
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """See `UsageReader`."""
         return sum_usage(self._entries.values(), query)
+
+    async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:
+        """See `UsageReader`."""
+        return count_latencies(self._entries.values(), query)
 
     async def read_totals(self, organisation_id: str, rotation_groups: Sequence[str], now: datetime) -> dict[str, KeyTotals]:
         """Totals by rotation group; a group without entries has zeros."""

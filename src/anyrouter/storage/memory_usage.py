@@ -1,8 +1,10 @@
 """What the usage page shows, from entries in memory: the same answers as the database's."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter, UsageRow, UsageSums
+from anyrouter.control.usage_reader import LatencyRow, Span, Split, Unit, UsageFilter, UsageRow, UsageSums
+from anyrouter.core.latency import count
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage.usage_rows import USAGE_SUMS, AppNames, sum_by_hour
 
@@ -13,15 +15,36 @@ _SAME = ("organisation_id", "rotation_group", "model", "provider", "environment"
 def sum_usage(entries: Iterable[LedgerEntry], query: UsageFilter) -> Sequence[UsageRow]:
     """The sums of entries, as `UsageReader.read_usage`."""
     totals: dict[tuple[int, str], dict[str, int]] = {}
+    for group, row in _list_rows(entries, query):
+        total = totals.setdefault(group, dict.fromkeys(USAGE_SUMS, 0))
+        for name in USAGE_SUMS:
+            total[name] += row[name]
+    return [UsageRow(time=time, value=value, sums=UsageSums(**total)) for (time, value), total in totals.items()]
+
+
+def count_latencies(entries: Iterable[LedgerEntry], query: UsageFilter) -> Sequence[LatencyRow]:
+    """The counts of entries, as `UsageReader.read_latencies`."""
+    if query.split in {Split.KEY, Split.APP} or (query.rotation_group, query.app) != (None, None):
+        raise ValueError("latencies are not told apart by key and app")
+    found: dict[tuple[int, str], tuple[list[int], list[int]]] = {}
+    for group, row in _list_rows(entries, query):
+        latencies, ttfts = found.setdefault(group, ([], []))
+        latencies += row["latencies"]
+        ttfts += row["ttfts"]
+    return [
+        LatencyRow(time=time, value=value, latency=count(latencies), ttft=count(ttfts))
+        for (time, value), (latencies, ttfts) in found.items()
+        if latencies or ttfts
+    ]
+
+
+def _list_rows(entries: Iterable[LedgerEntry], query: UsageFilter) -> Iterator[tuple[tuple[int, str], Mapping[str, Any]]]:
+    """The sums by hour and app that are asked for, each with its group."""
     for row in sum_by_hour((entry.split() for entry in entries), AppNames()):
         value = "" if query.split is None else row[_COLUMN_OF[query.split]]
         is_asked = query.only is None or query.split is None or value in query.only
         if is_asked and query.span.first <= row["hour"] < query.span.end and all(getattr(query, n) in {None, row[n]} for n in _SAME):
-            time = number_hour(query.span, row["hour"]) if query.by_time else 0
-            total = totals.setdefault((time, value), dict.fromkeys(USAGE_SUMS, 0))
-            for name in USAGE_SUMS:
-                total[name] += row[name]
-    return [UsageRow(time=time, value=value, sums=UsageSums(**total)) for (time, value), total in totals.items()]
+            yield (number_hour(query.span, row["hour"]) if query.by_time else 0, value), row
 
 
 def number_hour(span: Span, hour: int) -> int:

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 import structlog
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Table, delete, func, select
 
 from anyrouter.core.errors import InternalError
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import ledger
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS
 
 _log = structlog.get_logger(__name__)
@@ -36,7 +36,8 @@ class Retention:
 
     async def sweep(self, now_ms: int) -> int:
         """Delete what is too old or too much; returns how many rows. StorageUnavailable when the database is down."""
-        await self._sweep_hours(now_ms)
+        for table in (usage_hourly, usage_model_hourly):
+            await self._sweep_hours(table, now_ms)
         limits = []
         if self._max_days is not None:
             limits.append(f"gen-{max(0, now_ms - self._max_days * DAY_MS):012x}")
@@ -74,16 +75,16 @@ class Retention:
                     _log.info("ledger_entries_deleted", rows=deleted)
             await asyncio.sleep(INTERVAL_S)
 
-    async def _sweep_hours(self, now_ms: int) -> None:
+    async def _sweep_hours(self, table: Table, now_ms: int) -> None:
         """Delete the sums of hours that are too old, an hour at a time."""
         limit = now_ms // HOUR_MS - self._hourly_days * 24
-        hour = usage_hourly.c.hour
+        hour = table.c.hour
 
         def work(connection: Connection) -> bool:
             oldest = connection.execute(select(func.min(hour)).where(hour < limit)).scalar()
             if oldest is None:
                 return False
-            connection.execute(delete(usage_hourly).where(hour == oldest))
+            connection.execute(delete(table).where(hour == oldest))
             return True
 
         has_more = True

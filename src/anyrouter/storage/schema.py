@@ -28,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 
 metadata = MetaData()
 

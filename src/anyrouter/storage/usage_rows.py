@@ -31,6 +31,7 @@ USAGE_SUMS = (
     "upstream_cost_nanousd",
 )
 _COLUMNS = tuple(column.name for column in usage_hourly.columns)
+_SUMMED = (*_KEY, "environment", *USAGE_SUMS, "latencies", "ttfts")
 _ERROR_STATES = frozenset({EntryState.FAILED, EntryState.INTERRUPTED})
 
 
@@ -64,7 +65,10 @@ def name_app(title: str | None, referer: str | None) -> str:
 
 
 def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> list[dict[str, Any]]:
-    """Rows of `usage_hourly`, in the order of their keys: processes that write the same rows must not deadlock."""
+    """Rows of `usage_hourly`, in the order of their keys: processes that write the same rows must not deadlock.
+
+    With them, as `latencies` and `ttfts`, how long those requests took that were settled.
+    """
     sums: dict[tuple[Any, ...], list[Any]] = {}
     for intent, outcome in entries:
         key = (
@@ -79,7 +83,7 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
         )
         row = sums.get(key)
         if row is None:
-            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS)]
+            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS), [], []]
         usage, is_own = outcome.usage, outcome.error_code != HEDGE_LOST
         row[1] += is_own
         row[2] += is_own and outcome.state in _ERROR_STATES
@@ -89,7 +93,11 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
         row[6] += usage.cache_read_tokens
         row[7] += outcome.cost_nanousd
         row[8] += outcome.upstream_cost_nanousd
-    return [dict(zip((*_KEY, "environment", *USAGE_SUMS), (*key, *row), strict=True)) for key, row in sorted(sums.items())]
+        if is_own and outcome.state is EntryState.SETTLED:
+            row[9].append(outcome.latency_ms)
+            if outcome.ttft_ms is not None:
+                row[10].append(outcome.ttft_ms)
+    return [dict(zip(_SUMMED, (*key, *row), strict=True)) for key, row in sorted(sums.items())]
 
 
 def count_by_hour(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:

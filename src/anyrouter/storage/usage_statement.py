@@ -1,12 +1,14 @@
-"""The statement behind the usage page: over the sums by day where days of UTC will do, else over those by hour."""
+"""The statement behind the usage page: over the smallest of the tables of sums that knows the answer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select
 
 from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
 from anyrouter.storage.schema import usage_daily
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
+from anyrouter.storage.usage_model_rows import LATENCY_COLUMNS, TTFT_COLUMNS
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
 _COLUMN_OF = {
@@ -22,18 +24,34 @@ _COSTS = frozenset({"cost_nanousd", "upstream_cost_nanousd"})  # those that the 
 def make_usage_statement(query: UsageFilter) -> Select[Any]:
     """Its columns are the time, the value of the split, and `USAGE_SUMS`."""
     table = choose_table(query)
-    time = number_time(table, query.span) if query.by_time else None
-    value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
-    groups = [column for column in (time, value) if column is not None]
     sums = [literal(0) if query.has_costs_only and name not in _COSTS else func.sum(table.c[name]) for name in USAGE_SUMS]
-    columns = (_or_nothing(time, 0), _or_nothing(value, ""), *sums)
-    return select(*columns).where(*list_conditions(query, table)).group_by(*groups)
+    return _group(query, table, sums)
+
+
+def make_latency_statement(query: UsageFilter) -> Select[Any]:
+    """Its columns are the time, the value of the split, `LATENCY_COLUMNS`, and `TTFT_COLUMNS`."""
+    if needs_keys(query) or needs_apps(query):
+        raise ValueError("latencies are not told apart by key and app")
+    return _group(query, usage_model_hourly, [func.sum(usage_model_hourly.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)])
+
+
+def needs_keys(query: UsageFilter) -> bool:
+    """Whether keys are told apart."""
+    return query.split is Split.KEY or query.rotation_group is not None
+
+
+def needs_apps(query: UsageFilter) -> bool:
+    """Whether apps are told apart."""
+    return query.split is Split.APP or query.app is not None
 
 
 def choose_table(query: UsageFilter) -> Table:
     """The smallest table that knows the answer."""
-    has_apps = query.split is Split.APP or query.app is not None
-    return usage_hourly if query.span.needs_hours or has_apps else usage_daily
+    if needs_apps(query) or (query.span.needs_hours and needs_keys(query)):
+        return usage_hourly
+    if needs_keys(query) or not (query.span.needs_hours or query.span.has_hours):
+        return usage_daily
+    return usage_model_hourly
 
 
 def number_time(table: Table, span: Span) -> Any:
@@ -65,6 +83,14 @@ def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool
     if query.only is not None and query.split is not None:
         conditions.append(table.c[_COLUMN_OF[query.split]].in_(query.only))
     return conditions
+
+
+def _group(query: UsageFilter, table: Table, sums: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    time = number_time(table, query.span) if query.by_time else None
+    value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
+    groups = [column for column in (time, value) if column is not None]
+    columns = (_or_nothing(time, 0), _or_nothing(value, ""), *sums)
+    return select(*columns).where(*list_conditions(query, table)).group_by(*groups)
 
 
 def _or_nothing(column: ColumnElement[Any] | None, nothing: Any) -> Any:

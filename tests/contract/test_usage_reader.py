@@ -1,0 +1,209 @@
+"""Sums and latencies by time and one dimension: every store gives what adding up the entries one by one gives."""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from anyrouter.control.usage_range import RangeName, make_days
+from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
+from anyrouter.core.latency import count
+from anyrouter.core.ledger import HEDGE_LOST, EntryState, LedgerEntry
+from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
+from anyrouter.core.usage import Usage
+from anyrouter.storage.memory import MemoryStorage
+from anyrouter.storage.opening import ServingStorage
+from anyrouter.storage.retention import Retention
+from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS
+
+ORG = DEFAULT_ORGANISATION_ID
+BEGIN = datetime(2026, 10, 23, tzinfo=UTC)  # three days before the clocks of Berlin are put back
+BEGIN_MS = int(BEGIN.timestamp()) * 1000
+FIRST_HOUR = BEGIN_MS // HOUR_MS
+NOW = datetime(2026, 10, 28, tzinfo=UTC)
+DAYS = Span(first=FIRST_HOUR, end=FIRST_HOUR + 6 * 24)
+Settle = Callable[..., Any]
+
+
+@pytest.fixture
+async def entries(storage: ServingStorage | MemoryStorage, make_entry: Callable[..., LedgerEntry]) -> list[LedgerEntry]:
+    """Some hundred over five days, and one of another organisation."""
+    chance = random.Random(1)
+    made = [
+        make_entry(
+            created_at_ms=BEGIN_MS + chance.randrange(5 * DAY_MS),
+            model=chance.choice(("openai/a", "anthropic/b", "openai/c")),
+            provider=chance.choice(("openai", "anthropic")),
+            api_key_id=(key := chance.choice(("key_1", "key_2", "key_3"))),
+            rotation_group="key_1" if key == "key_2" else key,
+            environment=(slug := chance.choice(("live", "test"))),
+            environment_id=f"env_{slug}",
+            app_title=chance.choice((None, "editor", "=1+1")),
+            state=chance.choice((EntryState.SETTLED, EntryState.SETTLED, EntryState.FAILED, EntryState.CANCELLED)),
+            error_code=HEDGE_LOST if number % 50 == 0 else None,
+            usage=Usage(input_tokens=chance.randrange(1000), output_tokens=chance.randrange(100), cache_read_tokens=chance.randrange(9)),
+            cost_nanousd=chance.randrange(10**9),
+            latency_ms=int(chance.lognormvariate(7, 1)),
+            ttft_ms=chance.choice((None, chance.randrange(900))),
+        )
+        for number in range(300)
+    ]
+    stranger = make_entry(organisation_id="org_other", created_at_ms=BEGIN_MS + DAY_MS)
+    for entry in (*made, stranger):
+        storage.ledger.settle(*entry.split())
+    await storage.ledger.flush()
+    return made
+
+
+def ask(**fields: Any) -> UsageFilter:
+    return UsageFilter(**{"organisation_id": ORG, "span": DAYS, **fields})
+
+
+def value_of(entry: LedgerEntry, split: Split | None) -> str:
+    names = {Split.KEY: "rotation_group", Split.APP: "app_title"}
+    return "" if split is None else getattr(entry, names.get(split, split.value)) or ""
+
+
+def add_up(
+    entries: Sequence[LedgerEntry], split: Split | None, number: Callable[[LedgerEntry], int]
+) -> dict[tuple[int, str], tuple[int, ...]]:
+    sums: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * 5)
+    for entry in entries:
+        row = sums[number(entry), value_of(entry, split)]
+        is_own = entry.error_code != HEDGE_LOST
+        row[0] += is_own
+        row[1] += is_own and entry.state is EntryState.FAILED
+        row[2] += entry.usage.input_tokens
+        row[3] += entry.usage.cache_read_tokens
+        row[4] += entry.cost_nanousd
+    return {group: tuple(row) for group, row in sums.items()}
+
+
+async def read(storage: ServingStorage | MemoryStorage, query: UsageFilter) -> dict[tuple[int, str], tuple[int, ...]]:
+    rows = await storage.reader.read_usage(query)
+    found = {
+        (row.time, row.value): (
+            row.sums.requests,
+            row.sums.errors,
+            row.sums.input_tokens,
+            row.sums.cache_read_tokens,
+            row.sums.cost_nanousd,
+        )
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+def utc_day(entry: LedgerEntry) -> int:
+    return entry.created_at_ms // DAY_MS
+
+
+def utc_hour(entry: LedgerEntry) -> int:
+    return entry.created_at_ms // HOUR_MS
+
+
+def berlin_day(entry: LedgerEntry) -> int:
+    begins = datetime.fromtimestamp(utc_hour(entry) * 3600, ZoneInfo("Europe/Berlin"))
+    return (begins.date() - date(1970, 1, 1)).days
+
+
+def spans() -> Iterator[Any]:
+    berlin = make_days(RangeName.CUSTOM, NOW, (date(2026, 10, 20), date(2026, 10, 30)), "Europe/Berlin").span
+    yield pytest.param(DAYS, utc_day, id="days")
+    yield pytest.param(replace(DAYS, has_hours=True), utc_day, id="days of which the hours are kept")
+    yield pytest.param(replace(DAYS, unit=Unit.HOUR, has_hours=True), utc_hour, id="hours")
+    yield pytest.param(berlin, berlin_day, id="days of Berlin")
+
+
+@pytest.mark.parametrize(("span", "number"), list(spans()))
+async def test_sums_are_those_of_the_entries(
+    storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry], span: Span, number: Callable[[LedgerEntry], int]
+) -> None:
+    of_model = [entry for entry in entries if (entry.model, entry.environment) == ("openai/c", "test")]
+    wanted = ("key_1", "openai/a", "openai", "live", "editor")
+    of_all = [e for e in entries if (e.rotation_group, e.model, e.provider, e.environment, e.app_title) == wanted]
+    assert of_model
+    assert of_all
+    for split in (None, *Split):
+        query = ask(span=span, split=split)
+        assert await read(storage, query) == add_up(entries, split, number)
+        assert await read(storage, replace(query, by_time=False)) == add_up(entries, split, lambda _: 0)
+        assert await read(storage, replace(query, model="openai/c", environment="test")) == add_up(of_model, split, number)
+        narrow = replace(query, rotation_group="key_1", model="openai/a", provider="openai", environment="live", app="editor")
+        assert await read(storage, narrow) == add_up(of_all, split, number)
+
+
+async def test_only_some_values_and_no_app_are_asked_for(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
+    some = [entry for entry in entries if entry.model in {"openai/a", "openai/c"} and entry.app_title is None]
+    query = ask(split=Split.MODEL, only=("openai/a", "openai/c", "no/such"), app="")
+    assert await read(storage, query) == add_up(some, Split.MODEL, utc_day)
+
+
+async def test_a_span_has_its_first_hour_and_not_its_end(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
+    span = Span(first=FIRST_HOUR + 5, end=FIRST_HOUR + 30, unit=Unit.HOUR, has_hours=True)
+    some = [entry for entry in entries if span.first <= utc_hour(entry) < span.end]
+    for split in (None, Split.APP, Split.MODEL):
+        assert await read(storage, ask(span=span, split=split)) == add_up(some, split, utc_hour)
+
+
+async def test_costs_alone_rank_keys(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
+    wanted = {value: sums[-1] for (_, value), sums in add_up(entries, Split.KEY, lambda _: 0).items()}
+    rows = await storage.reader.read_usage(ask(split=Split.KEY, by_time=False, has_costs_only=True))
+    assert {row.value: row.sums.cost_nanousd for row in rows} == wanted
+    assert set(wanted) == {"key_1", "key_3"}
+
+
+@pytest.mark.usefixtures("entries")
+async def test_of_another_organisation_there_is_only_its_own(storage: ServingStorage | MemoryStorage) -> None:
+    (row,) = await storage.reader.read_usage(ask(organisation_id="org_other"))
+    assert row.sums.requests == 1
+    for by_time in (True, False):
+        for split in (None, Split.APP, Split.MODEL):
+            assert await storage.reader.read_usage(ask(organisation_id="org_none", by_time=by_time, split=split)) == []
+            assert await storage.reader.read_usage(ask(span=Span(first=0, end=24), by_time=by_time, split=split)) == []
+    assert await storage.reader.read_latencies(ask(organisation_id="org_none")) == []
+
+
+@pytest.mark.parametrize(("span", "number"), list(spans()))
+async def test_latencies_are_those_of_settled_requests(
+    storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry], span: Span, number: Callable[[LedgerEntry], int]
+) -> None:
+    settled = [e for e in entries if e.state is EntryState.SETTLED and e.error_code != HEDGE_LOST and e.environment == "live"]
+    for split in (None, Split.MODEL, Split.PROVIDER, Split.ENVIRONMENT):
+        latencies: dict[tuple[int, str], list[int]] = defaultdict(list)
+        ttfts: dict[tuple[int, str], list[int]] = defaultdict(list)
+        for entry in settled:
+            group = (number(entry), value_of(entry, split))
+            latencies[group].append(entry.latency_ms)
+            ttfts[group] += [] if entry.ttft_ms is None else [entry.ttft_ms]
+        rows = await storage.reader.read_latencies(ask(span=span, split=split, environment="live"))
+        assert {(row.time, row.value): row.latency for row in rows} == {group: count(times) for group, times in latencies.items()}
+        assert {(row.time, row.value): row.ttft for row in rows} == {group: count(ttfts[group]) for group in latencies}
+
+
+@pytest.mark.usefixtures("entries")
+async def test_latencies_by_key_or_app_cannot_be_asked_for(storage: ServingStorage | MemoryStorage) -> None:
+    for query in (ask(split=Split.KEY), ask(split=Split.APP), ask(rotation_group="key_1"), ask(app="")):
+        with pytest.raises(ValueError, match="not told apart by key and app"):
+            await storage.reader.read_latencies(query)
+
+
+async def test_old_hours_are_forgotten_in_both_tables_and_days_stay(
+    serving: ServingStorage, make_entry: Callable[..., LedgerEntry]
+) -> None:
+    for day in (0, 1, 4):
+        serving.ledger.settle(*make_entry(created_at_ms=BEGIN_MS + day * DAY_MS).split())
+    await serving.ledger.flush()
+    await Retention(serving.database, max_days=None, max_rows=None, hourly_days=3).sweep(BEGIN_MS + 4 * DAY_MS)
+    hours = replace(DAYS, has_hours=True)
+    for split in (None, Split.APP):
+        rows = await serving.reader.read_usage(ask(span=hours, split=split))
+        assert sorted(row.time for row in rows) == [FIRST_HOUR // 24 + 1, FIRST_HOUR // 24 + 4]
+    assert len(await serving.reader.read_latencies(ask())) == 2
+    assert len(await serving.reader.read_usage(ask())) == 3
