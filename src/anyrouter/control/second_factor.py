@@ -80,7 +80,8 @@ class SecondFactorService:
         return _enrol(member, secret)
 
     async def show(self, visitor: Visitor) -> Enrolment:
-        """The secret that is being set up, once more. ClientError `not_found` when there is none."""
+        """The secret that is being set up, once more. ClientError `not_found` when there is none. The session must be fresh."""
+        self._sessions.check_fresh(visitor)
         factor = await self._find_unconfirmed(visitor.member)
         return _enrol(visitor.member, await self._open(factor))
 

@@ -13,15 +13,17 @@ from anyrouter.web.pages.confirmation import ConfirmationPages
 from anyrouter.web.pages.edge import PageEdge
 from anyrouter.web.pages.home import HomePages
 from anyrouter.web.pages.invitation import InvitationPages
+from anyrouter.web.pages.keys import KeyPages
 from anyrouter.web.pages.login import LoginPages
+from anyrouter.web.pages.login_code import LoginCodePages
 from anyrouter.web.pages.model_view import ModelView
 from anyrouter.web.pages.models import ModelPages
-from anyrouter.web.pages.keys import KeyPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.profile import ProfilePages
 from anyrouter.web.pages.render import Templates
 from anyrouter.web.pages.reset import ResetPages
 from anyrouter.web.pages.routes import PageRoutes
+from anyrouter.web.pages.second_factor import SecondFactorPages
 from anyrouter.web.pages.settings import SettingsPages
 from anyrouter.web.pages.setup import SetUpPages
 from anyrouter.web.pages.usage import UsagePages
@@ -32,11 +34,13 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
     routes, models = PageRoutes(ports, templates), ModelView(ports.api)
     for area in (
         LoginPages(ports),
+        LoginCodePages(ports),
         SetUpPages(ports),
         InvitationPages(ports),
         ResetPages(ports),
         ProfilePages(ports),
         ConfirmationPages(ports),
+        SecondFactorPages(ports),
         HomePages(ports),
         KeyPages(ports),
         ModelPages(ports, models),

@@ -18,7 +18,11 @@ from anyrouter.web.pages.entrance import (
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import PUBLIC, Page, PageRoutes, redirect
 
-NOTICES = {"signed-out": "You are signed out.", "again": "That took too long. Please sign in again."}
+NOTICES = {
+    "signed-out": "You are signed out.",
+    "again": "That took too long. Please sign in again.",
+    "tries": "Too many codes were wrong. Please sign in again.",
+}
 
 
 class LoginPages:

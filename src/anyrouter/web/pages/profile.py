@@ -92,6 +92,7 @@ class ProfilePages:
             ways=await ports.profiles.find_ways_in(member),
             identities=await ports.profiles.list_identities(member),
             sign_on_name=ports.sign_on_name,
+            factor=await ports.second_factors.find(member),
             sessions=[(session, short_client(session.user_agent) or "unknown") for session in sessions],
             current=visitor.session.id,
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
