@@ -6,6 +6,7 @@ It knows no server and no settings; who builds it hands it its ports. Each area 
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from anyrouter.web.pages.activity import ActivityPages
 from anyrouter.web.pages.appearance import AppearancePages
 from anyrouter.web.pages.assets import Assets
 from anyrouter.web.pages.byok import ByokPages
@@ -42,6 +43,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ConfirmationPages(ports),
         SecondFactorPages(ports),
         HomePages(ports),
+        ActivityPages(ports),
         KeyPages(ports),
         ModelPages(ports, models),
         AppearancePages(assets),

@@ -1,0 +1,215 @@
+"""The activity pages over a real gateway: what is listed, what every filter finds, what a broken link says, and who sees whose."""
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from anyrouter.core.ledger import AttemptRecord, EntryState, LedgerEntry
+from anyrouter.core.tenancy import Role
+from anyrouter.core.usage import Usage, UsageSource
+from support.gateway import GatewayProcess
+from support.generations import make_entry, settle
+
+from .conftest import CONFIG, PROBE
+
+PATH = "/dashboard/activity"
+NOW_MS = time.time_ns() // 1_000_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+_ROW = re.compile(r'data-id="([^"]+)"')
+
+
+def key_fields(key: dict[str, Any]) -> dict[str, Any]:
+    return {"api_key_id": key["id"], "rotation_group": key["id"]}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    process = GatewayProcess(tmp_path_factory.mktemp("pages"), config=CONFIG)
+    yield process
+    process.stop()
+    assert "page failed" not in process.output, process.output
+
+
+@pytest.fixture(scope="module")
+def entries(gateway: GatewayProcess) -> dict[str, LedgerEntry]:
+    """Generations by what is special about them; `old` is the oldest, and 60 plain ones are between it and the others."""
+    environments = {row["slug"]: row["id"] for row in gateway.command("envs", "list")["data"]}
+    made = gateway.command("keys", "create", "--name", f"Probe {PROBE}", "--env", "live")["data"]
+    live = {"environment_id": environments["live"]}
+    special: dict[str, dict[str, Any]] = {
+        "plain": {},
+        "sandbox": {"environment": "test", "environment_id": environments["test"], "cost_nanousd": 0, "shadow_cost_nanousd": 5_000_000},
+        "keyed": key_fields(made),
+        "model": {"model": "anthropic/claude", "provider": "anthropic", "upstream": "anthropic-eu"},
+        "app": {"app_title": f"App {PROBE}"},
+        "failed": {
+            "state": EntryState.FAILED,
+            "status": 429,
+            "error_code": "upstream_rate_limited",
+            "attempts": (
+                AttemptRecord(upstream="azure", provider="azure", model="gpt", status=503, latency_ms=120, error="upstream_error"),
+                AttemptRecord(
+                    upstream="openai", provider="openai", model="gpt-4o", status=429, latency_ms=80, error="upstream_rate_limited"
+                ),
+            ),
+        },
+        "cancelled": {"state": EntryState.CANCELLED, "status": 499, "error_code": "client_closed_request"},
+        "interrupted": {"state": EntryState.INTERRUPTED, "usage": Usage(input_tokens=9, source=UsageSource.ESTIMATED)},
+        "streamed": {"is_streamed": True, "ttft_ms": 120},
+        "dear": {"cost_nanousd": 1_500_000_000},
+        "slow": {"latency_ms": 61_000},
+        "traced": {"trace_id": "trace-1", "upstream_id": "chatcmpl-77"},
+    }
+    found = {name: make_entry(NOW_MS - number * MINUTE_MS, **{**live, **more}) for number, (name, more) in enumerate(special.items())}
+    filler = [make_entry(NOW_MS - HOUR_MS - number, **live) for number in range(60)]
+    found["old"] = make_entry(NOW_MS - 5 * 24 * HOUR_MS, **live)
+    elsewhere = make_entry(NOW_MS, organisation_id="org_elsewhere", model="secret/model")
+    settle(gateway, [*found.values(), *filler, elsewhere])
+    return {**found, "elsewhere": elsewhere}
+
+
+@pytest.fixture(scope="module")
+def reader(entries: dict[str, LedgerEntry], owner: httpx.Client, gateway: GatewayProcess) -> httpx.Client:
+    """An owner who looks after all of it has happened; the gateway was started again, and listens elsewhere."""
+    owner.base_url = httpx.URL(gateway.base_url)
+    return owner
+
+
+def list_ids(reply: httpx.Response) -> list[str]:
+    assert reply.status_code == 200, reply.text
+    return _ROW.findall(reply.text)
+
+
+def test_all_generations_are_listed_newest_first_in_pages_of_fifty(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    first = reader.get(PATH)
+    assert list_ids(first)[:2] == [entries["plain"].generation_id, entries["sandbox"].generation_id]
+    assert len(list_ids(first)) == 50
+    link = re.search(r'href="([^"]+)" rel="next"', first.text)
+    assert link is not None
+    second = reader.get(html.unescape(link[1]))
+    assert list_ids(second)[-1] == entries["old"].generation_id
+    assert len({*list_ids(first), *list_ids(second)}) == 73
+    assert 'rel="next"' not in second.text
+    assert "First page" in second.text
+
+
+FILTERS = {
+    "environment=test": ["sandbox"],
+    "model=anthropic/claude": ["model"],
+    "provider=anthropic": ["model"],
+    "upstream=anthropic-eu": ["model"],
+    "status=errors": ["failed", "interrupted"],
+    "status=cancelled": ["cancelled"],
+    "status=interrupted": ["interrupted"],
+    "error=upstream_rate_limited": ["failed"],
+    "error=429": ["failed"],
+    "streamed=yes": ["streamed"],
+    "min_cost=1.5": ["dear"],
+    "min_cost=$1.50": ["dear"],
+    "min_latency=61000": ["slow"],
+    "trace=trace-1": ["traced"],
+    "id=chatcmpl-77": ["traced"],
+    "status=ok&range=24h&min_latency=60000": ["slow"],
+    "model=anthropic/claude&status=errors": [],
+    "model=gpt-nothing": [],
+}
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_filter_finds_what_is_like_that(query: str, reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    reply = reader.get(f"{PATH}?{query}")
+    assert list_ids(reply) == [entries[name].generation_id for name in FILTERS[query]]
+    assert ("No generation is like that" in reply.text) == (not FILTERS[query])
+
+
+def test_an_id_a_request_id_and_the_beginning_of_one_find_a_generation(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    wanted = entries["slow"].generation_id
+    for text in (wanted, wanted[:17], f"req-{wanted[4:]}", f" {wanted} "):
+        assert list_ids(reader.get(PATH, params={"id": text})) == [wanted]
+
+
+def test_a_key_is_found_by_its_name_its_label_and_its_id(reader: httpx.Client, entries: dict[str, LedgerEntry], gateway: GatewayProcess):
+    key = next(row for row in gateway.command("keys", "list")["data"] if row["id"] == entries["keyed"].api_key_id)
+    for text in (key["id"], key["name"], key["label"], "Probe"):
+        assert list_ids(reader.get(PATH, params={"key": text})) == [entries["keyed"].generation_id], text
+
+
+def test_times_bound_the_list_and_a_day_is_whole(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    day = time.strftime("%Y-%m-%d", time.gmtime(entries["old"].created_at_ms / 1000))
+    minute = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(entries["old"].created_at_ms / 1000))
+    for query in (f"from={day}&to={day}", f"to={day}", f"from={minute}&to={minute}"):
+        assert list_ids(reader.get(f"{PATH}?{query}")) == [entries["old"].generation_id], query
+    assert entries["old"].generation_id not in list_ids(reader.get(f"{PATH}?range=90d&status=ok&min_latency=501"))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("before=nonsense", "the place where the page begins cannot be read"),
+        ("before=12.nonsense", "the place where the page begins cannot be read"),
+        ("before=99999999999999999999", "the place where the page begins cannot be read"),
+        ("range=2y", "one of 15m, 1h"),
+        ("status=odd", "one of ok, errors"),
+        ("streamed=maybe", "one of yes, no"),
+        ("min_cost=much", "an amount in USD is needed"),
+        ("min_cost=1e-99999999", "nano-dollar"),
+        ("min_latency=1.5", "a whole number of milliseconds"),
+        ("min_latency=99999999999999999999", "a whole number of milliseconds"),
+        ("from=yesterday", "a day or a minute of UTC"),
+        ("from=2026-02-30", "a day or a minute of UTC"),
+        ("from=2026-03-02&to=2026-03-01", "later than the end"),
+        ("id=gen-1", "at least the first 16 characters"),
+        ("id=%00%0a", "printable"),
+        ("error=99999", "a status of HTTP"),
+        ("environment=nowhere", "no such environment"),
+        ("key=nobody", "no key of that name"),
+        ("key=key_00000000000000000000000000000000", "no key of that name"),
+        ("model=" + "x" * 250, "1 to 200 printable characters"),
+        ("app=%00", "printable"),
+    ],
+)
+def test_what_cannot_be_understood_is_explained_and_kept(query: str, said: str, reader: httpx.Client):
+    reply = reader.get(f"{PATH}?{query}")
+    assert reply.status_code == 400
+    assert said.lower() in html.unescape(reply.text).lower()
+    assert _ROW.findall(reply.text) == []
+
+
+def test_empty_fields_of_the_form_are_not_left_in_the_address(reader: httpx.Client):
+    reply = reader.get(f"{PATH}?id=&range=24h&model=&status=errors")
+    assert (reply.status_code, reply.headers["location"]) == (303, f"{PATH}?range=24h&status=errors")
+
+
+def test_what_clients_and_members_name_is_text(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    for reply in (reader.get(PATH), reader.get(PATH, params={"app": f"App {PROBE}"}), reader.get(PATH, params={"model": PROBE})):
+        assert reply.status_code == 200
+        assert "<script>alert" not in reply.text
+    text = html.unescape(reader.get(PATH, params={"app": f"App {PROBE}"}).text)
+    assert f"App {PROBE}" in text
+    assert list_ids(reader.get(PATH, params={"app": f"App {PROBE}"})) == [entries["app"].generation_id]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_sees_the_organisations_generations(role: Role, browse: Callable[..., httpx.Client], reader: httpx.Client):
+    assert len(list_ids(browse(role).get(PATH))) == 50
+
+
+def test_another_organisation_sees_nothing_of_it(reader: httpx.Client, stranger: httpx.Client, entries: dict[str, LedgerEntry]):
+    stranger.base_url = reader.base_url
+    reply = stranger.get(PATH)
+    assert "Nothing was asked yet" in reply.text
+    for query in (f"id={entries['slow'].generation_id}", "id=chatcmpl-77", "trace=trace-1"):
+        assert list_ids(stranger.get(f"{PATH}?{query}")) == []
+    assert stranger.get(PATH, params={"key": entries["keyed"].api_key_id}).status_code == 400
+
+
+def test_new_lines_come_as_a_part_of_a_page_by_the_same_filters(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    reply = reader.get(f"{PATH}/new?status=errors")
+    assert list_ids(reply) == [entries["failed"].generation_id, entries["interrupted"].generation_id]
+    assert "<html" not in reply.text
+    assert reader.get(f"{PATH}/new?status=odd").status_code == 400
