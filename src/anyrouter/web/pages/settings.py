@@ -1,5 +1,6 @@
 """The pages below /dashboard/settings, but BYOK and a member's own profile."""
 
+from anyrouter.web.pages.environments import EnvironmentPages
 from anyrouter.web.pages.members import MemberPages
 from anyrouter.web.pages.organisation import OrganisationPages
 from anyrouter.web.pages.ports import PagePorts
@@ -10,7 +11,7 @@ class SettingsPages:
     """One after the other."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._areas = (OrganisationPages(ports), MemberPages(ports))
+        self._areas = (OrganisationPages(ports), EnvironmentPages(ports), MemberPages(ports))
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on."""
