@@ -2,6 +2,7 @@
 
 import html
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from anyrouter.web.pages.cookies import SESSION_COOKIE
 from support.gateway import GatewayProcess
 
 PASSWORD = "nine green bottles on a wall"
+_TLS = ssl.create_default_context()  # made once: it reads a file of all authorities
 _SET_UP = re.compile(r"/setup\?token=(set_[A-Za-z0-9_-]{43})")
 
 
@@ -21,7 +23,7 @@ class Visitor:
         forwarded = {} if address is None else {"x-forwarded-for": address}
         no_connection_is_kept = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(
-            base_url=base_url, headers={"user-agent": "tests", **forwarded}, timeout=30, limits=no_connection_is_kept
+            base_url=base_url, headers={"user-agent": "tests", **forwarded}, timeout=30, limits=no_connection_is_kept, verify=_TLS
         )
         self.cookies: dict[str, str] = {}
         self.lines: list[str] = []
@@ -43,7 +45,7 @@ class Visitor:
         """The session's, as the cookie has it."""
         return self.cookies.get(SESSION_COOKIE)
 
-    def is_in(self) -> bool:
+    def can_enter(self) -> bool:
         """Whether the dashboard opens."""
         return self.get("/dashboard").status_code == 200
 

@@ -20,7 +20,10 @@ _log = structlog.get_logger(__name__)
 
 
 class DenialLog:
-    """Writes at most `per_minute` denials of each actor; of the others, and of those that could not be written, there is a count."""
+    """Writes at most `per_minute` denials of each actor; of the others, and of those that could not be written, there is a count.
+
+    Of who is nobody yet it is as many for each target: guesses at one member's password leave room for those at another's.
+    """
 
     def __init__(
         self, *, store: AuditStore, monotonic: Callable[[], float], per_minute: int = PER_MINUTE, patience_s: float = PATIENCE_S
@@ -42,7 +45,7 @@ class DenialLog:
             _log.warning("denial_not_recorded", organisation=event.organisation_id, action=event.action, error=type(error).__name__)
 
     def _take(self, event: AuditEvent) -> bool:
-        place = (event.organisation_id, event.actor.id)
+        place = (event.organisation_id, event.actor.id or event.target_id)
         log = self._written.get(place)
         if log is None:
             log = self._written[place] = SlidingLog(self._per_minute)

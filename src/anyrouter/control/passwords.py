@@ -41,7 +41,7 @@ class Passwords:
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Whether it is the one. None takes the same time as a hash and is never right."""
-        is_right = await self._work(lambda: self._verify(stored or self._dummy, password))
+        is_right = await self._work(lambda: self._verify(self._dummy if stored is None else stored, password))
         return is_right and stored is not None and len(password) <= MAX_LENGTH
 
     def needs_rehash(self, stored: str) -> bool:

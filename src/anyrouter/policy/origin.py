@@ -19,4 +19,4 @@ def judge_origin(method: str, site: str | None, origin: str | None, own_origin: 
         return None
     if site is not None and (site != "same-origin" or origin is None):
         return None if site == "same-origin" else _REFUSAL
-    return None if origin == own_origin else _REFUSAL
+    return None if origin and origin == own_origin else _REFUSAL

@@ -9,7 +9,7 @@ import pytest
 from anyrouter.control.audit import make_event
 from anyrouter.control.denials import DenialLog
 from anyrouter.control.stores import AuditFilter
-from anyrouter.core.audit import SYSTEM, ChainedEvent
+from anyrouter.core.audit import SYSTEM, Actor, ActorKind, ChainedEvent
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.endpoints import ENDPOINTS
@@ -111,6 +111,17 @@ async def test_after_a_minute_denials_are_written_again() -> None:
         await log.note(event)
     assert log.left_out == 2
     assert (await storage.audit.read_head(DEFAULT_ORGANISATION_ID))[0] == 4
+
+
+async def test_guesses_at_one_members_password_leave_room_for_those_at_anothers() -> None:
+    storage = MemoryStorage()
+    log = DenialLog(store=storage.audit, monotonic=lambda: 1.0, per_minute=2)
+    guesser = Actor(kind=ActorKind.ANONYMOUS, label="anonymous")
+    for member_id in ("mem_1", "mem_1", "mem_1", "mem_2"):
+        await log.note(make_event(guesser, DEFAULT_ORGANISATION_ID, "session.denied", datetime.now(UTC), target_id=member_id))
+    assert log.left_out == 1
+    events = await storage.audit.list_events(AuditFilter(organisation_id=DEFAULT_ORGANISATION_ID))
+    assert sorted(str(link.event.target_id) for link in events) == ["mem_1", "mem_1", "mem_2"]
 
 
 class Broken:

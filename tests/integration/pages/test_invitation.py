@@ -96,9 +96,9 @@ def test_a_suspended_organisations_invitation_opens_nothing(gateway: GatewayProc
 def test_who_was_removed_and_invited_again_has_the_new_password_only(gateway: GatewayProcess, visitor: Visitor) -> None:
     assert accept(visitor, invite(gateway, "ivy@example.org")).status_code == 303
     gateway.command("org", "remove-member", "ivy@example.org")
-    assert not visitor.is_in()
+    assert not visitor.can_enter()
     back = Visitor(gateway.base_url)
     assert accept(back, invite(gateway, "ivy@example.org"), password="a second one, not the first").status_code == 303
-    assert back.is_in()
-    assert not visitor.is_in()
+    assert back.can_enter()
+    assert not visitor.can_enter()
     assert visitor.sign_in("ivy@example.org").status_code == 403

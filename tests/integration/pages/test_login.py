@@ -44,7 +44,7 @@ def test_a_member_signs_in_arrives_where_the_link_led_and_signs_out(visitor: Vis
     assert visitor.token is None
     assert "You are signed out." in words(visitor.get(out.headers["location"]))
     visitor.cookies[SESSION_COOKIE] = str(token)
-    assert not visitor.is_in()
+    assert not visitor.can_enter()
     assert visitor.post("/logout").headers["location"] == "/login?done=signed-out"
 
 

@@ -30,16 +30,16 @@ def test_a_link_sets_the_password_signs_in_and_ends_all_that_was_before(gateway:
         assert 'value="ada@example.org"' in page.text
     refused = visitor.post("/reset", {"token": made["token"], "password": "short"})
     assert (refused.status_code, "At least 12 characters" in words(refused)) == (400, True)
-    assert elsewhere.is_in()
+    assert elsewhere.can_enter()
 
     assert reset(visitor, made["token"]) == 303
-    assert visitor.is_in()
-    assert not elsewhere.is_in()
+    assert visitor.can_enter()
+    assert not elsewhere.can_enter()
     assert elsewhere.sign_in("ada@example.org").status_code == 403
     assert elsewhere.sign_in("ada@example.org", NEW).status_code == 303
     assert visitor.get(path_of(made["link"])).status_code == 404
     assert reset(visitor, made["token"], PASSWORD) == 404
-    assert visitor.is_in()
+    assert visitor.can_enter()
     actions = [row["action"] for row in gateway.command("audit", "list")["data"] if row["target_label"] == "ada@example.org"]
     assert {"link.create", "password.reset", "session.begin"} <= set(actions)
 
