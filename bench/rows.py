@@ -98,7 +98,12 @@ def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
         names = ", ".join(f'"{name}"' for name in columns)
         copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
         connection.execute(copies, (wanted,))
-        for table, fill_in in {"usage_daily": SUM_BY_DAY, "usage_hourly": SUM_BY_HOUR, "usage_model_hourly": SUM_BY_MODEL}.items():
+        for table, fill_in in {
+            "usage_daily": SUM_BY_DAY,
+            "usage_hourly": SUM_BY_HOUR,
+            "usage_model_hourly": SUM_BY_MODEL,
+            "usage_model_daily": SUM_BY_MODEL_AND_DAY,
+        }.items():
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- as above
             connection.execute(fill_in)
         connection.commit()
@@ -136,4 +141,7 @@ FROM ledger GROUP BY 1, 2, 3, 4, 5, 6
 """.format(
     names=", ".join(LATENCY_COLUMNS),
     counts=", ".join(f"sum(latency_ms >= {first} AND latency_ms < {end})" for first, end in pairwise((0, *BOUNDS, 1 << 62))),
+)
+SUM_BY_MODEL_AND_DAY = (
+    SUM_BY_MODEL.replace("usage_model_hourly", "usage_model_daily").replace("hour,", "day,").replace("3600000", "86400000")
 )

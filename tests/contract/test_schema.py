@@ -127,10 +127,23 @@ async def test_sums_by_model_are_made_of_those_by_hour(tmp_path: Path, database_
         for number, (hour, model, api_key, app) in enumerate(rows, start=1):
             values = ("org_1", hour, model, "openai", "env_1", api_key, api_key, app, "live", number, *sums)
             connection.execute(table.insert().values(values))
+        days = sa.Table("usage_daily", sa.MetaData(), autoload_with=connection)
+        connection.execute(days.insert().values(("org_1", 7, "a", "openai", "env_1", "key_1", "key_1", "live", 5, *sums)))
         upgrade(connection)
 
     await database.write(fill)
-    query = "SELECT hour, model, environment, requests, errors, input_tokens, cost_nanousd, latency_00, ttft_49 FROM usage_model_hourly"
-    found = await database.read(lambda connection: [tuple(row) for row in connection.execute(sa.text(f"{query} ORDER BY hour, model"))])
-    assert found == [(1, "a", "live", 3, 2, 20, 100, 0, 0), (1, "b", "live", 3, 1, 10, 50, 0, 0), (2, "a", "live", 4, 1, 10, 50, 0, 0)]
+    found = {}
+    for table, time in (("usage_model_hourly", "hour"), ("usage_model_daily", "day")):
+        query = f"SELECT {time}, model, environment, requests, errors, input_tokens, cost_nanousd, latency_00, ttft_49 FROM {table}"  # noqa: S608 -- constants
+        found[table] = await database.read(
+            lambda connection, query=query: [tuple(row) for row in connection.execute(sa.text(f"{query} ORDER BY 1, 2"))]
+        )
+    assert found == {
+        "usage_model_hourly": [
+            (1, "a", "live", 3, 2, 20, 100, 0, 0),
+            (1, "b", "live", 3, 1, 10, 50, 0, 0),
+            (2, "a", "live", 4, 1, 10, 50, 0, 0),
+        ],
+        "usage_model_daily": [(7, "a", "live", 5, 1, 10, 50, 0, 0)],
+    }
     await database.aclose()

@@ -116,8 +116,7 @@ def berlin_day(entry: LedgerEntry) -> int:
 def spans() -> Iterator[Any]:
     berlin = make_days(RangeName.CUSTOM, NOW, (date(2026, 10, 20), date(2026, 10, 30)), "Europe/Berlin").span
     yield pytest.param(DAYS, utc_day, id="days")
-    yield pytest.param(replace(DAYS, has_hours=True), utc_day, id="days of which the hours are kept")
-    yield pytest.param(replace(DAYS, unit=Unit.HOUR, has_hours=True), utc_hour, id="hours")
+    yield pytest.param(replace(DAYS, unit=Unit.HOUR), utc_hour, id="hours")
     yield pytest.param(berlin, berlin_day, id="days of Berlin")
 
 
@@ -146,17 +145,24 @@ async def test_only_some_values_and_no_app_are_asked_for(storage: ServingStorage
 
 
 async def test_a_span_has_its_first_hour_and_not_its_end(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
-    span = Span(first=FIRST_HOUR + 5, end=FIRST_HOUR + 30, unit=Unit.HOUR, has_hours=True)
+    span = Span(first=FIRST_HOUR + 5, end=FIRST_HOUR + 30, unit=Unit.HOUR)
     some = [entry for entry in entries if span.first <= utc_hour(entry) < span.end]
-    for split in (None, Split.APP, Split.MODEL):
+    long = replace(span, end=FIRST_HOUR + 75)
+    for split in (None, Split.APP, Split.MODEL, Split.KEY):
         assert await read(storage, ask(span=span, split=split)) == add_up(some, split, utc_hour)
+        assert await read(storage, ask(span=span, split=split, by_time=False)) == add_up(some, split, lambda _: 0)
+        wide = [entry for entry in entries if long.first <= utc_hour(entry) < long.end]
+        assert await read(storage, ask(span=long, split=split, by_time=False)) == add_up(wide, split, lambda _: 0)
 
 
-async def test_costs_alone_rank_keys(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
+async def test_costs_alone_rank_keys_and_some_are_read_in_full(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
     wanted = {value: sums[-1] for (_, value), sums in add_up(entries, Split.KEY, lambda _: 0).items()}
     rows = await storage.reader.read_usage(ask(split=Split.KEY, by_time=False, has_costs_only=True))
     assert {row.value: row.sums.cost_nanousd for row in rows} == wanted
     assert set(wanted) == {"key_1", "key_3"}
+    one = [entry for entry in entries if entry.rotation_group == "key_3"]
+    for span, number in ((DAYS, utc_day), (replace(DAYS, unit=Unit.HOUR), utc_hour)):
+        assert await read(storage, ask(span=span, split=Split.KEY, only=("key_3",))) == add_up(one, Split.KEY, number)
 
 
 @pytest.mark.usefixtures("entries")
@@ -201,9 +207,10 @@ async def test_old_hours_are_forgotten_in_both_tables_and_days_stay(
         serving.ledger.settle(*make_entry(created_at_ms=BEGIN_MS + day * DAY_MS).split())
     await serving.ledger.flush()
     await Retention(serving.database, max_days=None, max_rows=None, hourly_days=3).sweep(BEGIN_MS + 4 * DAY_MS)
-    hours = replace(DAYS, has_hours=True)
+    hours = replace(DAYS, unit=Unit.HOUR)
     for split in (None, Split.APP):
         rows = await serving.reader.read_usage(ask(span=hours, split=split))
-        assert sorted(row.time for row in rows) == [FIRST_HOUR // 24 + 1, FIRST_HOUR // 24 + 4]
-    assert len(await serving.reader.read_latencies(ask())) == 2
+        assert sorted(row.time for row in rows) == [FIRST_HOUR + 24, FIRST_HOUR + 4 * 24]
+    assert len(await serving.reader.read_latencies(ask(span=hours))) == 2
+    assert len(await serving.reader.read_latencies(ask())) == 3
     assert len(await serving.reader.read_usage(ask())) == 3

@@ -149,9 +149,9 @@ def make_days(name: RangeName, now: datetime, days: tuple[date, date], zone: str
     is_exact = is_utc or has_hours
     is_weekly = count > _MOST_DAILY_DAYS
     if is_utc or not has_hours:
-        span = Span(first=number_of(first) * 24, end=(number_of(last) + 1) * 24, unit=Unit.DAY, has_hours=has_hours)
+        span = Span(first=number_of(first) * 24, end=(number_of(last) + 1) * 24, unit=Unit.DAY)
     else:
-        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts, has_hours=True)
+        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts)
     numbers = range(number_of(first), number_of(last) + 1)
     slots = tuple(numbers[::7]) if is_weekly else tuple(numbers)
     return UsageRange(
@@ -165,7 +165,7 @@ def _make_hours(name: RangeName, zone: str, first: int, end: int, days: tuple[da
     return UsageRange(
         name=name,
         zone=zone,
-        span=Span(first=first, end=end, unit=Unit.HOUR, has_hours=True),
+        span=Span(first=first, end=end, unit=Unit.HOUR),
         slots=tuple(range(first, end)),
         first_day=first_day,
         last_day=last_day,

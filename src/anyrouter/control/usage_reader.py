@@ -30,20 +30,27 @@ class Span:
     """Hours since 1970 UTC, from `first` to before `end`.
 
     `shifts` make days of another zone: its offsets in minutes, each with the hour before which it holds. Without any days are UTC's, and
-    the span is of whole ones where the unit is a day. `has_hours`: the sums of all its hours are still kept, which is told where it is so,
-    since the table by hour and model is the smallest.
+    the span is of whole ones where the unit is a day.
     """
 
     first: int
     end: int
     unit: Unit = Unit.DAY
     shifts: tuple[tuple[int, int], ...] = ()
-    has_hours: bool = False
 
     @property
     def needs_hours(self) -> bool:
         """Whether only sums by hour can answer."""
         return self.unit is Unit.HOUR or bool(self.shifts)
+
+    def cut(self) -> tuple["Span", ...]:
+        """The same hours as whole days of UTC and what is left of them at both ends: for who tells no times apart."""
+        begins, ends = -(-self.first // 24) * 24, self.end // 24 * 24
+        if not self.needs_hours or begins >= ends:
+            return (self,)
+        middle = Span(first=begins, end=ends)
+        edges = (Span(first=self.first, end=begins, unit=Unit.HOUR), Span(first=ends, end=self.end, unit=Unit.HOUR))
+        return (middle, *(edge for edge in edges if edge.first < edge.end))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

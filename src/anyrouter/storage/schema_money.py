@@ -112,27 +112,34 @@ usage_hourly = Table(
 Index("ix_usage_hourly_hour", usage_hourly.c.hour)
 Index("ix_usage_hourly_rotation_group", usage_hourly.c.organisation_id, usage_hourly.c.rotation_group, usage_hourly.c.hour)
 
-# What was used and how long it took, by hour and model (`storage.usage_model_rows`): as the table above, without keys and apps. Counts are
-# by the buckets of `core.latency`. A row with all its columns is what its key leads to, since most are read in the order of hours.
-usage_model_hourly = Table(
-    "usage_model_hourly",
-    metadata,
-    Column("organisation_id", Id, primary_key=True),
-    Column("hour", Integer, primary_key=True, autoincrement=False),
-    Column("model", Text, primary_key=True),
-    Column("provider", Text, primary_key=True),
-    Column("environment_id", Id, primary_key=True),
-    Column("environment", String(16), nullable=False),
-    Column("requests", BigInteger, nullable=False),
-    Column("errors", BigInteger, nullable=False),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("reasoning_tokens", BigInteger, nullable=False),
-    Column("cache_read_tokens", BigInteger, nullable=False),
-    Column("cost_nanousd", BigInteger, nullable=False),
-    Column("upstream_cost_nanousd", BigInteger, nullable=False),
-    *(Column(f"latency_{number:02}", Integer, nullable=False, server_default=text("0")) for number in range(BUCKETS)),
-    *(Column(f"ttft_{number:02}", Integer, nullable=False, server_default=text("0")) for number in range(BUCKETS)),
-    sqlite_with_rowid=False,
-)
+
+def _make_model_table(name: str, time: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("organisation_id", Id, primary_key=True),
+        Column(time, Integer, primary_key=True, autoincrement=False),
+        Column("model", Text, primary_key=True),
+        Column("provider", Text, primary_key=True),
+        Column("environment_id", Id, primary_key=True),
+        Column("environment", String(16), nullable=False),
+        Column("requests", BigInteger, nullable=False),
+        Column("errors", BigInteger, nullable=False),
+        Column("input_tokens", BigInteger, nullable=False),
+        Column("output_tokens", BigInteger, nullable=False),
+        Column("reasoning_tokens", BigInteger, nullable=False),
+        Column("cache_read_tokens", BigInteger, nullable=False),
+        Column("cost_nanousd", BigInteger, nullable=False),
+        Column("upstream_cost_nanousd", BigInteger, nullable=False),
+        *(Column(f"latency_{number:02}", BigInteger, nullable=False, server_default=text("0")) for number in range(BUCKETS)),
+        *(Column(f"ttft_{number:02}", BigInteger, nullable=False, server_default=text("0")) for number in range(BUCKETS)),
+        sqlite_with_rowid=False,
+    )
+
+
+# What was used and how long it took, by model and hour or day (`storage.usage_model_rows`): as the tables above, without keys and apps.
+# Counts are by the buckets of `core.latency`. A row is what its key leads to, since many are read in the order of time. Retention deletes
+# the oldest hours; days are kept.
+usage_model_hourly = _make_model_table("usage_model_hourly", "hour")
+usage_model_daily = _make_model_table("usage_model_daily", "day")
 Index("ix_usage_model_hourly_hour", usage_model_hourly.c.hour)

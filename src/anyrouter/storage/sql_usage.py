@@ -1,14 +1,17 @@
 """Reads what the usage page shows from the database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from operator import add
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from anyrouter.control.usage_reader import LatencyRow, UsageFilter, UsageRow, UsageSums
 from anyrouter.core.latency import BUCKETS
 from anyrouter.storage.database import Database
 from anyrouter.storage.usage_rows import USAGE_SUMS
-from anyrouter.storage.usage_statement import make_latency_statement, make_usage_statement
+from anyrouter.storage.usage_statement import make_latency_statement, make_usage_statement, needs_apps
 
 
 class SqlUsageReader:
@@ -19,29 +22,34 @@ class SqlUsageReader:
 
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """The sums, in no order; groups without any are left out."""
-        statement = make_usage_statement(query)
-
-        def work(connection: Connection) -> list[UsageRow]:
-            return [
-                UsageRow(
-                    time=int(time), value=value, sums=UsageSums(**{name: int(sum_) for name, sum_ in zip(USAGE_SUMS, sums, strict=True)})
-                )
-                for time, value, *sums in connection.execute(statement)
-                if None not in sums
-            ]
-
-        return await self._database.read(work)
+        found = await self._add_up(query, make_usage_statement)
+        return [
+            UsageRow(time=time, value=value, sums=UsageSums(**dict(zip(USAGE_SUMS, sums, strict=True))))
+            for (time, value), sums in found.items()
+        ]
 
     async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:
         """How long requests took, in no order; groups without any are left out."""
-        statement = make_latency_statement(query)
+        found = await self._add_up(query, make_latency_statement)
+        return [
+            LatencyRow(time=time, value=value, latency=tuple(counts[:BUCKETS]), ttft=tuple(counts[BUCKETS:]))
+            for (time, value), counts in found.items()
+            if any(counts)
+        ]
 
-        def work(connection: Connection) -> list[LatencyRow]:
-            rows = []
-            for time, value, *sums in connection.execute(statement):
-                counts = tuple(int(sum_ or 0) for sum_ in sums)
-                if any(counts):
-                    rows.append(LatencyRow(time=int(time), value=value, latency=counts[:BUCKETS], ttft=counts[BUCKETS:]))
-            return rows
+    async def _add_up(self, query: UsageFilter, make: Callable[[UsageFilter], Select[Any]]) -> Mapping[tuple[int, str], Sequence[int]]:
+        """The sums by time and value."""
+        # Days have hundredfold fewer rows than hours: where no times are told apart, most of a span is read from them.
+        spans = (query.span,) if query.by_time or needs_apps(query) else query.span.cut()
+        statements = [make(replace(query, span=span)) for span in spans]
+
+        def work(connection: Connection) -> Mapping[tuple[int, str], Sequence[int]]:
+            found: dict[tuple[int, str], Sequence[int]] = {}
+            for statement in statements:
+                for time, value, *sums in connection.execute(statement):
+                    if None not in sums:  # what sums of nothing are
+                        group, numbers = (int(time), value), list(map(int, sums))
+                        found[group] = numbers if group not in found else list(map(add, found[group], numbers))
+            return found
 
         return await self._database.read(work)

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select
 
 from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
 from anyrouter.storage.schema import usage_daily
-from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_daily, usage_model_hourly
 from anyrouter.storage.usage_model_rows import LATENCY_COLUMNS, TTFT_COLUMNS
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
@@ -32,7 +32,8 @@ def make_latency_statement(query: UsageFilter) -> Select[Any]:
     """Its columns are the time, the value of the split, `LATENCY_COLUMNS`, and `TTFT_COLUMNS`."""
     if needs_keys(query) or needs_apps(query):
         raise ValueError("latencies are not told apart by key and app")
-    return _group(query, usage_model_hourly, [func.sum(usage_model_hourly.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)])
+    table = choose_table(query)
+    return _group(query, table, [func.sum(table.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)])
 
 
 def needs_keys(query: UsageFilter) -> bool:
@@ -47,11 +48,11 @@ def needs_apps(query: UsageFilter) -> bool:
 
 def choose_table(query: UsageFilter) -> Table:
     """The smallest table that knows the answer."""
-    if needs_apps(query) or (query.span.needs_hours and needs_keys(query)):
+    if needs_apps(query):
         return usage_hourly
-    if needs_keys(query) or not (query.span.needs_hours or query.span.has_hours):
-        return usage_daily
-    return usage_model_hourly
+    if needs_keys(query):
+        return usage_hourly if query.span.needs_hours else usage_daily
+    return usage_model_hourly if query.span.needs_hours else usage_model_daily
 
 
 def number_time(table: Table, span: Span) -> Any:
@@ -77,7 +78,10 @@ def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool
         "environment": query.environment,
         "app": query.app,
     }
-    time, unit = (table.c.day, 24) if "day" in table.c else (table.c.hour, 1)
+    time: Any = table.c.day if "day" in table.c else table.c.hour
+    unit = 24 if "day" in table.c else 1
+    if query.split is Split.KEY and query.only is not None:
+        time = time + 0  # so that the index of keys is taken, and not that of time
     conditions = [table.c.organisation_id == query.organisation_id, time >= query.span.first // unit, time < query.span.end // unit]
     conditions += [table.c[name] == value for name, value in wanted.items() if value is not None]
     if query.only is not None and query.split is not None:

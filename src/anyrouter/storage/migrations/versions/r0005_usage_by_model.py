@@ -1,6 +1,6 @@
-"""What was used and how long it took by hour and model, in one small table. Frozen, as the others.
+"""What was used and how long it took by hour and model, and by day and model: small tables. Frozen, as the others.
 
-Sums are made of those by hour. How long requests took was not counted before.
+Sums are made of those there are. How long requests took was not counted before.
 """
 
 import sqlalchemy as sa
@@ -28,28 +28,14 @@ _COUNTS = (*(f"latency_{number:02}" for number in range(50)), *(f"ttft_{number:0
 def upgrade() -> None:
     """Replace the table of latencies, which nothing was ever written to."""
     op.drop_table("latency_hourly")
-    op.create_table(
-        "usage_model_hourly",
-        sa.Column("organisation_id", _ID, primary_key=True),
-        sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("model", sa.Text, primary_key=True),
-        sa.Column("provider", sa.Text, primary_key=True),
-        sa.Column("environment_id", _ID, primary_key=True),
-        sa.Column("environment", sa.String(16), nullable=False),
-        *(sa.Column(name, sa.BigInteger, nullable=False) for name in _SUMS),
-        *(sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0")) for name in _COUNTS),
-        sqlite_with_rowid=False,
-    )
+    _create("usage_model_hourly", "hour", "usage_hourly")
+    _create("usage_model_daily", "day", "usage_daily")
     op.create_index("ix_usage_model_hourly_hour", "usage_model_hourly", ["hour"])
-    names = "organisation_id, hour, model, provider, environment_id"
-    op.execute(
-        f"INSERT INTO usage_model_hourly ({names}, environment, {', '.join(_SUMS)}) "  # noqa: S608 -- constants
-        f"SELECT {names}, min(environment), {', '.join(f'sum({name})' for name in _SUMS)} FROM usage_hourly GROUP BY {names}"
-    )
 
 
 def downgrade() -> None:
-    """Drop it, and have the table of latencies again, empty."""
+    """Drop them, and have the table of latencies again, empty."""
+    op.drop_table("usage_model_daily")
     op.drop_table("usage_model_hourly")
     op.create_table(
         "latency_hourly",
@@ -64,3 +50,23 @@ def downgrade() -> None:
         sa.Column("requests", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_latency_hourly_hour", "latency_hourly", ["hour"])
+
+
+def _create(table: str, time: str, source: str) -> None:
+    op.create_table(
+        table,
+        sa.Column("organisation_id", _ID, primary_key=True),
+        sa.Column(time, sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("model", sa.Text, primary_key=True),
+        sa.Column("provider", sa.Text, primary_key=True),
+        sa.Column("environment_id", _ID, primary_key=True),
+        sa.Column("environment", sa.String(16), nullable=False),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in _SUMS),
+        *(sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0")) for name in _COUNTS),
+        sqlite_with_rowid=False,
+    )
+    names = f"organisation_id, {time}, model, provider, environment_id"
+    op.execute(
+        f"INSERT INTO {table} ({names}, environment, {', '.join(_SUMS)}) "  # noqa: S608 -- constants
+        f"SELECT {names}, min(environment), {', '.join(f'sum({name})' for name in _SUMS)} FROM {source} GROUP BY {names}"
+    )
