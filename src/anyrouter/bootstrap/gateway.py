@@ -138,7 +138,7 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             bound = port
             on_started(Started(port=port, first_key=first_key, setup_token=setup_token, interrupted=storage.recovered.interrupted))
 
-        site = make_site(settings, storage, services, tenants, ports, limiter, lambda: bound)
+        site = make_site(settings, storage, services, tenants, ports, relay, limiter, lambda: bound)
         server = GatewayServer(configure_server(settings, relay, site, outbox), tell)
         work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 

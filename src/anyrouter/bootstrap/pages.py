@@ -10,6 +10,7 @@ from anyrouter.bootstrap.services import Services
 from anyrouter.bootstrap.single_sign_on import find_client_secret
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.relay.limiter import RateLimiter
+from anyrouter.relay.relay import Relay
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage
 from anyrouter.web.api.app import create_api
@@ -23,6 +24,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
     services: Services,
     tenants: TenantReader,
     api: ApiPorts,
+    relay: Relay,
     limiter: RateLimiter,
     port: Callable[[], int],
 ) -> ASGIApp:
@@ -49,6 +51,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
                 single_sign_on=sign_in.Later(lambda: sign_in.find_single_sign_on(settings, storage, services)),
                 sign_on_name="" if settings.sso.rules is None else settings.sso.rules.name,
                 settings=settings_pages.make_settings_ports(storage, services, limiter),
+                serve=relay.serve,
                 tenants=lambda: tenants.current,
                 base_url=base_url,
                 billing=make_billing(settings),

@@ -2,7 +2,8 @@
 
 A key that was deleted, disabled, revoked or narrowed, that has expired, or whose organisation, environment or membership has ended,
 does not finish what it has begun: the upstream is cancelled, what was delivered is billed, and the client is told. While the store
-does not answer only what needs no store is judged, so that nobody is cut for what nobody knows.
+does not answer only what needs no store is judged, so that nobody is cut for what nobody knows. A session's principal has no stored key:
+whose it is is judged alike, and the page that serves the session looks at whether that holds.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import Denied, StorageUnavailable
+from anyrouter.core.playground import find_player
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.authorize import UNKNOWN_KEY, judge_key, judge_model
 from anyrouter.policy.endpoints import ENDPOINTS
@@ -53,11 +55,11 @@ class RunningCalls:
 
     async def judge_again(self) -> None:
         """Judge all that run, and cut those whose key may not go on."""
-        ids = sorted({call.principal.key.id for call in self.calls.values()})
-        if not ids:
+        if not self.calls:
             return
+        ids = sorted({call.principal.key.id for call in self.calls.values() if find_player(call.principal.key.id) is None})
         try:
-            found = {key.id: key for key in await self._lookup.find_by_ids(ids)}
+            found = {key.id: key for key in await self._lookup.find_by_ids(ids)} if ids else {}
             is_known = True
         except StorageUnavailable:
             found, is_known = {}, False

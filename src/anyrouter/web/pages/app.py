@@ -19,6 +19,7 @@ from anyrouter.web.pages.login import LoginPages
 from anyrouter.web.pages.login_code import LoginCodePages
 from anyrouter.web.pages.model_view import ModelView
 from anyrouter.web.pages.models import ModelPages
+from anyrouter.web.pages.playground import PlaygroundPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.profile import ProfilePages
 from anyrouter.web.pages.render import Templates
@@ -46,6 +47,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ActivityPages(ports),
         KeyPages(ports),
         ModelPages(ports, models),
+        PlaygroundPages(ports, models),
         AppearancePages(assets),
         ByokPages(ports),
         SettingsPages(ports),

@@ -13,6 +13,7 @@ from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.charge import PLAIN, Billing
 from anyrouter.web.api.ports import ApiPorts, wall_clock
+from anyrouter.web.pages.downstream import Serve
 from anyrouter.web.pages.settings_ports import SettingsPorts
 
 if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in that way needs
@@ -24,10 +25,11 @@ if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in th
 class PagePorts:
     """Everything that the pages need: what the API has (`api`), and what is theirs alone.
 
-    `tenants` gives what is known of all organisations at the moment, without I/O. `base_url` tells the address of the gateway as clients
-    reach it, without a path: for snippets and links. `billing` is what the operator charges, `server_rpm` how many requests a minute
-    the whole gateway takes, None where that is not known. `passkeys` and `single_sign_on` are made when they are first asked for;
-    `sign_on_name` is what people know the provider by, empty where there is none.
+    `serve` is the relay's, for the playground. `tenants` gives what is known of all organisations at the moment, without I/O.
+    `base_url` tells the address of the gateway as clients reach it, without a path: for snippets and links. `billing` is what the
+    operator charges, `server_rpm` how many requests a minute the whole gateway takes, None where that is not known. `passkeys` and
+    `single_sign_on` are made when they are first asked for; `sign_on_name` is what people know the provider by, empty where there is
+    none.
     """
 
     api: ApiPorts
@@ -40,6 +42,7 @@ class PagePorts:
     single_sign_on: "Callable[[], Awaitable[SingleSignOn | None]]"
     sign_on_name: str
     settings: SettingsPorts
+    serve: Serve
     tenants: Callable[[], Tenants]
     base_url: Callable[[], str]
     billing: Billing = PLAIN

@@ -1,0 +1,170 @@
+"""/dashboard/playground: chats with any model, by the session, in the place of a key. What is sent is a request like any other."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from anyrouter.control.generations import GenerationService
+from anyrouter.core.errors import ClientError, Denied
+from anyrouter.core.ids import new_request_id
+from anyrouter.core.scopes import COMPLETIONS_WRITE
+from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.policy.rights import may, rights_of_role
+from anyrouter.relay.call import RequestHead
+from anyrouter.relay.session_principal import ENDPOINT, SessionPrincipals
+from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
+from anyrouter.web.pages.model_view import ModelView
+from anyrouter.web.pages.playground_call import Answer, PlaygroundCall, PlaygroundStream
+from anyrouter.web.pages.playground_form import PATH, PlaygroundForm, read_playground, read_talk, write_talk
+from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.request_code import Sample, write_chat
+from anyrouter.web.pages.routes import Page, PageRoutes
+
+APP_TITLE = b"AnyRouter playground"
+SUGGESTIONS = 200
+SANDBOX_MODEL = "sandbox/echo"
+_FIELDS = ("model", "message", "temperature", "max_tokens")
+
+
+class PlaygroundPages:
+    """The form; the chat as it comes for scripts, whole for who has none; the code that does the same."""
+
+    def __init__(self, ports: PagePorts, view: ModelView) -> None:
+        self._ports, self._view = ports, view
+        self._principals = SessionPrincipals(ports.tenants)
+        self._generations = GenerationService(ledger=ports.api.ledger, find_pending=ports.api.find_pending)
+
+    def add_to(self, routes: PageRoutes) -> None:
+        """Put the pages on."""
+        routes.get(PATH, self.show, needs=COMPLETIONS_WRITE)
+        routes.post(PATH, self.send, needs=COMPLETIONS_WRITE)
+        routes.post(f"{PATH}/stream", self.stream, needs=COMPLETIONS_WRITE)
+        routes.post(f"{PATH}/code", self.write, needs=COMPLETIONS_WRITE)
+
+    async def show(self, page: Page) -> Response:
+        """GET: what a link says is filled in, nothing is sent."""
+        return await self._show(page, self._complete(page, read_playground(page.query)))
+
+    async def send(self, page: Page) -> Response:
+        """POST: the whole answers, on a page."""
+        form = read_playground(page.form)
+        try:
+            bodies = [form.make_body(column, is_streamed=False) for column in range(len(form.models))]
+            calls = [await self._call(page, form, body) for body in bodies]
+        except ClientError as error:
+            return await self._show(page, form, mistake=read_mistake(error, _FIELDS), samples=None)
+        answers = await asyncio.gather(*(call.read_answer() for call in calls))
+        return await self._show(page, form, answers=answers, samples=self._write(form))
+
+    async def stream(self, page: Page) -> Response:
+        """POST …/stream: one model's answer as it comes; `column` says which."""
+        form = read_playground(page.form)
+        column = page.form.text("column", "0")
+        if column not in {"0", "1"} or int(column) >= len(form.models):
+            raise ClientError(Denied(code="invalid_parameter", param="column", message="There is no such model in the form."))
+        return PlaygroundStream(await self._call(page, form, form.make_body(int(column), is_streamed=True)))
+
+    async def write(self, page: Page) -> Response:
+        """POST …/code: the form with the programs that do the same; nothing is sent."""
+        form = read_playground(page.form)
+        try:
+            samples = self._write(form)
+        except ClientError as error:
+            return await self._show(page, form, mistake=read_mistake(error, _FIELDS))
+        return await self._show(page, form, samples=samples)
+
+    async def _call(self, page: Page, form: PlaygroundForm, body: Mapping[str, Any]) -> PlaygroundCall:
+        visit = page.visit
+        principal = await self._principals.find(visit.member_visitor.member, form.environment, visit.address, visit.now)
+        if isinstance(principal, Denied):
+            raise ClientError(principal)
+        now_ms = int(visit.now.timestamp() * 1000)
+        head = RequestHead(
+            endpoint=ENDPOINT,
+            headers={b"x-anyrouter-title": APP_TITLE, b"user-agent": visit.user_agent.encode("latin-1", "replace")},
+            client_host=visit.address,
+            started_s=self._ports.api.monotonic(),
+            now_ms=now_ms,
+            request_id=new_request_id(now_ms),
+        )
+
+        async def holds() -> bool:
+            visitor = None if visit.token is None else await self._ports.sessions.find(visit.token)
+            return visitor is not None and may(rights_of_role(visitor.member.role), COMPLETIONS_WRITE)
+
+        return PlaygroundCall(
+            serve=self._ports.serve, generations=self._generations, head=head, principal=principal, body=body, holds=holds
+        )
+
+    def _write(self, form: PlaygroundForm) -> Sequence[tuple[str, Sequence[Sample]]]:
+        """The programs, by model."""
+        base_url = self._ports.base_url()
+        return [(model, write_chat(base_url, form.make_sample(column))) for column, model in enumerate(form.models)]
+
+    def _complete(self, page: Page, form: PlaygroundForm) -> PlaygroundForm:
+        """The form with what a new one begins with: an environment that reaches something, and for a simulated one a model."""
+        known = [row for row in page.visit.environments if row.is_active]
+        chosen = next((row for row in known if row.slug == form.environment), None)
+        if form.environment and chosen is None:
+            raise ClientError(Denied(code="not_found", message="There is no such environment in your organisation."))
+        if chosen is None:
+            live_first = sorted(known, key=lambda row: (row.kind is EnvironmentKind.SANDBOX, row.slug))
+            chosen = next((row for row in live_first if self._view.list([row])), next(iter(live_first), None))
+        if chosen is None:
+            return form
+        model = form.model or (SANDBOX_MODEL if chosen.kind is EnvironmentKind.SANDBOX else "")
+        return form.with_choice(environment=chosen.slug, model=model)
+
+    def _suggest(self, page: Page, slug: str) -> list[str]:
+        """The models that the field offers: those of which most is known first, as many as a page bears."""
+        lines = [line for line in self._view.list([row for row in page.visit.environments if row.slug == slug]).values() if line.is_chat]
+        lines.sort(key=lambda line: (line.model.vendor != "sandbox", line.model.capabilities is None, line.model.id))
+        return sorted(line.model.id for line in lines[:SUGGESTIONS])
+
+    async def _show(
+        self,
+        page: Page,
+        form: PlaygroundForm,
+        *,
+        mistake: Mistake = NO_MISTAKE,
+        answers: Sequence[Answer] = (),
+        samples: Sequence[tuple[str, Sequence[Sample]]] | None = None,
+    ) -> Response:
+        columns = [_describe(form, column, answers) for column in range(2)]
+        is_answered = any(not answer.error for answer in answers)
+        status = answers[0].status if answers and not is_answered else mistake.status
+        return await page.render(
+            "playground.html",
+            status=status,
+            form=form,
+            mistake=mistake,
+            columns=columns,
+            message="" if is_answered else form.message,
+            samples=samples or (),
+            environments=[row for row in page.visit.environments if row.is_active],
+            suggestions=self._suggest(page, form.environment),
+        )
+
+
+def _describe(form: PlaygroundForm, column: int, answers: Sequence[Answer]) -> Mapping[str, Any]:
+    """One model's side: what was said, and what the last answer took."""
+    try:
+        said = read_talk(form.talks[column])
+    except ClientError:
+        said = []
+    answer = answers[column] if column < len(answers) else None
+    turns: list[dict[str, str]] = list(said)
+    if answer is not None:
+        turns.append({"role": "user", "content": form.message})
+        if not answer.error:
+            turns.append({"role": "assistant", "content": answer.text})
+    is_kept = answer is None or not answer.error
+    return {
+        "model": form.models[column] if column < len(form.models) else "",
+        "turns": turns,
+        "talk": write_talk(turns if is_kept else said),
+        "error": "" if answer is None else answer.error,
+        "figures": () if answer is None else answer.figures,
+    }
