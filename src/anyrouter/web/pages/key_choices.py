@@ -20,6 +20,7 @@ from anyrouter.web.pages.visit import PageVisit
 MAX_MATCHES = 30
 _MAX_NAMED = 3
 _CHAT = "chat/completions"
+_SIMULATED = "sandbox"
 SCOPE_MEANINGS: Mapping[str, str] = {
     scopes.COMPLETIONS_WRITE: "Ask models: chat completions, messages, responses and all other ways of generating text. Costs money.",
     scopes.EMBEDDINGS_WRITE: "Turn text into embeddings. Costs money.",
@@ -35,12 +36,16 @@ SCOPE_MEANINGS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentChoice:
-    """An environment that a key can be made for. `is_own_only`: the visitor makes none but personal keys there."""
+    """An environment that a key can be made for. `is_own_only`: the visitor makes none but personal keys there.
+
+    `is_dead`: it reaches no provider yet.
+    """
 
     slug: str
     name: str
     reach: str
     is_own_only: bool
+    is_dead: bool
 
 
 class ModelMatches(NamedTuple):
@@ -63,7 +68,11 @@ class KeyChoices:
         """The active ones, those that the visitor works in first."""
         choices = [
             EnvironmentChoice(
-                slug=row.slug, name=row.name, reach=self._describe_reach(row), is_own_only=not has_environment(visit.rights, row.id)
+                slug=row.slug,
+                name=row.name,
+                reach=self._describe_reach(row),
+                is_own_only=not has_environment(visit.rights, row.id),
+                is_dead=row.kind is not EnvironmentKind.SANDBOX and not self._list_providers(row),
             )
             for row in visit.environments
             if row.is_active
@@ -107,7 +116,7 @@ class KeyChoices:
         return sorted({upstream.region for upstream in self._ports.api.snapshot().upstreams if upstream.region})
 
     def find_model(self, key: ApiKey) -> str | None:
-        """A model that the key can chat with, the cheapest whose price is known; None when there is none."""
+        """A model that the key can chat with, the cheapest whose price is known; a simulated one where there is one."""
         owner = self._ports.tenants().find_owner(key)
         if owner.environment is None or owner.organisation is None or not may_chat(key):
             return None
@@ -119,12 +128,15 @@ class KeyChoices:
     def _describe_reach(self, environment: Environment) -> str:
         if environment.kind is EnvironmentKind.SANDBOX:
             return "the built-in simulated provider only; nothing costs money"
-        snapshot = self._ports.api.snapshot()
-        names = sorted({row.provider.name for row in snapshot.list_upstreams(environment) if row.serves(environment)})
+        names = self._list_providers(environment)
         if not names:
             return "no provider yet: requests are refused until an upstream or a credential (BYOK) is there"
         more = len(names) - _MAX_NAMED
         return "real providers: " + ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+    def _list_providers(self, environment: Environment) -> list[str]:
+        upstreams = self._ports.api.snapshot().list_upstreams(environment)
+        return sorted({row.provider.name for row in upstreams if row.serves(environment)})
 
 
 def list_endpoints(held: Sequence[str] = ()) -> list[tuple[str, list[str]]]:
@@ -154,6 +166,6 @@ def _can_chat(row: ReachableModel) -> bool:
     return row.model.category == "text" and any(find_way(upstream, _CHAT) for upstream in row.upstreams)
 
 
-def _rank(model: Model) -> tuple[bool, int, str]:
+def _rank(model: Model) -> tuple[bool, bool, int, str]:
     tariff = model.tariff
-    return (tariff is None, 0 if tariff is None else tariff.input_nanousd + tariff.output_nanousd, model.id)
+    return (model.vendor != _SIMULATED, tariff is None, 0 if tariff is None else tariff.input_nanousd + tariff.output_nanousd, model.id)

@@ -125,6 +125,19 @@ def list_restrictions(key: ApiKey) -> list[tuple[str, Sequence[str]]]:
     return [(name, values) for name, values in pairs if values is not None]
 
 
+def describe_end(key: ApiKey) -> str:
+    """When a key that waits for its successor's first use will end, in words; empty for any other."""
+    if key.grace_s is None:
+        return ""
+    if not key.grace_s:
+        return "with the first use of the new key"
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if key.grace_s % size == 0:
+            count = key.grace_s // size
+            return f"{count} {unit}{'' if count == 1 else 's'} after the first use of the new key"
+    raise AssertionError  # every number is a multiple of 1
+
+
 def find_spent(period: BudgetPeriod, totals: KeyTotals) -> int:
     """What counts against a budget of that period now."""
     spent = {

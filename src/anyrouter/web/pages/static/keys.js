@@ -12,3 +12,38 @@ if (all) {
   all.hidden = false;
   all.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; });
 }
+
+// Models are looked for while one types; those that were chosen stay.
+for (const place of document.querySelectorAll("[data-model-search]")) {
+  const search = place.querySelector("input[type=search]");
+  const [chosen, matches] = [place.querySelector("[data-chosen]"), place.querySelector("[data-matches]")];
+  let timer, latest = 0;
+  const keep = () => {
+    for (const box of matches.querySelectorAll("input:checked")) chosen.append(box.closest(".check"));
+  };
+  const find = async () => {
+    const turn = ++latest;
+    keep();
+    const query = new URLSearchParams({ q: search.value });
+    const environment = search.form.querySelector("[name=environment]:checked, input[type=hidden][name=environment]");
+    if (environment) query.set("environment", environment.value);
+    for (const box of chosen.querySelectorAll("input")) query.append("chosen", box.value);
+    const reply = await fetch(`/dashboard/keys/models?${query}`);
+    if (turn !== latest || !reply.ok) return;
+    keep();
+    matches.innerHTML = search.value.trim() ? await reply.text() : "";
+  };
+  search.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 200); });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") { event.preventDefault(); find(); }
+  });
+}
+
+// Escape does not throw away what was typed without asking.
+for (const dialog of document.querySelectorAll("dialog[data-keeps]")) {
+  let isTouched = false;
+  dialog.addEventListener("input", () => { isTouched = true; });
+  dialog.addEventListener("cancel", (event) => {
+    if (isTouched && !window.confirm("Close it? What you typed is not kept.")) event.preventDefault();
+  });
+}
