@@ -14,7 +14,7 @@ from anyrouter.core.ledger import HEDGE_LOST, EntryState, LedgerEntry
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
 from anyrouter.storage.usage_rows import HOUR_MS, MAX_APPS
 
 AnyStorage = ServingStorage | MemoryStorage
@@ -161,7 +161,10 @@ async def test_hours_whose_sums_are_forgotten_are_looked_at_entry_by_entry(
     old = [make_entry(created_at_ms=START_MS - hour * HOUR_MS, **(rare if hour % 5 == 0 else {})) for hour in range(20)]
     await settle(serving, *old)
     await serving.database.write(
-        lambda connection: connection.execute(delete(usage_hourly).where(usage_hourly.c.hour <= START_MS // HOUR_MS - known_hours))
+        lambda connection: [
+            connection.execute(delete(table).where(table.c.hour <= START_MS // HOUR_MS - known_hours))
+            for table in (usage_hourly, usage_model_hourly)
+        ]
     )
     for asked in ({"provider": "rare"}, {"rotation_group": "key_rare"}):
         found = await read_ids(serving, replace(MINE, **asked, piece_rows=1, patience_ms=1000))

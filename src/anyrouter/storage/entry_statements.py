@@ -1,13 +1,14 @@
 """The statements behind the activity page: which entries are asked for, where a piece of them ends, and which hours have none."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, func, or_, select
 
 from anyrouter.control.entry_search import EntryPlace, EntrySearch
 from anyrouter.core.ledger import HEDGE_LOST, EntryState
 from anyrouter.storage.schema import ledger
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
 from anyrouter.storage.usage_rows import MAX_APP_LENGTH, OTHER_APPS
 
 NEWEST_FIRST = (ledger.c.created_at_ms.desc(), ledger.c.generation_id.desc(), ledger.c.attempt.desc())
@@ -64,29 +65,27 @@ def select_floor(search: EntrySearch, before: EntryPlace) -> Select[Any]:
     return rows.order_by(ledger.c.created_at_ms.desc()).offset(search.piece_rows - 1).limit(1)
 
 
-def select_hour(search: EntrySearch, first: int, last: int) -> Select[Any] | None:
-    """The last of these hours whose sums have such entries; None when sums do not know."""
-    conditions = _list_sum_conditions(search)
-    if not conditions:
-        return None
-    hour = usage_hourly.c.hour
-    mine = usage_hourly.c.organisation_id == search.organisation_id
-    return select(hour).where(mine, hour >= first, hour <= last, *conditions).order_by(hour.desc()).limit(1)
-
-
-def _list_sum_conditions(search: EntrySearch) -> list[ColumnElement[bool]]:
+def find_sums(search: EntrySearch) -> tuple[Table, list[ColumnElement[bool]]] | None:
+    """The smallest table of sums that knows which hours have such entries, and which of its rows tell; None when none does."""
     if search.rotation_group is not None:  # alone: an index leads to it, which SQLite would not take if there were more
-        return [usage_hourly.c.rotation_group == search.rotation_group]
-    conditions = [usage_hourly.c[name] == value for name in _SUMMED if (value := getattr(search, name)) is not None]
+        return usage_hourly, [usage_hourly.c.rotation_group == search.rotation_group]
+    table = usage_model_hourly if search.app is None else usage_hourly
+    conditions = [table.c[name] == value for name in _SUMMED if (value := getattr(search, name)) is not None]
     if search.app is not None:
-        conditions.append(usage_hourly.c.app.in_([search.app, OTHER_APPS]))
+        conditions.append(table.c.app.in_([search.app, OTHER_APPS]))
     if search.states is not None and search.states <= _ERRORS:
-        conditions.append(usage_hourly.c.errors > 0)
-    return conditions
+        conditions.append(table.c.errors > 0)
+    return (table, conditions) if conditions else None
 
 
-def select_known_hours(organisation_id: str) -> Select[Any]:
+def select_hour(table: Table, search: EntrySearch, conditions: Sequence[ColumnElement[bool]], first: int, last: int) -> Select[Any]:
+    """The last of these hours whose sums have such entries."""
+    mine = table.c.organisation_id == search.organisation_id
+    within = (table.c.hour >= first, table.c.hour <= last)
+    return select(table.c.hour).where(mine, *within, *conditions).order_by(table.c.hour.desc()).limit(1)
+
+
+def select_known_hours(table: Table, organisation_id: str) -> Select[Any]:
     """The first hour that there are sums of, and the last: two questions, since an index answers each at once."""
-    hour = usage_hourly.c.hour
-    mine = usage_hourly.c.organisation_id == organisation_id
-    return select(*[select(which(hour)).where(mine).scalar_subquery() for which in (func.min, func.max)])
+    mine = table.c.organisation_id == organisation_id
+    return select(*[select(which(table.c.hour)).where(mine).scalar_subquery() for which in (func.min, func.max)])

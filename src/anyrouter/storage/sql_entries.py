@@ -7,13 +7,14 @@ the next such entry can be, which skips hours without any.
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from anyrouter.control.entry_search import EntryPage, EntryPlace, EntrySearch
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage.database import Database
 from anyrouter.storage.entry_statements import (
     NEWEST_FIRST,
+    find_sums,
     is_before,
     list_conditions,
     select_floor,
@@ -91,6 +92,7 @@ class _Walk:
         self._connection, self._search = connection, search
         self._place = start_of(search)
         self._begun_at = time.monotonic()
+        self._sums = find_sums(search)
         self._known: tuple[int, int] | None = None
         self._found: list[LedgerEntry] = []
 
@@ -118,14 +120,15 @@ class _Walk:
 
     def _skip(self) -> None:
         """Go where the next such entry can be. Hours before the first sums, and those themselves, are not known."""
-        first_known, last_known = self._read_known()
+        if self._sums is None:
+            return
+        table, conditions = self._sums
+        first_known, last_known = self._read_known(table)
         self._place = min(self._place, EntryPlace((last_known + 1) * HOUR_MS))
         last = (self._place.created_at_ms - (not self._place.generation_id)) // HOUR_MS
         while last >= first_known and last * HOUR_MS >= self._search.since_ms:
             first = max(first_known, last - SKIPPED_HOURS + 1)
-            statement = select_hour(self._search, first, last)
-            if statement is None:
-                return
+            statement = select_hour(table, self._search, conditions, first, last)
             hour: int | None = self._connection.execute(statement).scalar()
             if hour is not None:
                 self._place = min(self._place, EntryPlace((hour + 1) * HOUR_MS))
@@ -140,9 +143,9 @@ class _Walk:
         factor = 1 if self._found else EMPTY_FACTOR
         return (time.monotonic() - self._begun_at) * 1000 >= self._search.patience_ms * factor
 
-    def _read_known(self) -> tuple[int, int]:
+    def _read_known(self, table: Table) -> tuple[int, int]:
         """The first hour whose sums are whole, and the last one that has any."""
         if self._known is None:
-            first, last = self._connection.execute(select_known_hours(self._search.organisation_id)).one()
+            first, last = self._connection.execute(select_known_hours(table, self._search.organisation_id)).one()
             self._known = (_LAST_HOUR + 1, _LAST_HOUR) if first is None else (first + 1, last)
         return self._known
