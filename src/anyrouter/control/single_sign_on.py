@@ -22,7 +22,7 @@ from anyrouter.core.audit import Actor, ActorKind
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.sign_in import Identity
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Member
-from anyrouter.policy.sign_on import SignOnRules
+from anyrouter.policy.sign_on import SignOnAnswer, SignOnRules
 
 LIFETIME_S = 600.0
 MAX_TEXT = 4096
@@ -42,16 +42,6 @@ class Begun:
     verifier: str = field(repr=False)
     redirect_uri: str
     next_path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignOnAnswer:
-    """What the provider sent the browser back with."""
-
-    state: str = field(repr=False)
-    code: str = field(repr=False)
-    issuer: str
-    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from anyrouter.web.pages.routes import PageRoutes
 from anyrouter.web.pages.second_factor import SecondFactorPages
 from anyrouter.web.pages.settings import SettingsPages
 from anyrouter.web.pages.setup import SetUpPages
+from anyrouter.web.pages.single_sign_on import SignOnPages
 from anyrouter.web.pages.usage import UsagePages
 
 
@@ -37,6 +38,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
     for area in (
         LoginPages(ports),
         LoginCodePages(ports),
+        SignOnPages(ports),
         SetUpPages(ports),
         InvitationPages(ports),
         ResetPages(ports),

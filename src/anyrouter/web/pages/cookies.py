@@ -1,4 +1,4 @@
-"""The cookies of the pages: one that holds the session's token, one that holds the theme, one while somebody signs in in two steps.
+"""The cookies of the pages: one that holds the session's token, one that holds the theme, two while somebody signs in in several steps.
 
 `__Host-`: a browser takes such a cookie over TLS only (or from this very machine), for this host only, whole path (RFC 6265bis). So no
 other host and no plain-text connection can set or see it.
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 SESSION_COOKIE = "__Host-anyrouter-session"
 PENDING_COOKIE = "__Host-anyrouter-pending"
+BROWSER_COOKIE = "__Host-anyrouter-browser"
 THEME_COOKIE = "__Host-anyrouter-theme"
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3600
@@ -41,6 +42,11 @@ def pending_cookie(token: str, lifetime_s: int) -> str:
 def end_pending_cookie() -> str:
     """The Set-Cookie line that takes it away."""
     return f"{PENDING_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"
+
+
+def browser_cookie(secret: str, lifetime_s: int) -> str:
+    """The Set-Cookie line of a secret that only this browser has: what it begins elsewhere, it alone ends here."""
+    return f"{BROWSER_COOKIE}={secret}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={lifetime_s}"
 
 
 def theme_cookie(theme: str) -> str:

@@ -99,5 +99,6 @@ class LoginPages:
             next_path=own_path(next_path),
             email=email,
             notice=notice,
+            sign_on_name=self._ports.sign_on_name,
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
         )
