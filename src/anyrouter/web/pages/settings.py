@@ -1,6 +1,8 @@
 """The pages below /dashboard/settings, but BYOK and a member's own profile."""
 
+from anyrouter.web.pages.credits import CreditPages
 from anyrouter.web.pages.environments import EnvironmentPages
+from anyrouter.web.pages.limits import LimitPages
 from anyrouter.web.pages.members import MemberPages
 from anyrouter.web.pages.organisation import OrganisationPages
 from anyrouter.web.pages.ports import PagePorts
@@ -11,7 +13,7 @@ class SettingsPages:
     """One after the other."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._areas = (OrganisationPages(ports), EnvironmentPages(ports), MemberPages(ports))
+        self._areas = (OrganisationPages(ports), EnvironmentPages(ports), MemberPages(ports), CreditPages(ports), LimitPages(ports))
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on."""
