@@ -6,12 +6,13 @@ only those are read in full that are shown.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from anyrouter.control.usage_range import UsageRange
-from anyrouter.control.usage_reader import NOTHING, Split, UsageFilter, UsageReader, UsageRow, UsageSums
+from anyrouter.control.usage_reader import NOTHING, LatencyRow, Split, UsageFilter, UsageReader, UsageRow, UsageSums
 from anyrouter.control.usage_view import (
     COST_SORTS,
+    TIMES,
     Measure,
     Part,
     add_up,
@@ -23,8 +24,10 @@ from anyrouter.control.usage_view import (
     sort_parts,
     subtract,
 )
+from anyrouter.core.latency import NO_COUNTS, add
 
 ROWS = 50
+LATENCY_SPLITS = frozenset({Split.MODEL, Split.PROVIDER, Split.ENVIRONMENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +62,28 @@ class UsageQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """How long requests took: counts by the buckets of `core.latency`."""
+
+    latency: Sequence[int] = NO_COUNTS
+    ttft: Sequence[int] = NO_COUNTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyReport:
+    """Of all values together, over all times and in each slot, and of each value. The latter two are read where they are shown."""
+
+    total: Latencies
+    slots: Sequence[Latencies] = ()
+    values: Mapping[str, Latencies] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
     """`slots` and `earlier_slots` are of all values together; `series` are the largest values, `rest` what is left of the slots.
 
-    `parts` is the page of values that was asked for, `count` how many values there are.
+    `parts` is the page of values that was asked for, `count` how many values there are. `latencies` is None where they are not known:
+    of a key or an app.
     """
 
     total: UsageSums
@@ -73,6 +94,7 @@ class UsageReport:
     rest: Sequence[UsageSums] | None = None
     parts: Sequence[Part] = ()
     count: int = 0
+    latencies: LatencyReport | None = None
 
 
 class UsageReporter:
@@ -83,8 +105,11 @@ class UsageReporter:
 
     async def report(self, question: UsageQuestion) -> UsageReport:
         """The report."""
-        if question.split is Split.KEY:
-            return await self._report_keys(question)
+        make = self._report_keys if question.split is Split.KEY else self._report_values
+        report, latencies = await asyncio.gather(make(question), self._report_latencies(question))
+        return replace(report, latencies=latencies)
+
+    async def _report_values(self, question: UsageQuestion) -> UsageReport:
         now, earlier = await self._read_both(question, question.split)
         slots = by_slot(now, question.shown)
         values = by_value_and_slot(now, question.shown) if question.split is not None else {}
@@ -95,7 +120,8 @@ class UsageReporter:
         )
 
     async def _report_keys(self, question: UsageQuestion) -> UsageReport:
-        is_by_cost = question.measure is Measure.COST and question.sort.removeprefix("-") in COST_SORTS
+        has_index = not question.shown.span.needs_hours and question.measure is Measure.COST
+        is_by_cost = has_index and question.sort.removeprefix("-") in COST_SORTS
         ranking = replace(question.filter(question.shown, by_time=False), split=Split.KEY, has_costs_only=is_by_cost)
         (now, earlier), ranked, ranked_earlier = await asyncio.gather(
             self._read_both(question, None),
@@ -127,6 +153,25 @@ class UsageReporter:
         empty = [NOTHING] * len(question.shown.slots)
         return _put_together(
             question, by_slot(now, question.shown), earlier, {value: series.get(value, empty) for value in top}, page, len(parts)
+        )
+
+    async def _report_latencies(self, question: UsageQuestion) -> LatencyReport | None:
+        if question.rotation_group is not None or question.app is not None:
+            return None
+        query, is_shown = question.filter(question.shown, by_time=False), question.measure in TIMES
+        has_values = is_shown and question.split in LATENCY_SPLITS
+        totals, times, values = await asyncio.gather(
+            self._reader.read_latencies(query),
+            self._reader.read_latencies(replace(query, by_time=True)) if is_shown else _nothing(),
+            self._reader.read_latencies(replace(query, split=question.split)) if has_values else _nothing(),
+        )
+        slots: dict[int, list[LatencyRow]] = {}
+        for row in times:
+            slots.setdefault(question.shown.slot_of(row.time), []).append(row)
+        return LatencyReport(
+            total=_join(totals),
+            slots=[_join(slots.get(slot, ())) for slot in range(len(question.shown.slots))] if is_shown else (),
+            values={row.value: _join([row]) for row in values},
         )
 
     async def _read_both(self, question: UsageQuestion, split: Split | None) -> tuple[Sequence[UsageRow], Sequence[UsageRow]]:
@@ -168,3 +213,11 @@ def _put_together(  # noqa: PLR0917 -- the parts of a report
 
 def _page(parts: Sequence[Part], question: UsageQuestion) -> list[Part]:
     return list(parts[(question.page - 1) * ROWS : question.page * ROWS])
+
+
+def _join(rows: Sequence[LatencyRow]) -> Latencies:
+    return Latencies(latency=add(row.latency for row in rows), ttft=add(row.ttft for row in rows))
+
+
+async def _nothing() -> Sequence[LatencyRow]:
+    return ()

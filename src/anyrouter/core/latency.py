@@ -2,25 +2,20 @@
 
 Compatibility law: databases hold counts by these buckets; `BOUNDS` never change.
 
-A percentile is told as the middle of its bucket: from 8 ms to 8 minutes it is off by at most one eighth (`WORST_PER_MILLE`), below that
-by less than 8 ms; what took longer is told as 8 minutes.
+The bucket of a percentile is known exactly, its place in there is told by its rank. From 8 ms to 8 minutes it is off by at most 26 %, the
+width of a bucket (`WORST_PER_MILLE`), and by some 3 % where many were counted; below that by less than 8 ms. What took longer is told as
+8 minutes.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from math import sqrt
+from math import pow as power
 
 _FIRST_MS, _PER_DOUBLING, _DOUBLINGS = 8, 3, 16
 BOUNDS = tuple(round(_FIRST_MS * 2 ** (number / _PER_DOUBLING)) for number in range(_PER_DOUBLING * _DOUBLINGS + 1))
 BUCKETS = len(BOUNDS) + 1
-WORST_PER_MILLE = 125
+WORST_PER_MILLE = 260
 NO_COUNTS = (0,) * BUCKETS
-_MIDDLES = (
-    _FIRST_MS // 2,
-    *(round(sqrt(first * (end - 1))) for first, end in pairwise(BOUNDS)),
-    BOUNDS[-1],
-)
 
 
 def find_bucket(milliseconds: int) -> int:
@@ -49,7 +44,17 @@ def find_percentile(counts: Sequence[int], percent: int) -> int | None:
         return None
     rank, seen = -(-total * percent // 100), 0
     for bucket, number in enumerate(counts):
+        if seen + number >= rank:
+            return _place(bucket, (rank - seen - 0.5) / number)
         seen += number
-        if seen >= rank:
-            return _MIDDLES[bucket]
-    return _MIDDLES[-1]
+    return BOUNDS[-1]
+
+
+def _place(bucket: int, share: float) -> int:
+    """The time below which a share of the bucket is, were its logarithms evenly spread."""
+    if bucket == 0:
+        return round(_FIRST_MS * share)
+    if bucket == BUCKETS - 1:
+        return BOUNDS[-1]
+    first, last = BOUNDS[bucket - 1], BOUNDS[bucket] - 1
+    return round(first * power(last / first, share))

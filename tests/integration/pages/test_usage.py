@@ -195,6 +195,21 @@ def test_drilling_down_leads_from_a_model_to_its_keys(owner: httpx.Client) -> No
 
 
 @pytest.mark.usefixtures("used")
+def test_latencies_are_told_of_models_and_not_of_keys(owner: httpx.Client, keys: list[str]) -> None:
+    page = said(owner.get(f"{PATH}?measure=latency"))
+    times = re.search(r"Latency (\d+) ms for half, (\d+) ms for 95 %", page)
+    assert times is not None
+    assert all(700 <= int(text) <= 900 for text in times.groups())  # all took 800 ms
+    rows = re.findall(r"anthropic/claude \S+ \d+ [^a-z]*?(\d+) ms (\d+) ms (\d+) ms (\d+) ms", page)
+    assert len(rows) == 1
+    assert all(160 <= int(text) <= 240 for text in rows[0][2:])
+    assert "It is not known by key or app: this is all together." in said(owner.get(f"{PATH}?measure=ttft&by=key"))
+    hidden = said(owner.get(f"{PATH}?measure=latency&key={keys[0]}"))
+    assert "Take the filter of a key or app away" in hidden
+    assert not re.search(r"\d ms for half", hidden)
+
+
+@pytest.mark.usefixtures("used")
 def test_what_apps_and_keys_are_called_is_only_text(owner: httpx.Client) -> None:
     for query in ("by=app", "by=key", "by=app&measure=requests", f"by=key&app={httpx.QueryParams({'a': PROBE})!s}"[2:]):
         reply = owner.get(f"{PATH}?{query}")

@@ -7,7 +7,8 @@ from starlette.responses import Response, StreamingResponse
 
 from anyrouter.control.usage_range import HOURLY_DAYS, RangeName, before, list_zones
 from anyrouter.control.usage_reader import Split
-from anyrouter.control.usage_report import ROWS, UsageQuestion, UsageReport, UsageReporter
+from anyrouter.control.usage_report import LATENCY_SPLITS, ROWS, UsageQuestion, UsageReport, UsageReporter
+from anyrouter.control.usage_view import TIMES, Measure
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError
 from anyrouter.core.scopes import USAGE_READ
@@ -27,6 +28,7 @@ RANGES = (
 )
 _RANGE_FIELDS = frozenset({"range", "from", "to", "zone"})
 _CSV = f"{PATH}.csv"
+_BY_CLIENT = frozenset({"key", "app"})
 
 
 class UsagePages:
@@ -78,6 +80,8 @@ class UsagePages:
             next_link=address.link({"page": str(address.page + 1)}) if address.page * ROWS < report.count else "",
             first_link=address.link() if address.page > 1 else "",
             notes=_list_notes(page, address),
+            explanation=_explain(address),
+            has_times=address.measure in TIMES and address.split in LATENCY_SPLITS,
         )
 
     async def export(self, page: Page) -> Response:
@@ -154,6 +158,21 @@ def _list_notes(page: Page, address: UsageAddress) -> list[str]:
     if (address.split is Split.APP or "app" in address.filters) and age >= HOURLY_DAYS:
         notes.append(f"Apps are known for the last {HOURLY_DAYS} days only.")
     return notes
+
+
+def _explain(address: UsageAddress) -> str:
+    """What a measure is, where its name does not say it."""
+    if address.measure is Measure.CACHE:
+        return "The share of input tokens that providers had in their cache."
+    if address.measure not in TIMES:
+        return ""
+    if not _BY_CLIENT.isdisjoint(address.filters):
+        return "How long requests took is known by model, provider and environment. Take the filter of a key or app away to see it."
+    what = (
+        "from a request to its first token, of streamed requests" if address.measure is Measure.TTFT else "from a request to its last byte"
+    )
+    also = "" if address.split is None or address.split in LATENCY_SPLITS else " It is not known by key or app: this is all together."
+    return f"The time {what}, where the answer was complete.{also}"
 
 
 def _without_name(message: str, param: str) -> str:

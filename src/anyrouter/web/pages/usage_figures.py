@@ -8,8 +8,9 @@ from markupsafe import Markup
 
 from anyrouter.control.usage_range import UsageRange, day_of
 from anyrouter.control.usage_reader import OTHER_APPS, Split, Unit, UsageSums
-from anyrouter.control.usage_report import UsageReport
-from anyrouter.control.usage_view import Measure, Part, read_measure, tell_change
+from anyrouter.control.usage_report import Latencies, UsageReport
+from anyrouter.control.usage_view import TIMES, Measure, Part, read_measure, tell_change
+from anyrouter.core.latency import find_percentile
 from anyrouter.web.api.usage import provider_name
 from anyrouter.web.pages import chart, words
 from anyrouter.web.pages.usage_address import UsageAddress
@@ -20,7 +21,10 @@ TITLES: Mapping[Measure, str] = {
     Measure.TOKENS: "Tokens",
     Measure.ERRORS: "Errors",
     Measure.CACHE: "Cache share",
+    Measure.LATENCY: "Latency",
+    Measure.TTFT: "First token",
 }
+_HALF, _MOST = 50, 95
 SPLIT_TITLES: Mapping[str, str] = {
     Split.KEY: "Key",
     Split.MODEL: "Model",
@@ -46,7 +50,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A row of the table: one value of the split, or one time."""
+    """A row of the table: one value of the split, or one time. `times` are percentiles: latency 50, 95, first token 50, 95."""
 
     name: str
     link: str
@@ -55,6 +59,7 @@ class Line:
     share: str
     detail: str = ""
     change: str = ""
+    times: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +105,8 @@ def list_tiles(address: UsageAddress, report: UsageReport) -> list[Tile]:
     return [
         Tile(
             title=title,
-            value=write_measure(measure)(value) if (value := read_measure(measure, report.total)) is not None else words.NOTHING,
-            trend=_trend(measure, report),
+            value=_tell_time(measure, report, _HALF) if measure in TIMES else _tell_total(measure, report),
+            trend=_trend_of_times(measure, report) if measure in TIMES else _trend(measure, report),
             link=address.link({"measure": measure.value}),
             is_current=measure is address.measure,
         )
@@ -128,6 +133,8 @@ def list_slot_lines(address: UsageAddress, report: UsageReport) -> list[Line]:
 def draw(address: UsageAddress, report: UsageReport, key_names: Mapping[str, str]) -> Drawing:
     """The measure over time."""
     measure = address.measure
+    if measure in TIMES:
+        return _draw_times(address, report)
     split = address.split
     picture = chart.Chart(
         title=TITLES[measure] + (f" by {SPLIT_TITLES[split].lower()}" if split is not None else ""),
@@ -148,6 +155,28 @@ def draw(address: UsageAddress, report: UsageReport, key_names: Mapping[str, str
     )
 
 
+def _draw_times(address: UsageAddress, report: UsageReport) -> Drawing:
+    """Half of the requests, and 95 of a hundred, were done within these."""
+    measure, shown = address.measure, address.shown
+    slots = [] if report.latencies is None else [_counts(measure, some) for some in report.latencies.slots]
+    most = [find_percentile(counts, _MOST) for counts in slots]
+    worst = max(((value, slot) for slot, value in enumerate(most) if value is not None), default=None)
+    picture = chart.Chart(
+        title="Time to the first token" if measure is Measure.TTFT else "Latency",
+        summary="Nothing is known of this time."
+        if worst is None
+        else f"The longest 95th percentile is {words.duration_ms(worst[0])}: {shown.tell(worst[1])}.",
+        labels=[shown.tell(slot) for slot in range(len(slots))],
+        marks=[shown.mark(slot) for slot in range(len(slots))],
+        series=[
+            chart.Series(name="Half of the requests (p50)", values=[find_percentile(counts, _HALF) for counts in slots], colour=2),
+            chart.Series(name="95 % of the requests (p95)", values=most, colour=3),
+        ],
+        write=words.duration_ms,
+    )
+    return Drawing(title=picture.title, picture=chart.lines(picture), legend=chart.legend(picture.series), numbers=chart.numbers(picture))
+
+
 def write_measure(measure: Measure) -> Callable[[int], str]:
     """How the numbers of a measure are written."""
     if measure is Measure.COST:
@@ -159,8 +188,9 @@ def _line(  # noqa: PLR0917 -- all that a row is made of
     address: UsageAddress, split: Split, report: UsageReport, part: Part, key_names: Mapping[str, str], details: Mapping[str, str]
 ) -> Line:
     line = _make_line(name_value(split, part.value, key_names), address.drill(part.value), part.sums, report)
+    times = report.latencies.values.get(part.value) if report.latencies is not None else None
     change = _change(part.sums.cost_nanousd, part.before.cost_nanousd) if report.earlier_total is not None else ""
-    return replace(line, detail=details.get(part.value, ""), change=change)
+    return replace(line, detail=details.get(part.value, ""), change=change, times=_tell_times(times or Latencies()))
 
 
 def _make_line(name: str, link: str, sums: UsageSums, report: UsageReport) -> Line:
@@ -204,6 +234,28 @@ def _draw_earlier(measure: Measure, split: Split | None, report: UsageReport) ->
     return chart.Series(name="The period before", values=values + [None] * (len(report.slots) - len(values)), colour="before")
 
 
+def _tell_total(measure: Measure, report: UsageReport) -> str:
+    value = read_measure(measure, report.total)
+    return words.NOTHING if value is None else write_measure(measure)(value)
+
+
+def _tell_time(measure: Measure, report: UsageReport, percent: int) -> str:
+    return words.duration_ms(None if report.latencies is None else find_percentile(_counts(measure, report.latencies.total), percent))
+
+
+def _trend_of_times(measure: Measure, report: UsageReport) -> str:
+    most = _tell_time(measure, report, _MOST)
+    return "" if most == words.NOTHING else f"for half, {most} for 95 %"
+
+
+def _tell_times(some: Latencies) -> list[str]:
+    return [words.duration_ms(find_percentile(counts, percent)) for counts in (some.latency, some.ttft) for percent in (_HALF, _MOST)]
+
+
+def _counts(measure: Measure, some: Latencies) -> Sequence[int]:
+    return some.ttft if measure is Measure.TTFT else some.latency
+
+
 def _trend(measure: Measure, report: UsageReport) -> str:
     if measure is Measure.ERRORS and report.total.requests:
         return f"{words.percent(report.total.errors, report.total.requests)} of requests"
@@ -213,7 +265,7 @@ def _trend(measure: Measure, report: UsageReport) -> str:
     if measure is Measure.CACHE:
         return "" if earlier is None else f"{_write_share(earlier)} before"
     change = tell_change(now, earlier)
-    return f"{change} on the period before" if change else ""
+    return f"{change} vs before" if change else ""
 
 
 def _change(now: int, earlier: int) -> str:
