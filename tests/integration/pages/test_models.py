@@ -44,9 +44,11 @@ def test_only_what_an_environment_reaches_is_its_own_and_the_rest_of_the_catalog
 
 
 def test_a_mistake_in_the_filter_is_told_at_its_field(owner: httpx.Client) -> None:
-    reply = owner.get(f"{PATH}?q=gpt-4o&max_price=%22cheap%22")
+    reply = owner.get(f"{PATH}?q=gpt-4o&max_price=%22cheap%22&min_context=many&takes=text")
     assert reply.status_code == 400
     assert re.search(r'id="max_price-error">[^<]*amount in USD', reply.text)
+    assert re.search(r'id="min_context-error">[^<]*such as 32000', reply.text)
+    assert '<option value="text" selected>' in reply.text
     assert 'value="&#34;cheap&#34;"' in reply.text
     assert "openai/gpt-4o" in reply.text
 

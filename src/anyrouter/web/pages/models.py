@@ -1,6 +1,7 @@
 """/dashboard/models: what can be asked for, at which price, and who serves it. Unknown facts are shown as unknown."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -11,8 +12,8 @@ from anyrouter.core.tenancy import Environment
 from anyrouter.policy.health import HealthReport
 from anyrouter.policy.rights import may
 from anyrouter.web.pages.forms import Fields
-from anyrouter.web.pages.mistakes import NO_MISTAKE, read_mistake
-from anyrouter.web.pages.model_filter import EVERYTHING, MAKES, PATH, ROWS, TAKES, parse_filter
+from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
+from anyrouter.web.pages.model_filter import EVERYTHING, MAKES, PATH, ROWS, TAKES, ModelFilter, parse_filter
 from anyrouter.web.pages.model_lines import ModelLine, list_prices, name_capability, price, read_created
 from anyrouter.web.pages.model_view import ModelView
 from anyrouter.web.pages.ports import PagePorts
@@ -38,12 +39,7 @@ class ModelPages:
     async def list(self, page: Page) -> Response:
         """GET: the models of the organisation's environments, or all that are known."""
         query, environments = page.query, page.visit.environments
-        mistake = NO_MISTAKE
-        try:
-            wanted = parse_filter(query)
-        except ClientError as error:
-            mistake = read_mistake(error, _FIELDS)
-            wanted = parse_filter(Fields([pair for pair in query.pairs if pair[0] not in {*_FIELDS, "sort", "makes", "takes", "page"}]))
+        wanted, mistake = _read_filter(query)
         if wanted.environment not in {"", EVERYTHING, *(row.slug for row in environments)}:
             raise ClientError(_NO_ENVIRONMENT)
         lines = self._view.list(environments, is_whole=wanted.environment == EVERYTHING)
@@ -91,6 +87,21 @@ class ModelPages:
         if line.is_chat:
             return write_chat(base_url, make_body(line.model.id))
         return write_embedding(base_url, line.model.id) if line.model.category == "embedding" else ()
+
+
+def _read_filter(query: Fields) -> tuple[ModelFilter, Mistake]:
+    """What a link says, without what it cannot say, which is told."""
+    pairs, mistake = list(query.pairs), NO_MISTAKE
+    while True:
+        try:
+            return parse_filter(Fields(pairs)), mistake
+        except ClientError as error:
+            found = read_mistake(error, _FIELDS)
+            mistake = replace(found, errors={**mistake.errors, **found.errors}, message=mistake.message or found.message)
+            left = [pair for pair in pairs if pair[0] != error.denied.param]
+            if len(left) == len(pairs):
+                raise
+            pairs = left
 
 
 def _describe(line: ModelLine) -> Mapping[str, Any]:
