@@ -30,7 +30,7 @@ def test_who_is_invited_chooses_a_password_and_is_in_with_the_invitations_role(g
     org = gateway.command("org", "create", PROBE)["data"]["id"]
     made = invite(gateway, "bob@example.org", "billing", org)
     page = visitor.get(path_of(made["link"]))
-    assert f"Join {PROBE} as billing" in words(page)
+    assert f"Join the organisation {PROBE} as billing" in words(page)
     assert "<script>alert" not in page.text
     refused = accept(visitor, made, name=f"Bob {PROBE}", password="bob@example.org")
     assert (refused.status_code, visitor.lines) == (400, [])
