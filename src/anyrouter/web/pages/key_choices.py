@@ -1,5 +1,6 @@
 """What a form of a key offers: environments with what they reach, models, providers, regions, endpoints; and a model to try a key with."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,6 +22,7 @@ MAX_MATCHES = 30
 _MAX_NAMED = 3
 _CHAT = "chat/completions"
 _SIMULATED = "sandbox"
+_ECHO = "sandbox/echo"  # the other simulated ones fail in their ways
 SCOPE_MEANINGS: Mapping[str, str] = {
     scopes.COMPLETIONS_WRITE: "Ask models: chat completions, messages, responses and all other ways of generating text. Costs money.",
     scopes.EMBEDDINGS_WRITE: "Turn text into embeddings. Costs money.",
@@ -109,14 +111,16 @@ class KeyChoices:
             for upstream in snapshot.list_upstreams(environment)
             if upstream.serves(environment)
         }
-        return sorted({**found, **{name: PROVIDERS[name].name if name in PROVIDERS else name for name in held}}.items())
+        found |= {name: PROVIDERS[name].name if name in PROVIDERS else name for name in held}
+        counts = Counter(found.values())
+        return sorted((name, title if counts[title] == 1 else f"{title} ({name})") for name, title in found.items())
 
     def list_regions(self) -> list[str]:
         """The regions that upstreams are known to be in."""
         return sorted({upstream.region for upstream in self._ports.api.snapshot().upstreams if upstream.region})
 
     def find_model(self, key: ApiKey) -> str | None:
-        """A model that the key can chat with, the cheapest whose price is known; a simulated one where there is one."""
+        """A model that the key can chat with, the cheapest whose price is known; in a sandbox the one that answers well."""
         owner = self._ports.tenants().find_owner(key)
         if owner.environment is None or owner.organisation is None or not may_chat(key):
             return None
@@ -166,6 +170,12 @@ def _can_chat(row: ReachableModel) -> bool:
     return row.model.category == "text" and any(find_way(upstream, _CHAT) for upstream in row.upstreams)
 
 
-def _rank(model: Model) -> tuple[bool, bool, int, str]:
+def _rank(model: Model) -> tuple[bool, bool, bool, int, str]:
     tariff = model.tariff
-    return (model.vendor != _SIMULATED, tariff is None, 0 if tariff is None else tariff.input_nanousd + tariff.output_nanousd, model.id)
+    return (
+        model.id != _ECHO,
+        model.vendor == _SIMULATED,
+        tariff is None,
+        0 if tariff is None else tariff.input_nanousd + tariff.output_nanousd,
+        model.id,
+    )

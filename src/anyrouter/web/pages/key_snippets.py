@@ -8,7 +8,7 @@ import json
 import shlex
 from typing import NamedTuple
 
-QUESTION = "Hello! Who are you?"
+QUESTION = "Hello!"
 _MAX_TOKENS = 200
 
 
