@@ -7,13 +7,21 @@ from anyrouter.web.pages.members import MemberPages
 from anyrouter.web.pages.organisation import OrganisationPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import PageRoutes
+from anyrouter.web.pages.webhooks import WebhookPages
 
 
 class SettingsPages:
     """One after the other."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._areas = (OrganisationPages(ports), EnvironmentPages(ports), MemberPages(ports), CreditPages(ports), LimitPages(ports))
+        self._areas = (
+            OrganisationPages(ports),
+            EnvironmentPages(ports),
+            MemberPages(ports),
+            CreditPages(ports),
+            LimitPages(ports),
+            WebhookPages(ports),
+        )
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on."""
