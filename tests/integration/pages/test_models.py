@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,7 +78,10 @@ def test_what_requests_measured_of_an_upstream_is_shown(tmp_path: Path) -> None:
             body = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
             asked = httpx.post(f"{gateway.base_url}/api/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"})
             assert asked.status_code == 200, asked.text
-            page = said(httpx.get(address, headers=headers))
+            until_s = time.monotonic() + 10
+            while "Your requests, last 7 days" not in (page := said(httpx.get(address, headers=headers))) and time.monotonic() < until_s:
+                time.sleep(0.1)  # sums are written a moment after the answer
+            assert re.search(r"Requests 1 Cost \$0.00035 First token .* Whole answer \d+ ms", page), page
             assert re.search(r"OpenAI openai live well . \d+ ms \d+ ms . 100.00 % 100.00 %", page), page
         finally:
             gateway.stop()

@@ -6,8 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from anyrouter.control.usage_reader import Span, UsageFilter
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.scopes import ADMIN_BYOK, COMPLETIONS_WRITE, MODELS_READ
+from anyrouter.core.latency import add, find_percentile
+from anyrouter.core.scopes import ADMIN_BYOK, COMPLETIONS_WRITE, MODELS_READ, USAGE_READ
 from anyrouter.core.tenancy import Environment
 from anyrouter.policy.health import HealthReport
 from anyrouter.policy.rights import may
@@ -23,6 +25,9 @@ from anyrouter.web.pages.routes import Page, PageRoutes
 _NO_MODEL = Denied(code="not_found", message="There is no such model here. The list of models shows those that there are.")
 _NO_ENVIRONMENT = Denied(code="not_found", message="There is no such environment in your organisation.")
 _FIELDS = ("min_context", "max_price")
+DAYS = 7
+_HOURS, _DAY_S = 24, 86_400
+_PERCENTILES = (50, 95)
 
 
 class ModelPages:
@@ -76,11 +81,32 @@ class ModelPages:
             prices=list_prices(model.tariff),
             request_price=price(model.tariff.request_nanousd) if model.tariff and model.tariff.request_nanousd else None,
             served=[{"row": row, "upstream": row.upstream, "report": _read(self._view.report(model, row.upstream))} for row in line.served],
+            used=await self._read_usage(page, line) if may(rights, USAGE_READ) else None,
             is_simulated=all(row.upstream.is_sandbox for row in line.served),
             samples=self._write(line),
             can_play=line.is_chat and bool(line.served) and may(rights, COMPLETIONS_WRITE),
             may_add=may(rights, ADMIN_BYOK),
         )
+
+    async def _read_usage(self, page: Page, line: ModelLine) -> Mapping[str, Any] | None:
+        """What the organisation's own requests of the last days came to, and how long they took; None where there were none."""
+        today = int(page.visit.now.timestamp()) // _DAY_S
+        span = Span(first=(today - DAYS + 1) * _HOURS, end=(today + 1) * _HOURS)
+        model = line.model.canonical_id or line.model.id
+        query = UsageFilter(organisation_id=page.visit.organisation_id, span=span, by_time=False, model=model)
+        reader = self._ports.api.ledger
+        sums = next((row.sums for row in await reader.read_usage(query)), None)
+        if sums is None or not sums.requests:
+            return None
+        times = await reader.read_latencies(query)
+        latency, ttft = add(row.latency for row in times), add(row.ttft for row in times)
+        return {
+            "model": model,
+            "sums": sums,
+            "cost": price(sums.cost_nanousd),
+            "latency": [find_percentile(latency, percent) for percent in _PERCENTILES],
+            "ttft": [find_percentile(ttft, percent) for percent in _PERCENTILES],
+        }
 
     def _write(self, line: ModelLine) -> tuple[Sample, ...]:
         base_url = self._ports.base_url()

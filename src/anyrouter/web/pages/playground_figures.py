@@ -21,7 +21,7 @@ def list_figures(entry: LedgerEntry) -> Sequence[Figure]:
         ("Total", duration_ms(entry.latency_ms)),
         ("Answered by", f"{known.name if known is not None else entry.provider} ({entry.upstream})"),
     ]
-    if entry.ttft_ms is None:
+    if entry.ttft_ms is None or not entry.is_streamed:
         figures.pop(2)
     if entry.state is not EntryState.SETTLED:
         figures.append(("Ended", entry.error_code or entry.state.value))

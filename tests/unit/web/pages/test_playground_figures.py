@@ -27,6 +27,7 @@ def figures(**changes: object) -> dict[str, str]:
         "cost_nanousd": 3_340_000,
         "latency_ms": 1240,
         "ttft_ms": 85,
+        "is_streamed": True,
         "finish_reason": "stop",
         **changes,
     }
@@ -48,6 +49,7 @@ def test_what_is_not_known_is_not_invented() -> None:
     assert told["Cost"] == "unknown: the model has no price"
     assert told["Tokens"] == "1 in, 0 out, estimated"
     assert "First token" not in told
+    assert "First token" not in figures(is_streamed=False)
 
 
 def test_what_is_special_is_said() -> None:
