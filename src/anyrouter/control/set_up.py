@@ -38,13 +38,17 @@ class SetUp:
         self._digest = _digest(token)
         return token
 
+    async def is_awaited(self) -> bool:
+        """Whether there is no owner, and a link that makes one. It costs a look at the store until there was one."""
+        if self._digest is not None and await self._store.has_owner(self.organisation_id):
+            self._digest = None
+        return self._digest is not None
+
     async def is_open(self, token: str) -> bool:
         """Whether the token is the run's, and there is no owner. Once there was one it is never again."""
         if self._digest is None or not _TOKEN.fullmatch(token) or not hmac.compare_digest(_digest(token), self._digest):
             return False
-        if await self._store.has_owner(self.organisation_id):
-            self._digest = None
-        return self._digest is not None
+        return await self.is_awaited()
 
 
 def _digest(token: str) -> bytes:

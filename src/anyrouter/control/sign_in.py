@@ -156,6 +156,10 @@ class SignInService:
                 return SecondStep(token=self.pending.open(PendingSignIn(member=member, method=method, next_path=next_path)))
         return SignedIn(member=member, method=method)
 
+    async def is_new(self) -> bool:
+        """Whether nobody can sign in yet: the link that makes the first owner waits to be opened."""
+        return await self._set_up.is_awaited()
+
     async def check_set_up(self, token: str) -> None:
         """ClientError `not_found` unless the token sets up the first owner now."""
         if not await self._set_up.is_open(token):

@@ -41,6 +41,7 @@ def test_the_link_makes_the_owner_once_and_is_then_a_page_that_never_was(fresh: 
     assert f"{fresh.base_url}/setup?token={token}" in fresh.output
     assert visitor.post("/setup", {**ADA, "token": "set_" + "A" * 43}).status_code == 404
     assert visitor.post("/setup", ADA).status_code == 404
+    assert "Nobody has an account here yet" in words(visitor.get("/login"))
     form = visitor.get(f"/setup?token={token}")
     assert re.findall(r'type="hidden" name="token" value="([^"]*)"', form.text) == [token]
 
@@ -65,6 +66,7 @@ def test_the_link_makes_the_owner_once_and_is_then_a_page_that_never_was(fresh: 
     done = visitor.post("/setup", {**ADA, "token": token})
     assert done.headers["location"] == "/login/arrived?next=%2Fdashboard"
     assert "owner" in words(visitor.get("/dashboard"))
+    assert "Nobody has an account" not in words(Visitor(fresh.base_url).get("/login"))
     assert visitor.get(f"/setup?token={token}").status_code == 404
     assert visitor.post("/setup", {**ADA, "email": "eve@example.org", "token": token}).status_code == 404
     assert [row["email"] for row in fresh.command("org", "members")["data"]] == ["ada@example.org"]
