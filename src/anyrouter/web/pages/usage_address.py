@@ -62,8 +62,9 @@ class UsageAddress:
         return self.link({name: None})
 
     def sorted_by(self, name: str) -> str:
-        """Sorted by a column: from the largest on, and the other way round at the second click."""
-        return self.link({"sort": name if self.sort == f"-{name}" else f"-{name}"})
+        """Sorted by a column: numbers from the largest on, names from A on, and the other way round at the second click."""
+        first, second = ("name", "-name") if name == "name" else (f"-{name}", name)
+        return self.link({"sort": second if self.sort == first else first})
 
     def direction(self, name: str) -> str:
         """How a column is sorted, in the words of `aria-sort`; empty when it is not."""
