@@ -99,6 +99,7 @@ class LoginPages:
             next_path=own_path(next_path),
             email=email,
             notice=notice,
+            is_new=await self._ports.sign_in.is_new(),
             sign_on_name=self._ports.sign_on_name,
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
         )
