@@ -10,7 +10,7 @@ from anyrouter.core.scopes import ADMIN_KEYS
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.web.pages.key_fields import TAKEN, KeyFields, Refused
 from anyrouter.web.pages.key_filter import PATH, KeyFilter
-from anyrouter.web.pages.key_form import DATE, SPANS, KeyForm, read_key_form, read_wishes
+from anyrouter.web.pages.key_form import DATE, SPANS, KeyForm, is_search, read_key_form, read_wishes
 from anyrouter.web.pages.key_list import KeyList
 from anyrouter.web.pages.key_snippets import list_snippets, make_test_body
 from anyrouter.web.pages.ports import PagePorts
@@ -48,7 +48,7 @@ class KeyCreation:
     async def create(self, page: Page) -> Response:
         """POST: made, or shown again with what is wrong; or models were looked for, where no script does it."""
         form = read_key_form(page.form)
-        if page.form.has("find_models"):
+        if is_search(page.form):
             return await self._show(page, form, TAKEN)
         wishes, errors = read_wishes(form, page.visit.now)
         if form.kind not in list(KeyKind):

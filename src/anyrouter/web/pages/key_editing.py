@@ -11,7 +11,7 @@ from anyrouter.core.scopes import ADMIN_KEYS
 from anyrouter.web.pages.key_details import find_key
 from anyrouter.web.pages.key_fields import TAKEN, KeyFields, Refused
 from anyrouter.web.pages.key_filter import PATH
-from anyrouter.web.pages.key_form import KeyForm, find_changes, form_of, list_differences, read_key_form, read_wishes
+from anyrouter.web.pages.key_form import KeyForm, find_changes, form_of, is_search, list_differences, read_key_form, read_wishes
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes, redirect
 
@@ -36,7 +36,7 @@ class KeyEditing:
         """POST: what is different is changed, of the version that was shown."""
         visit, key = page.visit, await find_key(self._ports, page)
         form = replace(read_key_form(page.form), environment=key.environment, kind=key.kind.value)
-        if page.form.has("find_models"):
+        if is_search(page.form):
             return await self._show(page, key, form, TAKEN)
         if form.version != str(key.version):
             return await self._show_conflict(page, key, form)

@@ -69,6 +69,11 @@ def read_key_form(said: Fields) -> KeyForm:
     return KeyForm(**texts, **{name: tuple(dict.fromkeys(said.list(name)[:_MAX_ENTRIES])) for name in _LISTS})  # type: ignore[arg-type]
 
 
+def is_search(said: Fields) -> bool:
+    """Whether models are looked for: by the button for it, or by Enter, which is pressed in the search where no script takes it."""
+    return said.has("find_models") or (said.has("enter") and bool(said.text("model_search")))
+
+
 def form_of(key: ApiKey) -> KeyForm:
     """The form that says what the key is."""
     held = tuple(scope for scope in scopes.ALL_SCOPES if scope in key.scopes)

@@ -1,5 +1,4 @@
 // One real request with a key that this page shows. The key goes into a header of that request and nowhere else.
-import { announce } from "./page.js";
 
 const ANSWER_CHARACTERS = 1500;
 
@@ -55,7 +54,6 @@ for (const place of document.querySelectorAll("[data-key-test]")) {
     } catch {
       outcome.replaceChildren(line("bad", "No answer", ["The gateway could not be reached, or its answer could not be read. Try again."]));
     }
-    announce(outcome.querySelector(".notice-title").textContent);
     button.disabled = false;
     button.textContent = "Send it again";
   });

@@ -18,6 +18,7 @@ for (const place of document.querySelectorAll("[data-model-search]")) {
   const search = place.querySelector("input[type=search]");
   const [chosen, matches] = [place.querySelector("[data-chosen]"), place.querySelector("[data-matches]")];
   let timer, latest = 0;
+  search.removeAttribute("name"); // Enter elsewhere is no search then
   const keep = () => {
     for (const box of matches.querySelectorAll("input:checked")) chosen.append(box.closest(".check"));
   };
