@@ -12,9 +12,11 @@ from anyrouter.core.ids import new_request_id
 from anyrouter.core.scopes import COMPLETIONS_WRITE
 from anyrouter.core.tenancy import EnvironmentKind
 from anyrouter.policy.rights import may, rights_of_role
+from anyrouter.providers.sandbox import VENDOR as SANDBOX_VENDOR
 from anyrouter.relay.call import RequestHead
 from anyrouter.relay.session_principal import ENDPOINT, SessionPrincipals
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
+from anyrouter.web.pages.model_lines import ModelLine
 from anyrouter.web.pages.model_view import ModelView
 from anyrouter.web.pages.playground_call import Answer, PlaygroundCall, PlaygroundStream
 from anyrouter.web.pages.playground_form import PATH, PlaygroundForm, read_playground, read_talk, write_talk
@@ -24,6 +26,7 @@ from anyrouter.web.pages.routes import Page, PageRoutes
 
 APP_TITLE = b"AnyRouter playground"
 SUGGESTIONS = 200
+_MAX_KEPT = 1000
 SANDBOX_MODEL = "sandbox/echo"
 _FIELDS = ("model", "message", "temperature", "max_tokens")
 
@@ -34,6 +37,7 @@ class PlaygroundPages:
     def __init__(self, ports: PagePorts, view: ModelView) -> None:
         self._ports, self._view = ports, view
         self._principals = SessionPrincipals(ports.tenants)
+        self._suggested: dict[str, tuple[Mapping[str, ModelLine], Sequence[str]]] = {}  # by environment's id
         self._generations = GenerationService(ledger=ports.api.ledger, find_pending=ports.api.find_pending)
 
     def add_to(self, routes: PageRoutes) -> None:
@@ -117,11 +121,19 @@ class PlaygroundPages:
         model = form.model or (SANDBOX_MODEL if chosen.kind is EnvironmentKind.SANDBOX else "")
         return form.with_choice(environment=chosen.slug, model=model)
 
-    def _suggest(self, page: Page, slug: str) -> list[str]:
+    def _suggest(self, page: Page, slug: str) -> Sequence[str]:
         """The models that the field offers: those of which most is known first, as many as a page bears."""
-        lines = [line for line in self._view.list([row for row in page.visit.environments if row.slug == slug]).values() if line.is_chat]
-        lines.sort(key=lambda line: (line.model.vendor != "sandbox", line.model.capabilities is None, line.model.id))
-        return sorted(line.model.id for line in lines[:SUGGESTIONS])
+        chosen = next((row for row in page.visit.environments if row.slug == slug), None)
+        if chosen is None:
+            return ()
+        lines = self._view.list([chosen])
+        kept = self._suggested.get(chosen.id)
+        if kept is None or kept[0] is not lines:
+            found = sorted((line for line in lines.values() if line.is_chat), key=_rank)
+            if len(self._suggested) >= _MAX_KEPT:
+                self._suggested.clear()
+            kept = self._suggested[chosen.id] = (lines, sorted(line.model.id for line in found[:SUGGESTIONS]))
+        return kept[1]
 
     async def _show(
         self,
@@ -146,6 +158,10 @@ class PlaygroundPages:
             environments=[row for row in page.visit.environments if row.is_active],
             suggestions=self._suggest(page, form.environment),
         )
+
+
+def _rank(line: ModelLine) -> tuple[bool, bool, str]:
+    return line.model.vendor != SANDBOX_VENDOR, line.model.capabilities is None, line.model.id
 
 
 def _describe(form: PlaygroundForm, column: int, answers: Sequence[Answer]) -> Mapping[str, Any]:
