@@ -1,4 +1,4 @@
-"""The cookies of the pages: one that holds the session's token, one that holds the theme, two while somebody signs in in several steps.
+"""The cookies of the pages: the session's token, the theme, whether next steps are hidden, and two while somebody signs in.
 
 `__Host-`: a browser takes such a cookie over TLS only (or from this very machine), for this host only, whole path (RFC 6265bis). So no
 other host and no plain-text connection can set or see it.
@@ -10,6 +10,7 @@ SESSION_COOKIE = "__Host-anyrouter-session"
 PENDING_COOKIE = "__Host-anyrouter-pending"
 BROWSER_COOKIE = "__Host-anyrouter-browser"
 THEME_COOKIE = "__Host-anyrouter-theme"
+STEPS_COOKIE = "__Host-anyrouter-steps"
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3600
 
@@ -52,3 +53,8 @@ def browser_cookie(secret: str, lifetime_s: int) -> str:
 def theme_cookie(theme: str) -> str:
     """The Set-Cookie line of a theme, one of `THEMES`."""
     return f"{THEME_COOKIE}={theme}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_YEAR_S}"
+
+
+def steps_cookie(member_id: str) -> str:
+    """The Set-Cookie line with which a member's next steps are hidden in this browser; shown again with an empty id."""
+    return f"{STEPS_COOKIE}={member_id}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_YEAR_S if member_id else 0}"
