@@ -14,7 +14,7 @@ from anyrouter.control.sign_in_stores import SignInStore
 from anyrouter.control.stores import MemberStore
 from anyrouter.core.audit import Actor
 from anyrouter.core.errors import ClientError, Denied
-from anyrouter.core.sign_in import Identity
+from anyrouter.core.sign_in import Identity, Passkey
 from anyrouter.core.tenancy import Member
 from anyrouter.policy.ways_in import WaysIn
 
@@ -60,6 +60,10 @@ class ProfileService:
     async def list_identities(self, member: Member) -> list[Identity]:
         """A member's accounts at providers of sign-on, oldest first."""
         return await self._store.list_identities(member.organisation_id, member.id)
+
+    async def list_passkeys(self, member: Member) -> list[Passkey]:
+        """A member's, oldest first."""
+        return await self._store.list_passkeys(member.organisation_id, member.id)
 
     async def find_ways_in(self, member: Member) -> WaysIn:
         """With what a member can sign in now."""

@@ -19,6 +19,7 @@ from anyrouter.web.pages.login import LoginPages
 from anyrouter.web.pages.login_code import LoginCodePages
 from anyrouter.web.pages.model_view import ModelView
 from anyrouter.web.pages.models import ModelPages
+from anyrouter.web.pages.passkeys import PasskeyPages
 from anyrouter.web.pages.playground import PlaygroundPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.profile import ProfilePages
@@ -45,6 +46,7 @@ def add_pages(ports: PagePorts, assets: Assets, templates: Templates) -> PageRou
         ProfilePages(ports),
         ConfirmationPages(ports),
         SecondFactorPages(ports),
+        PasskeyPages(ports),
         HomePages(ports),
         ActivityPages(ports),
         KeyPages(ports),

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.web.pages.appearance import own_path
 from anyrouter.web.pages.entrance import browser_of, problems_of, retry_headers
+from anyrouter.web.pages.passkey_place import find_place
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import MEMBER, Page, PageRoutes, redirect
 
@@ -61,6 +62,7 @@ class ConfirmationPages:
             has_factor=await self._ports.second_factors.find(member) is not None,
             ways=await self._ports.profiles.find_ways_in(member),
             sign_on_name=self._ports.sign_on_name,
+            passkey_place=find_place(self._ports, page.visit),
             problem=problems["problem"],
             errors=errors,
         )

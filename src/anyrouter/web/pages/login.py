@@ -15,6 +15,7 @@ from anyrouter.web.pages.entrance import (
     problems_of,
     retry_headers,
 )
+from anyrouter.web.pages.passkey_place import find_place
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import PUBLIC, Page, PageRoutes, redirect
 
@@ -101,5 +102,6 @@ class LoginPages:
             notice=notice,
             is_new=await self._ports.sign_in.is_new(),
             sign_on_name=self._ports.sign_on_name,
+            passkey_place=find_place(self._ports, page.visit),
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
         )

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.web.pages.confirmation import PATH, ask_to_confirm
 from anyrouter.web.pages.entrance import browser_of, problems_of, retry_headers
+from anyrouter.web.pages.passkey_place import find_place
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import MEMBER, Page, PageRoutes, redirect
 from anyrouter.web.pages.user_agents import short_client
@@ -92,6 +93,9 @@ class ProfilePages:
             ways=await ports.profiles.find_ways_in(member),
             identities=await ports.profiles.list_identities(member),
             sign_on_name=ports.sign_on_name,
+            passkeys=await ports.profiles.list_passkeys(member),
+            passkey_place=find_place(ports, page.visit),
+            passkey_name=f"{short_client(page.visit.user_agent) or 'This device'}"[:100],
             factor=await ports.second_factors.find(member),
             sessions=[(session, short_client(session.user_agent) or "unknown") for session in sessions],
             current=visitor.session.id,
