@@ -180,6 +180,13 @@ def test_fifty_are_on_a_page_and_the_next_page_follows(owner: httpx.Client) -> N
 
 
 @pytest.mark.usefixtures("thousand_keys")
+def test_a_full_page_is_light(owner: httpx.Client) -> None:
+    page = owner.get(f"{PATH}?q=many")
+    assets = dict.fromkeys(re.findall(r'(?:href|src)="(/static/[^"]*)"', page.text))
+    assert len(page.content) + sum(len(owner.get(path).content) for path in assets) <= 100_000
+
+
+@pytest.mark.usefixtures("thousand_keys")
 @pytest.mark.parametrize("query", ["", "?q=many+05", "?sort=-last_used", "?health=no_expiry&scope=usage:read"])
 def test_a_page_takes_less_than_fifty_milliseconds(query: str, owner: httpx.Client) -> None:
     times = []

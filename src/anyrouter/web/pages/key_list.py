@@ -47,5 +47,6 @@ class KeyList:
             "hints": [(hint, word.text) for hint, word in HINTS.items()],
             "scope_names": [(scope, scope) for scope in ALL_SCOPES],
             "slugs": [(row.slug, row.slug) for row in visit.environments],
+            "words": (*STATES.values(), *HINTS.values()),
             "orders": ORDERS,
         }

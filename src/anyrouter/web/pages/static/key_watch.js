@@ -10,7 +10,8 @@ let asked = 0;
 
 async function ask() {
   if (document.hidden) return;
-  const reply = await fetch(place.dataset.traffic, { redirect: "error", cache: "no-store" });
+  const reply = await fetch(place.dataset.traffic, { redirect: "manual", cache: "no-store" });
+  if (reply.type === "opaqueredirect") window.location.reload(); // the session has ended
   if (!reply.ok) throw new Error(String(reply.status));
   const before = place.querySelector("[data-stage]")?.dataset.stage;
   place.innerHTML = await reply.text();

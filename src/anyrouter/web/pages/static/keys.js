@@ -29,7 +29,7 @@ for (const place of document.querySelectorAll("[data-model-search]")) {
     const environment = search.form.querySelector("[name=environment]:checked, input[type=hidden][name=environment]");
     if (environment) query.set("environment", environment.value);
     for (const box of chosen.querySelectorAll("input")) query.append("chosen", box.value);
-    const reply = await fetch(`/dashboard/keys/models?${query}`);
+    const reply = await fetch(`/dashboard/keys/models?${query}`, { redirect: "manual" });
     if (turn !== latest || !reply.ok) return;
     keep();
     matches.innerHTML = search.value.trim() ? await reply.text() : "";
@@ -38,6 +38,13 @@ for (const place of document.querySelectorAll("[data-model-search]")) {
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") { event.preventDefault(); find(); }
   });
+}
+
+// A second click makes no second key, whose refusal would hide the first one's text.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  form.addEventListener("submit", () => setTimeout(() => {
+    for (const button of form.querySelectorAll("button")) button.disabled = true;
+  }));
 }
 
 // Escape does not throw away what was typed without asking.
