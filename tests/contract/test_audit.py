@@ -292,3 +292,34 @@ async def test_a_filter_that_can_match_nothing_is_refused_by_name(wanted: dict[s
 
 def test_differences_are_the_members_that_change():
     assert find_differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ({"b": 2, "c": None}, {"b": 3, "c": None})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("AR-live-ABC", [1, 2, 3]),
+        ("=1+1 '", [2]),
+        ("key_2", [3]),
+        ("ROTATE", [3]),
+        ("2001:db8", [1, 2, 3]),
+        ("req-1", [1, 2, 3]),
+        ("%", []),
+        ("_2", [3]),
+        ("exceeds", [1]),
+        ("no such thing", []),
+    ],
+)
+async def test_a_text_is_found_in_who_did_what_to_what(storage: AnyStorage, text: str, found: list[int]):
+    await storage.audit.add_event(event("page.denied", is_denied=True, code="exceeds_rights"))
+    await storage.audit.add_event(event(target_label="a=1+1 'x"))
+    await storage.audit.add_event(event("key.rotate", target_id="key_2"))
+    await storage.audit.add_event(event("key.rotate", target_id="key_2", organisation_id="org_other"))
+    rows = await AuditService(store=storage.audit).list(replace(ALL, text=text))
+    assert sorted(row.number for row in rows) == found
+
+
+@pytest.mark.parametrize("text", ["", "x" * 101, "a\x00b", "a\nb"])
+async def test_a_text_that_cannot_be_looked_for_is_refused(storage: AnyStorage, text: str):
+    with pytest.raises(ClientError) as refused:
+        await AuditService(store=storage.audit).list(replace(ALL, text=text))
+    assert refused.value.denied.param == "text"

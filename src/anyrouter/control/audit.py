@@ -21,6 +21,8 @@ from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 
 MAX_LIST = 1000
 _PAGE = 1000
+_CHECKED_AT_ONCE = 200  # few enough that hashing them keeps nobody waiting
+_MAX_SEARCH = 100
 _MAX_TEXT = 256  # of what comes from outside: labels and headers
 _ACTION = re.compile(r"[a-z_]{1,32}\.(?:\*|[a-z_]{1,31})", re.ASCII)
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
@@ -106,7 +108,7 @@ class AuditService:
         number, digest = await self._store.read_head(organisation_id)
         last = Head(number=0, hash=GENESIS)
         while last.number < number:
-            links = await self._store.read_chain(organisation_id, after_number=last.number, limit=_PAGE)
+            links = await self._store.read_chain(organisation_id, after_number=last.number, limit=_CHECKED_AT_ONCE)
             for link in links:
                 if reason := _judge_link(link, last):
                     return Verdict(head=last, broken_at=last.number + 1, reason=reason)
@@ -143,6 +145,8 @@ def _check(query: AuditFilter) -> None:
     for name, value in (("actor", query.actor_id), ("target", query.target_id), ("environment", query.environment)):
         if value is not None and not _ID.fullmatch(value):
             raise _refusal(name, "this is not an identifier")
+    if query.text is not None and not (0 < len(query.text) <= _MAX_SEARCH and query.text.isprintable()):
+        raise _refusal("text", f"1 to {_MAX_SEARCH} printable characters are needed")
 
 
 def _bounded(actor: Actor) -> Actor:

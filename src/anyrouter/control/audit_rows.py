@@ -26,6 +26,7 @@ def parse_audit(
     until: str | None = None,
     cursor: str | None = None,
     limit: int = 100,
+    text: str | None = None,
 ) -> AuditFilter:
     """The filter of what was asked for; ClientError `invalid_parameter`. Spans such as `30d` are that long ago."""
     if cursor is not None and not _NUMBER.fullmatch(cursor):
@@ -41,6 +42,7 @@ def parse_audit(
         until=None if until is None else _parse_past("until", until, now),
         before_number=None if cursor is None else int(cursor),
         limit=limit,
+        text=text,
     )
 
 

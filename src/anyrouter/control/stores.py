@@ -161,7 +161,11 @@ class CreditStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which events are wanted; None does not restrict. `before_number` is the place of a page. Times: `since` included, `until` not."""
+    """Which events are wanted; None does not restrict. `before_number` is the place of a page. Times: `since` included, `until` not.
+
+    `text` is a part of who did it, of what it was done to, of the action, an address, a request's id or a code; the case of ASCII letters
+    does not matter.
+    """
 
     organisation_id: str
     action: str | None = None  # exact, or `key.*`
@@ -173,6 +177,7 @@ class AuditFilter:
     until: datetime | None = None
     before_number: int | None = None
     limit: int = 100
+    text: str | None = None
 
 
 class AuditStore(Protocol):

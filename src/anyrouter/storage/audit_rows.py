@@ -8,6 +8,9 @@ import msgspec
 from anyrouter.core.audit import Actor, ActorKind, AuditEvent, ChainedEvent
 from anyrouter.storage.records import from_ms, to_ms
 
+# What a search for a text looks at.
+SEARCHED = ("actor_label", "actor_id", "address", "request_id", "action", "target_id", "target_label", "environment", "code")
+
 
 def chained_to_row(chained: ChainedEvent) -> dict[str, Any]:
     """The row of `audit_events`. TypeError for a `before` or `after` that is not JSON."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from anyrouter.control.stores import AuditFilter
 from anyrouter.core.audit import GENESIS, AuditEvent, ChainedEvent, chain
-from anyrouter.storage.audit_rows import chained_to_row, row_to_chained
+from anyrouter.storage.audit_rows import SEARCHED, chained_to_row, row_to_chained
 from anyrouter.storage.records import to_ms
 
 _SAME = ("actor_id", "target_id", "environment", "is_denied")
@@ -58,6 +58,8 @@ def _matches(query: AuditFilter, row: dict[str, Any]) -> bool:
     if action is not None and not (row["action"].startswith(action[:-1]) if action.endswith("*") else row["action"] == action):
         return False
     if any(getattr(query, name) is not None and getattr(query, name) != row[name] for name in _SAME):
+        return False
+    if query.text is not None and not any(query.text.lower() in (row[name] or "").lower() for name in SEARCHED):
         return False
     if query.before_number is not None and row["number"] >= query.before_number:
         return False

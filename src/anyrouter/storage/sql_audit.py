@@ -1,11 +1,11 @@
 """The audit log in the database: every event is one link of its organisation's chain."""
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from anyrouter.control.stores import AuditFilter
 from anyrouter.core.audit import GENESIS, AuditEvent, ChainedEvent, chain
-from anyrouter.storage.audit_rows import chained_to_row, row_to_chained
+from anyrouter.storage.audit_rows import SEARCHED, chained_to_row, row_to_chained
 from anyrouter.storage.database import Database
 from anyrouter.storage.records import to_ms
 from anyrouter.storage.schema_people import audit_events, audit_heads
@@ -81,6 +81,8 @@ def _select_matching(query: AuditFilter) -> Select[tuple[object, ...]]:
     for column, value in same.items():
         if value is not None:
             wanted = wanted.where(column == value)
+    if query.text is not None:
+        wanted = wanted.where(or_(*(func.lower(columns[name]).contains(query.text.lower(), autoescape=True) for name in SEARCHED)))
     if query.since is not None:
         wanted = wanted.where(columns.at_ms >= to_ms(query.since))
     if query.until is not None:

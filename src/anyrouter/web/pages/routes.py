@@ -99,10 +99,10 @@ class PageRoutes:
 
         async def serve(request: Request) -> Response:
             visit = visit_of(request.scope)
-            if needs != PUBLIC and (turned_away := self._judge(row, visit, request)) is not None:
-                return turned_away
-            form = await read_form(request) if method == "POST" else Fields()
             try:
+                if needs != PUBLIC and (turned_away := self._judge(row, visit, request)) is not None:
+                    return turned_away
+                form = await read_form(request) if method == "POST" else Fields()
                 return await handler(Page(request, self._templates, self._ports, form))
             except ClientError as error:
                 await self._note(row, visit, error.denied)

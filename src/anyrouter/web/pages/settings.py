@@ -1,5 +1,6 @@
 """The pages below /dashboard/settings, but BYOK and a member's own profile."""
 
+from anyrouter.web.pages.audit import AuditPages
 from anyrouter.web.pages.credits import CreditPages
 from anyrouter.web.pages.environments import EnvironmentPages
 from anyrouter.web.pages.limits import LimitPages
@@ -21,6 +22,7 @@ class SettingsPages:
             CreditPages(ports),
             LimitPages(ports),
             WebhookPages(ports),
+            AuditPages(ports),
         )
 
     def add_to(self, routes: PageRoutes) -> None:
