@@ -95,9 +95,15 @@ class ProfilePages:
             sign_on_name=ports.sign_on_name,
             passkeys=await ports.profiles.list_passkeys(member),
             passkey_place=find_place(ports, page.visit),
-            passkey_name=f"{short_client(page.visit.user_agent) or 'This device'}"[:100],
+            passkey_name=_name_device(page.visit.user_agent),
             factor=await ports.second_factors.find(member),
             sessions=[(session, short_client(session.user_agent) or "unknown") for session in sessions],
             current=visitor.session.id,
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
         )
+
+
+def _name_device(user_agent: str) -> str:
+    """What a passkey made with that browser may be called."""
+    name = short_client(user_agent)
+    return "This device" if name in {"", "a browser"} else name
