@@ -5,12 +5,12 @@ environment and the organisation like a key without any of its own. Nothing of i
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from anyrouter.core.apikey import ApiKey, KeyKind
 from anyrouter.core.errors import Denied
-from anyrouter.core.playground import PLAYGROUND, playground_key_id
+from anyrouter.core.playground import PLAYGROUND, find_player, playground_key_id
 from anyrouter.core.scopes import COMPLETIONS_WRITE
 from anyrouter.core.tenancy import Environment, Member
 from anyrouter.core.tenants import Tenants
@@ -63,18 +63,25 @@ class SessionPrincipals:
         if key is None:
             if len(self._kept) >= _MAX_KEPT:
                 self._kept.clear()
-            key = self._kept[name] = _make_key(member, environment)
+            key = self._kept[name] = _make_key(member, environment.id, environment.slug)
         return key
 
 
-def _make_key(member: Member, environment: Environment) -> ApiKey:
+def name_players(ids: Iterable[str], members: Mapping[str, Member], organisation_id: str) -> list[ApiKey]:
+    """Those of the ids that are of an organisation's members in the playground, as keys to be shown: of all environments together."""
+    found = (members.get(find_player(key_id) or "") for key_id in dict.fromkeys(ids))
+    mine = (member for member in found if member is not None and member.organisation_id == organisation_id)
+    return [_make_key(member, "", "all environments", f"Playground: {member.name or member.email}") for member in mine]
+
+
+def _make_key(member: Member, environment_id: str, slug: str, name: str = PLAYGROUND) -> ApiKey:
     key_id = playground_key_id(member.id)
     return ApiKey(
         id=key_id,
         organisation_id=member.organisation_id,
-        environment_id=environment.id,
-        environment=environment.slug,
-        name=PLAYGROUND,
+        environment_id=environment_id,
+        environment=slug,
+        name=name,
         label=PLAYGROUND,
         digest=b"",
         pepper_version=0,

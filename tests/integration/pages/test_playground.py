@@ -122,6 +122,7 @@ def test_a_streamed_answer_ends_with_what_it_took_and_is_in_the_ledger_as_the_me
     row = find_entry(gateway, told["generation"])
     assert row["api_key_id"] == row["rotation_group"] == playground_key_id(person.member.id)
     assert (row["environment"], row["cost_nanousd"], row["app_title"]) == ("live", 290_000, "AnyRouter playground")
+    assert f"Playground: {person.member.name or person.member.email}" in said(client.get("/dashboard/usage?by=key&measure=cost"))
 
 
 def test_without_scripts_the_answers_of_two_models_are_on_the_page_and_the_talk_goes_on(

@@ -16,7 +16,7 @@ from anyrouter.core.tenancy import Environment, EnvironmentKind, Member, Role
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.endpoints import ENDPOINTS
 from anyrouter.policy.rights import rights_of_key
-from anyrouter.relay.session_principal import SessionPrincipals
+from anyrouter.relay.session_principal import SessionPrincipals, name_players
 from support.tenants import ORGANISATION, tenants_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,6 +72,14 @@ async def test_what_is_not_there_or_not_active_is_refused(known: Tenants, slug: 
     denied = await find(known, slug)
     assert isinstance(denied, Denied)
     assert denied.code == code
+
+
+def test_what_is_shown_of_the_playground_has_the_members_name_and_nothing_of_other_organisations() -> None:
+    theirs = replace(MEMBER, id="mem_2", organisation_id="org_other")
+    members = {row.id: row for row in (MEMBER, theirs)}
+    ids = ["key_1", playground_key_id("mem_1"), playground_key_id("mem_2"), playground_key_id("mem_3"), playground_key_id("mem_1")]
+    assert [key.name for key in name_players(ids, members, ORGANISATION.id)] == ["Playground: A"]
+    assert [key.name for key in name_players(ids, {"mem_1": replace(MEMBER, name="")}, ORGANISATION.id)] == ["Playground: a@example.org"]
 
 
 async def test_a_member_who_is_new_is_waited_for() -> None:

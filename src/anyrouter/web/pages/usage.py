@@ -12,6 +12,7 @@ from anyrouter.control.usage_view import TIMES, Measure
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError
 from anyrouter.core.scopes import USAGE_READ
+from anyrouter.relay.session_principal import name_players
 from anyrouter.web.pages.forms import Fields
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes
@@ -124,7 +125,8 @@ class UsagePages:
         found: list[ApiKey] = []
         for first in range(0, len(ids), 500):
             found += await self._ports.api.keys.find_by_ids(ids[first : first + 500])
-        return [key for key in found if key.organisation_id == page.visit.organisation_id]
+        mine = [key for key in found if key.organisation_id == page.visit.organisation_id]
+        return mine + name_players(ids, self._ports.tenants().members, page.visit.organisation_id)
 
 
 def _ask(page: Page, address: UsageAddress, chosen: ApiKey | None) -> UsageQuestion:
