@@ -213,3 +213,66 @@ def test_new_lines_come_as_a_part_of_a_page_by_the_same_filters(reader: httpx.Cl
     assert list_ids(reply) == [entries["failed"].generation_id, entries["interrupted"].generation_id]
     assert "<html" not in reply.text
     assert reader.get(f"{PATH}/new?status=odd").status_code == 400
+
+
+def test_a_generation_has_its_attempts_its_cost_and_what_to_do(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    entry = entries["failed"]
+    reply = reader.get(f"{PATH}/{entry.generation_id}")
+    assert reply.status_code == 200
+    text = html.unescape(re.sub(r"<[^>]+>", " ", reply.text))
+    for said in (entry.generation_id, "upstream_rate_limited", "Your account's at the provider", "What to do:", "Price now", "Total"):
+        assert said in text, said
+    assert "1. azure: 120 ms, upstream_error" in html.unescape(reply.text)
+    assert "no prompts, no replies" in text
+    assert entry.request_id in text
+
+
+def test_a_generation_leads_to_its_key_its_trace_and_back(
+    reader: httpx.Client, entries: dict[str, LedgerEntry], browse: Callable[..., httpx.Client]
+):
+    keyed = entries["keyed"]
+    text = reader.get(f"{PATH}/{keyed.generation_id}").text
+    assert f'href="/dashboard/keys/{keyed.api_key_id}"' in text
+    assert f"Probe {PROBE}" in html.unescape(text)
+    assert PROBE not in text
+    for link in re.findall(r'href="(/dashboard/activity[^"]*)"', text):
+        assert reader.get(html.unescape(link)).status_code == 200
+    assert 'href="/dashboard/activity?trace=trace-1"' in reader.get(f"{PATH}/{entries['traced'].generation_id}").text
+    for role in (Role.VIEWER, Role.BILLING, Role.DEVELOPER):
+        seen = browse(role).get(f"{PATH}/{keyed.generation_id}")
+        assert seen.status_code == 200
+        assert f'href="/dashboard/keys/{keyed.api_key_id}"' not in seen.text, role
+
+
+@pytest.mark.parametrize("name", ["plain", "sandbox", "app", "cancelled", "interrupted", "streamed", "dear", "slow"])
+def test_every_generation_has_a_page(name: str, reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    reply = reader.get(f"{PATH}/{entries[name].generation_id}")
+    assert reply.status_code == 200
+    assert PROBE not in reply.text
+    assert ("What to do:" in reply.text) == (name in {"cancelled", "interrupted"})
+
+
+def test_the_providers_own_id_leads_to_the_generation(reader: httpx.Client, entries: dict[str, LedgerEntry]):
+    assert entries["traced"].generation_id in reader.get(f"{PATH}/chatcmpl-77").text
+
+
+def test_what_is_not_there_or_anothers_is_not_found(reader: httpx.Client, stranger: httpx.Client, entries: dict[str, LedgerEntry]):
+    stranger.base_url = reader.base_url
+    assert stranger.get(f"{PATH}/{entries['plain'].generation_id}").status_code == 404
+    assert stranger.get(f"{PATH}/chatcmpl-77").status_code == 404
+    whole = entries["plain"].generation_id
+    for text in (
+        entries["elsewhere"].generation_id,
+        whole[:-1],
+        whole[:16],
+        "gen-",
+        "x",
+        "%00",
+        "a%20b",
+        "%ff",
+        "x" * 300,
+        "gen-" + "~" * 90,
+    ):
+        reply = reader.get(f"{PATH}/{text}")
+        assert reply.status_code == 404, text
+        assert "no generation of this id" in reply.text

@@ -26,6 +26,7 @@ from anyrouter.web.pages.activity_address import (
     read_address,
 )
 from anyrouter.web.pages.activity_lines import ActivityLine, describe_entry
+from anyrouter.web.pages.generation import GenerationPages
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes, redirect
@@ -36,15 +37,16 @@ _NOTHING = EntryPage(entries=())
 
 
 class ActivityPages:
-    """The list, and what is new in it."""
+    """The list, what is new in it, and the pages of single generations."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._ports = ports
+        self._ports, self._generations = ports, GenerationPages(ports)
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on, those with fixed words first."""
         routes.get(PATH, self.show, needs=USAGE_READ)
         routes.get(f"{PATH}/new", self.show_new, needs=USAGE_READ)
+        self._generations.add_to(routes)
 
     async def show(self, page: Page) -> Response:
         """GET /dashboard/activity. A form sends empty fields, too: those are not left in the address."""

@@ -49,5 +49,11 @@ def describe_entry(entry: LedgerEntry, keys: Mapping[str, ApiKey]) -> ActivityLi
         outcome=OUTCOMES[entry.state],
         app=(entry.app_title or entry.http_referer or "")[:_MAX_APP],
         key=keys.get(entry.api_key_id),
-        total_nanousd=entry.cost_nanousd + entry.upstream_cost_nanousd,
+        total_nanousd=total_cost(entry),
     )
+
+
+def total_cost(entry: LedgerEntry) -> int:
+    """All that a generation cost, attempts that lost against its own included: what was charged, and what own accounts pay."""
+    lost = sum(attempt.cost_nanousd + attempt.upstream_cost_nanousd for attempt in entry.attempts)
+    return entry.cost_nanousd + entry.upstream_cost_nanousd + lost
