@@ -8,6 +8,7 @@ from anyrouter.web.pages.members import MemberPages
 from anyrouter.web.pages.organisation import OrganisationPages
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import PageRoutes
+from anyrouter.web.pages.upstreams import UpstreamPages
 from anyrouter.web.pages.webhooks import WebhookPages
 
 
@@ -23,6 +24,7 @@ class SettingsPages:
             LimitPages(ports),
             WebhookPages(ports),
             AuditPages(ports),
+            UpstreamPages(ports),
         )
 
     def add_to(self, routes: PageRoutes) -> None:
