@@ -213,6 +213,10 @@ def test_new_lines_come_as_a_part_of_a_page_by_the_same_filters(reader: httpx.Cl
     assert list_ids(reply) == [entries["failed"].generation_id, entries["interrupted"].generation_id]
     assert "<html" not in reply.text
     assert reader.get(f"{PATH}/new?status=odd").status_code == 400
+    newest = entries["plain"].created_at_ms
+    assert len(list_ids(reader.get(f"{PATH}/new?after={newest}"))) == 11, "what began more than ten minutes before the newest is left out"
+    assert list_ids(reader.get(f"{PATH}/new?after={newest + 20 * MINUTE_MS}")) == []
+    assert reader.get(f"{PATH}/new?after=x").status_code == 400
 
 
 def test_a_generation_has_its_attempts_its_cost_and_what_to_do(reader: httpx.Client, entries: dict[str, LedgerEntry]):

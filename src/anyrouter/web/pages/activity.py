@@ -33,6 +33,7 @@ from anyrouter.web.pages.routes import Page, PageRoutes, redirect
 
 _MORE = ("provider", "upstream", "app", "error", "streamed", "min_cost", "min_latency", "trace", "from", "to")
 _SOME_KEYS = 5
+_NEW_MS = 10 * 60 * 1000
 _NOTHING = EntryPage(entries=())
 
 
@@ -62,14 +63,19 @@ class ActivityPages:
         )
 
     async def show_new(self, page: Page) -> Response:
-        """GET …/new: the newest lines alone, for the script that puts them on top."""
+        """GET …/new: the newest lines alone, for the script that puts them on top. `after` is when the newest one that it has began.
+
+        A request is listed when it has ended: what began some minutes before may be new, what began long before is not asked for.
+        """
         address = read_address(page.query)
-        found = await self._find(page, address)
+        after_ms = page.query.whole("after")
+        found = await self._find(page, address, since_ms=0 if after_ms is None else after_ms - _NEW_MS)
         return await page.render("activity_new.html", **await self._describe(page, address, found))
 
-    async def _find(self, page: Page, address: ActivityAddress) -> EntryPage:
+    async def _find(self, page: Page, address: ActivityAddress, *, since_ms: int = 0) -> EntryPage:
         visit = page.visit
         search = make_search(address, visit.organisation_id, visit.now)
+        search = replace(search, since_ms=max(search.since_ms, since_ms))
         if slug := address.text("environment"):
             environment = self._ports.tenants().find_environment(visit.organisation_id, slug)
             if environment is None:
