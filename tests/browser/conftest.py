@@ -165,6 +165,20 @@ def keep_picture() -> Callable[[Page, str], None]:
     return keep
 
 
+@pytest.fixture
+def look_at(
+    axe: Callable[[Page], None], check_width: Callable[[Page], None], keep_picture: Callable[[Page, str], None]
+) -> Callable[[Page, str], None]:
+    """Everything that a page must be in every look."""
+
+    def check(page: Page, name: str) -> None:
+        axe(page)
+        check_width(page)
+        keep_picture(page, name)
+
+    return check
+
+
 def _note_line(problems: list[str], message: ConsoleMessage) -> None:
     if message.type in {"error", "warning"}:
         problems.append(f"console: {message.text}")

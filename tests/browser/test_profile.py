@@ -21,20 +21,6 @@ def set_password(page: Page) -> None:
     expect(page.get_by_text("Your password is changed")).to_be_visible()
 
 
-@pytest.fixture
-def look_at(
-    axe: Callable[[Page], None], check_width: Callable[[Page], None], keep_picture: Callable[[Page, str], None]
-) -> Callable[[Page, str], None]:
-    """Everything that a page must be in every look."""
-
-    def check(page: Page, name: str) -> None:
-        axe(page)
-        check_width(page)
-        keep_picture(page, name)
-
-    return check
-
-
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_an_authenticator_app_is_set_up_asked_for_and_turned_off(
     look: str, open_page: OpenPage, member: Callable[..., SignedIn], look_at: Callable[[Page, str], None], problems: list[str]

@@ -45,6 +45,7 @@ def gateway(lying: LyingProvider, tmp_path_factory: pytest.TempPathFactory) -> I
     yield process
     process.stop()
     assert SECRET not in process.output
+    assert "code-" not in process.output, "what came in an address is in no log"
     assert "page failed" not in process.output, process.output
 
 
@@ -132,6 +133,11 @@ def key_in_header(provider: LyingProvider) -> Callable[[Any], str]:
     return lambda claims: provider.sign_rs256(claims, own, jwk=provider.publish(own))
 
 
+def key_at_address_in_header(provider: LyingProvider) -> Callable[[Any], str]:
+    own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return lambda claims: provider.sign_rs256(claims, own, jku=f"{provider.issuer}/own-keys")  # which the provider fails on, if asked
+
+
 def unknown_key(provider: LyingProvider) -> Callable[[Any], str]:
     return lambda claims: provider.sign_rs256(claims, kid="key-2")
 
@@ -168,6 +174,7 @@ def tampered(provider: LyingProvider) -> Callable[[Any], str]:
         (lambda provider: provider.sign_with_public_key, "algorithm that is not allowed"),
         (other_key, "signature is not the provider's"),
         (key_in_header, "signature is not the provider's"),
+        (key_at_address_in_header, "signature is not the provider's"),
         (tampered, "signature is not the provider's"),
         (unknown_key, "does not publish"),
         (lambda _: lambda _: "no.token", "signature is not the provider's"),
@@ -314,6 +321,26 @@ def test_who_was_removed_does_not_come_back(provider: LyingProvider, browser: Br
     assert not browser.is_in, "the session ended with the membership"
     reply = browser.get("/sso/callback", **provider.visit(browser.begin(), "leaver", email=member.member.email))
     assert (reply.status_code, browser.is_in) == (403, False)
+
+
+def test_who_is_a_member_of_two_organisations_is_asked_which_and_gets_no_other(
+    provider: LyingProvider, browser: Browser, gateway: GatewayProcess, member: SignedIn
+) -> None:
+    other = gateway.command("org", "create", "Second house")["data"]["id"]
+    second = sign_in(gateway.data_dir, Role.BILLING, email=member.member.email, organisation_id=other)
+    reply = browser.get("/sso/callback", **provider.visit(browser.begin(next=PROFILE), "both", email=member.member.email))
+    assert reply.headers["location"] == "/login/organisation"
+    assert not browser.is_in
+    assert "Second house" in browser.get("/login/organisation").text
+    headers = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), "sec-fetch-site": "same-origin"}
+    stranger = sign_in(gateway.data_dir)
+    nobody = httpx.post(f"{browser.base_url}/login/organisation", data={"member": stranger.member.id}, headers=headers)
+    assert nobody.headers["location"] == "/login?done=again"
+    chosen = httpx.post(f"{browser.base_url}/login/organisation", data={"member": second.member.id}, headers=headers)
+    line = next(line for line in chosen.headers.get_list("set-cookie") if "anyrouter-session=" in line)
+    page = httpx.get(browser.base_url + PROFILE, headers={"cookie": line.partition(";")[0]}).text
+    assert "<dd>Second house</dd>" in page
+    assert 'data-label="With">Example ID' in page
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"])

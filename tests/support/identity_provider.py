@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -23,7 +23,7 @@ class LyingProvider:
     """Honest unless told otherwise.
 
     `claims` replace those of the ID token (None leaves one out), `sign` makes the token of the claims, `configuration` replaces what the
-    provider says of itself, `instead` answers for the token endpoint.
+    provider says of itself, `instead` answers for the token endpoint. Who comes with a browser is `person`, and sent back at once.
     """
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class LyingProvider:
         self.sign: Callable[[Mapping[str, Any]], str] = self.sign_rs256
         self.userinfo: dict[str, Any] | None = None
         self.instead: Answer | None = None
+        self.person = "sub-1"
 
     @property
     def issuer(self) -> str:
@@ -85,6 +86,10 @@ class LyingProvider:
             places = {"authorization_endpoint": "/authorize", "token_endpoint": "/token", "jwks_uri": "/keys", "userinfo_endpoint": "/user"}
             urls = {name: self.issuer + place for name, place in places.items()}
             return json_answer({"issuer": self.issuer, **urls, "code_challenge_methods_supported": ["S256"], **self.configuration})
+        if path == "/authorize":
+            back = self.visit(self.issuer + received.path, self.person)
+            target = self._begun[back["code"]]["redirect_uri"]
+            return Answer(status=302, headers={"location": f"{target}?{urlencode(back)}"})
         if path == "/keys":
             return json_answer({"keys": [self.publish()]})
         if path == "/user":
