@@ -1,5 +1,6 @@
 """The playground over a real gateway and a scripted provider: who may use it, what it costs, when it ends."""
 
+import asyncio
 import html
 import json
 import re
@@ -25,6 +26,18 @@ SLOW = [b": waiting\n\n", *chat_events("one two three four five six seven eight 
 LONGEST_S = 30.0
 
 
+async def wait_for_the_end(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    if not await reader.read():
+        raise ConnectionResetError  # which the provider counts as a client that has gone
+
+
+async def refuse_late(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(1.5)
+    body = json.dumps({"error": {"message": "no such luck", "type": "invalid_request_error"}}).encode()
+    writer.write(b"HTTP/1.1 400 X\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    await writer.drain()
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[ScriptedUpstream]:
     """Says back what the last message was; slowly when that is `slowly`."""
@@ -32,6 +45,10 @@ def provider() -> Iterator[ScriptedUpstream]:
     def answer(request: Received) -> Answer:
         body = request.json()
         said = body["messages"][-1]["content"]
+        if said == "never":
+            return Answer(script=wait_for_the_end)
+        if said == "late refusal":
+            return Answer(script=refuse_late)
         if body.get("stream"):
             return stream_answer(*SLOW, delay_s=1.0) if said == "slowly" else stream_answer(*chat_events(said))
         message = {"role": "assistant", "content": f"You said {said}"}
@@ -258,7 +275,26 @@ def test_a_browser_that_leaves_ends_the_answer_at_the_provider(
     assert row["cost_nanousd"] > 0
 
 
-def remove(gateway: GatewayProcess, owner: httpx.Client, who: SignedIn, browser: httpx.Client) -> None:
+def test_a_browser_that_leaves_before_the_first_word_ends_the_request_at_the_provider(
+    client: httpx.Client, provider: ScriptedUpstream
+) -> None:
+    provider.gone.clear()
+    with client.stream("POST", f"{PATH}/stream", data=fields(message="never")) as reply:
+        assert reply.status_code == 200
+        assert next(reply.iter_text()) == ": waiting\n\n"
+    assert provider.gone.wait(10)
+
+
+def test_a_refusal_that_comes_late_is_told_in_the_stream(client: httpx.Client) -> None:
+    reply = client.post(f"{PATH}/stream", data=fields(message="late refusal"))
+    assert reply.status_code == 200
+    (name, told), (last, figures) = read_events(reply.text)
+    assert (name, last) == ("error", "figures")
+    assert "no such luck" in told["message"]
+    assert dict(figures["figures"])["Cost"] == "$0.00"
+
+
+def sign_out(gateway: GatewayProcess, owner: httpx.Client, who: SignedIn, browser: httpx.Client) -> None:
     assert browser.post("/logout").status_code == 303
 
 
@@ -276,7 +312,7 @@ def make_viewer(gateway: GatewayProcess, owner: httpx.Client, who: SignedIn, bro
     assert changed.status_code < 300, changed.text
 
 
-@pytest.mark.parametrize("end", [remove, end_membership, make_viewer])
+@pytest.mark.parametrize("end", [sign_out, end_membership, make_viewer])
 def test_an_answer_ends_with_the_session_the_membership_or_the_right(
     gateway: GatewayProcess, owner: httpx.Client, provider: ScriptedUpstream, end: Callable[..., None]
 ) -> None:

@@ -59,7 +59,7 @@ class PlaygroundPages:
             calls = [await self._call(page, form, body) for body in bodies]
         except ClientError as error:
             return await self._show(page, form, mistake=read_mistake(error, _FIELDS), samples=None)
-        answers = await asyncio.gather(*(call.read_answer() for call in calls))
+        answers = await asyncio.gather(*(call.read_answer(page.request.receive) for call in calls))
         return await self._show(page, form, answers=answers, samples=self._write(form))
 
     async def stream(self, page: Page) -> Response:

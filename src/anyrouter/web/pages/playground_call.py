@@ -19,7 +19,10 @@ from anyrouter.web.pages.playground_figures import Figure, list_figures
 
 LOOK_EVERY_S = 1.0  # at whether the session still holds
 _PATIENCE_S = 2.0
+SILENCE_S = 1.0  # then the browser is written to
+_OK = 200
 _STREAM = "text/event-stream"
+_COMMENT = b": waiting\n\n"
 _PASSED = frozenset({"content-type", "x-generation-id", "x-anyrouter-max-tokens", "x-anyrouter-served-by", "retry-after"})
 ENDED = "You are not signed in any more, or may not use the playground any more: the answer was ended."
 BROKEN = "The connection to the provider broke in the middle of the answer."
@@ -58,13 +61,15 @@ class PlaygroundCall:
             downstream.follow(work)
 
     @contextlib.asynccontextmanager
-    async def guard(self) -> AsyncIterator[None]:
-        """While it is entered the session is looked at; behind it nothing of the call goes on."""
-        watching = asyncio.get_running_loop().create_task(self._watch())
+    async def guard(self, receive: Receive) -> AsyncIterator[None]:
+        """While it is entered the session and the browser are looked at; behind it nothing of the call goes on."""
+        loop = asyncio.get_running_loop()
+        watching, leaving = loop.create_task(self._watch()), loop.create_task(_leave_with(receive, self.downstream))
         try:
             yield
         finally:
             watching.cancel()
+            leaving.cancel()
             await self.downstream.settle(_PATIENCE_S)
 
     async def _watch(self) -> None:
@@ -84,16 +89,16 @@ class PlaygroundCall:
             return ()
         return () if entry is None else list_figures(entry)
 
-    async def read_answer(self) -> Answer:
-        """The whole answer of a request that asked for no stream."""
-        async with self.guard():
+    async def read_answer(self, receive: Receive) -> Answer:
+        """The whole answer of a request that asked for no stream. `receive` tells when the browser leaves."""
+        async with self.guard(receive):
             status = await self.downstream.read_head()
             parts = []
             while (part := await self.downstream.read()) is not None:
                 parts.append(part)
         if status is None or self.downstream.is_aborted:
             return Answer(error=ENDED if self.is_ended else BROKEN, status=403 if self.is_ended else 502)
-        is_good = status == 200  # noqa: PLR2004 -- everything else is an error's document
+        is_good = status == _OK  # everything else is an error's document
         try:
             text = _read_text(json.loads(b"".join(parts)), is_good=is_good)
         except (ValueError, LookupError, TypeError, AttributeError):
@@ -104,40 +109,60 @@ class PlaygroundCall:
 
 
 class PlaygroundStream(Response):
-    """A chat as it comes: the relay's event stream, and one event more, `figures`, with what it took."""
+    """A chat as it comes: the relay's event stream, and one event more, `figures`, with what it took.
+
+    A refusal that comes at once is a reply of its own. Otherwise the stream begins before its first event, with comments while there is
+    nothing to say: only a browser that is written to shows that it has left, and the provider is to be told soon.
+    """
 
     def __init__(self, call: PlaygroundCall) -> None:
         super().__init__()
         self._call = call
+        self._refusal = b""  # the body of one that came behind the beginning
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's form
         """Send it (ASGI 3)."""
-        downstream = self._call.downstream
-        leaving = asyncio.get_running_loop().create_task(_leave_with(receive, downstream))
-        try:
-            async with self._call.guard():
-                status = await downstream.read_head()
-                if status is None:
-                    if not self._call.is_ended:
-                        return  # the browser has left
-                    await _begin(send, 403, {"content-type": "application/json"})
-                    await _send(send, json.dumps({"error": {"message": ENDED}}).encode(), is_more=False)
-                    return
+        call, downstream = self._call, self._call.downstream
+        async with call.guard(receive):
+            status: int | None = None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    status = await downstream.read_head()
+            if status is None:
+                await _begin(send, _OK, {"content-type": _STREAM, "x-generation-id": call.generation_id})
+            else:
                 await _begin(send, status, {name: value for name, value in downstream.headers.items() if name in _PASSED})
-                while (part := await downstream.read()) is not None:
-                    await _send(send, part)
-            await _send(send, await self._end(), is_more=False)
-        finally:
-            leaving.cancel()
+            await self._pass_on(send, is_begun=status is None)
+        await _send(send, await self._end(is_stream=status in {None, _OK}), is_more=False)
 
-    async def _end(self) -> bytes:
+    async def _pass_on(self, send: Send, *, is_begun: bool) -> None:
+        downstream, is_between_events = self._call.downstream, True
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_S):
+                    part = await downstream.read()
+            except TimeoutError:
+                if is_between_events:
+                    await _send(send, _COMMENT)
+                continue
+            if part is None:
+                return
+            if is_begun and downstream.status != _OK:
+                self._refusal += part
+            else:
+                await _send(send, part)
+                is_between_events = part.endswith(b"\n\n")
+
+    async def _end(self, *, is_stream: bool) -> bytes:
         """What is said behind the relay's own events."""
         call = self._call
-        if not call.downstream.headers.get("content-type", "").startswith(_STREAM):
+        if not is_stream:
             return b""
-        said = b""
-        if call.is_ended or call.downstream.is_aborted:
-            said = _event("error", {"message": ENDED if call.is_ended else BROKEN})
+        trouble = ENDED if call.is_ended else BROKEN if call.downstream.is_aborted else ""
+        if self._refusal:
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                trouble = _read_text(json.loads(self._refusal), is_good=False)
+        said = _event("error", {"message": trouble}) if trouble else b""
         return said + _event("figures", {"figures": list(await call.find_figures()), "generation": call.generation_id})
 
 
