@@ -66,7 +66,7 @@ _PROGRAMS = (
         app="Code review",
         hourly=3,
         models=("anthropic/claude-sonnet-4-5", "openai/gpt-4.1"),
-        options=("--limit", "9", "--limit-reset", "monthly", "--expires", "6d", "--model", "anthropic/*", "--model", "openai/*"),
+        options=("--limit", "11", "--limit-reset", "monthly", "--expires", "6d", "--model", "anthropic/*", "--model", "openai/*"),
         client=("203.0.113.7", "Anthropic/JS 0.65.0"),
     ),
     _Program(

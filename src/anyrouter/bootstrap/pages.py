@@ -1,6 +1,7 @@
 """The gateway's addresses: the API at once, the pages when somebody first looks at one."""
 
 import importlib
+import sys
 from collections.abc import Callable
 
 from starlette.types import ASGIApp
@@ -16,6 +17,10 @@ from anyrouter.storage.opening import Storage
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.site import Site
+
+# How long a thread that fills a template may keep the interpreter from the loop, which gives it up several times in a request.
+# Python's own 5 ms would add to each of them; nothing else runs on threads for long.
+SWITCH_INTERVAL_S = 0.0002
 
 
 def make_site(  # noqa: PLR0917 -- all that the pages are over
@@ -35,6 +40,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
         return settings.server.base_url(port())
 
     def load() -> ASGIApp:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         pages = importlib.import_module("anyrouter.web.pages.app")  # a template engine and more, which not everybody needs
         ports = importlib.import_module("anyrouter.web.pages.ports")
         sign_in = importlib.import_module("anyrouter.bootstrap.sign_in")
