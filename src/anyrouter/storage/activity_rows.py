@@ -20,6 +20,18 @@ def needs_hours(query: ActivityFilter) -> bool:
     return not HOURLY.isdisjoint(query.group_by) or query.app is not None
 
 
+def list_pieces(query: ActivityFilter) -> list[dict[str, int]]:
+    """Parameters (`first`, `end`) for the query's statement: none, or those of one day after the other, whose groups together are all.
+
+    Hours are many rows, and a database sorts them to group them: a day's at a time takes a third less.
+    """
+    is_by_day = not {"date", "hour"}.isdisjoint(query.group_by) and needs_hours(query) and query.trace_id is None
+    first, end = day_range_hours(query)
+    if not is_by_day or first is None or end is None:
+        return [{}]
+    return [{"first": hour, "end": hour + 24} for hour in range(first, end, 24)]
+
+
 def list_dimensions(query: ActivityFilter) -> list[str]:
     """What the stored sums are grouped by: the query's groups, and the key where tags are asked for, since a key has them."""
     names = [name for name in DIMENSIONS if name in query.group_by and name != "tag"]

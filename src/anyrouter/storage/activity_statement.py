@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, bindparam, case, func, select
 
 from anyrouter.control.ports import ActivityFilter
 from anyrouter.core.ledger import HEDGE_LOST
-from anyrouter.storage.activity_rows import day_range_hours, list_dimensions, needs_hours
+from anyrouter.storage.activity_rows import day_range_hours, list_dimensions, list_pieces, needs_hours
 from anyrouter.storage.schema import ledger, usage_daily
 from anyrouter.storage.schema_money import usage_hourly
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS
@@ -24,6 +24,7 @@ _HOURLY: dict[str, Any] = {
     "app": usage_hourly.c.app,
     **{name: usage_hourly.c[name] for name in _SHARED},
 }
+_ONE_DAY: Any = func.min(usage_hourly.c.hour) // 24
 _APP = func.substr(func.coalesce(ledger.c.app_title, ledger.c.http_referer, ""), 1, 64)
 _ENTRIES: dict[str, Any] = {
     "date": ledger.c.created_at_ms // DAY_MS,
@@ -42,8 +43,11 @@ _ENTRY_SUMS: dict[str, Any] = {
 
 
 def make_activity_statement(query: ActivityFilter) -> tuple[list[str], Select[Any]]:
-    """The dimensions in the order of the columns, and the statement, whose other columns are `USAGE_SUMS`."""
-    names = list_dimensions(query)
+    """The dimensions in the order of the columns, and the statement, whose other columns are `USAGE_SUMS`.
+
+    Its parameters `first` and `end` are the first hour (day, millisecond) and the one behind the last. Where the query is asked in pieces
+    of a day, the day is no group: it is the same in all rows.
+    """
     if query.trace_id is not None:
         table, columns, sums = ledger, _ENTRIES, [_ENTRY_SUMS[name] for name in USAGE_SUMS]
     elif needs_hours(query):
@@ -52,11 +56,12 @@ def make_activity_statement(query: ActivityFilter) -> tuple[list[str], Select[An
     else:
         table, columns = usage_daily, _DAILY
         sums = [func.sum(usage_daily.c[name]) for name in USAGE_SUMS]
-    groups = [columns[name] for name in names if name in columns]
+    names = [name for name in list_dimensions(query) if name in columns]
+    is_by_day = len(list_pieces(query)) > 1
+    shown = [_ONE_DAY if is_by_day and name == "date" else columns[name] for name in names]
+    groups = [column for column in shown if column is not _ONE_DAY]
     conditions = [table.c.organisation_id == query.organisation_id, *_list_conditions(query, table, columns)]
-    return [name for name in names if name in columns], select(*groups, *sums).where(*conditions).group_by(*groups).limit(
-        query.max_groups + 1
-    )
+    return names, select(*shown, *sums).where(*conditions).group_by(*groups).limit(query.max_groups + 1)
 
 
 def _list_conditions(query: ActivityFilter, table: Any, columns: dict[str, Any]) -> list[Any]:
@@ -86,4 +91,5 @@ def _list_days(query: ActivityFilter, table: Any) -> list[Any]:
     else:
         first, last = (None if hour is None else hour * HOUR_MS for hour in (first, last))
         column = ledger.c.created_at_ms
-    return [*([] if first is None else [column >= first]), *([] if last is None else [column < last])]
+    begins = [] if first is None else [column >= bindparam("first", first)]
+    return [*begins, *([] if last is None else [column < bindparam("end", last)])]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, case, func, or_, select
 
 from anyrouter.control.ports import ActivityFilter, ActivityRow, KeyTotals
 from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
-from anyrouter.storage.activity_rows import EPOCH_DAY, make_rows
+from anyrouter.storage.activity_rows import EPOCH_DAY, list_pieces, make_rows
 from anyrouter.storage.activity_statement import make_activity_statement
 from anyrouter.storage.ledger_rows import row_to_entry
 from anyrouter.storage.schema import api_keys, latest_epoch, ledger, usage_daily
@@ -72,7 +72,10 @@ class SqlLedgerReader(SqlUsageReader, SqlEntryReader):
 
         def work(connection: Connection) -> list[ActivityRow]:
             columns = (*names, *USAGE_SUMS)
-            groups = [dict(zip(columns, row, strict=True)) for row in connection.execute(statement) if row[-1] is not None]
+            groups: list[dict[str, Any]] = []
+            for piece in list_pieces(query):
+                if len(groups) <= query.max_groups:
+                    groups += [dict(zip(columns, row, strict=True)) for row in connection.execute(statement, piece) if row[-1] is not None]
             tags = {row[0]: tuple(json.loads(row[1])) for row in connection.execute(tagged)} if has_tags else {}
             return make_rows(query, groups, tags)  # in order here, because collations differ between databases
 

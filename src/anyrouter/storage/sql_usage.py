@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise, product
 from operator import add
 from typing import Any
 
@@ -11,7 +12,7 @@ from anyrouter.control.usage_reader import LatencyRow, UsageFilter, UsageRow, Us
 from anyrouter.core.latency import BUCKETS
 from anyrouter.storage.database import Database
 from anyrouter.storage.usage_rows import USAGE_SUMS
-from anyrouter.storage.usage_statement import make_latency_statement, make_usage_statement, needs_apps
+from anyrouter.storage.usage_statement import is_by_day, make_latency_statement, make_usage_statement, needs_apps
 
 
 class SqlUsageReader:
@@ -42,14 +43,23 @@ class SqlUsageReader:
         # Days have hundredfold fewer rows than hours: where no times are told apart, most of a span is read from them.
         spans = (query.span,) if query.by_time or needs_apps(query) else query.span.cut()
         statements = [make(replace(query, span=span)) for span in spans]
+        pieces = _list_pieces(query)
 
         def work(connection: Connection) -> Mapping[tuple[int, str], Sequence[int]]:
             found: dict[tuple[int, str], Sequence[int]] = {}
-            for statement in statements:
-                for time, value, *sums in connection.execute(statement):
+            for statement, piece in product(statements, pieces):
+                for time, value, *sums in connection.execute(statement, piece):
                     if None not in sums:  # what sums of nothing are
                         group, numbers = (int(time), value), list(map(int, sums))
                         found[group] = numbers if group not in found else list(map(add, found[group], numbers))
             return found
 
         return await self._database.read(work)
+
+
+def _list_pieces(query: UsageFilter) -> Sequence[Mapping[str, int]]:
+    """Parameters for the query's statement: none, or those of one day after the other."""
+    if not is_by_day(query):
+        return [{}]
+    ends = sorted({query.span.first, *range(-(-query.span.first // 24) * 24, query.span.end, 24), query.span.end})
+    return [{"first": first, "end": end} for first, end in pairwise(ends)]

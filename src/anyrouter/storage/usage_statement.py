@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, Table, bindparam, case, func, literal, select
 
 from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
 from anyrouter.storage.schema import usage_daily
@@ -46,6 +46,14 @@ def needs_apps(query: UsageFilter) -> bool:
     return query.split is Split.APP or query.app is not None
 
 
+def is_by_day(query: UsageFilter) -> bool:
+    """Whether the statement is to be asked with a day of UTC after the other as `first` and `end`.
+
+    Apps are read from many rows, which a database sorts to group them: a day's at a time takes a third less.
+    """
+    return needs_apps(query) and not (query.by_time and query.span.needs_hours)
+
+
 def choose_table(query: UsageFilter) -> Table:
     """The smallest table that knows the answer."""
     if needs_apps(query):
@@ -70,7 +78,7 @@ def number_time(table: Table, span: Span) -> Any:
 
 
 def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool]]:
-    """Which rows count."""
+    """Which rows count. The parameters `first` and `end` are the first hour or day and the one behind the last."""
     wanted = {
         "rotation_group": query.rotation_group,
         "model": query.model,
@@ -82,7 +90,8 @@ def list_conditions(query: UsageFilter, table: Table) -> list[ColumnElement[bool
     unit = 24 if "day" in table.c else 1
     if query.split is Split.KEY and query.only is not None:
         time = time + 0  # so that the index of keys is taken, and not that of time
-    conditions = [table.c.organisation_id == query.organisation_id, time >= query.span.first // unit, time < query.span.end // unit]
+    conditions = [table.c.organisation_id == query.organisation_id, time >= bindparam("first", query.span.first // unit)]
+    conditions.append(time < bindparam("end", query.span.end // unit))
     conditions += [table.c[name] == value for name, value in wanted.items() if value is not None]
     if query.only is not None and query.split is not None:
         conditions.append(table.c[_COLUMN_OF[query.split]].in_(query.only))
@@ -93,6 +102,8 @@ def _group(query: UsageFilter, table: Table, sums: Sequence[ColumnElement[Any]])
     time = number_time(table, query.span) if query.by_time else None
     value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
     groups = [column for column in (time, value) if column is not None]
+    if time is not None and is_by_day(query):  # the day is the same in all rows of a piece, and sorting by it would take its time
+        time, groups = func.min(table.c.hour) // 24, [column for column in groups if column is value]
     columns = (_or_nothing(time, 0), _or_nothing(value, ""), *sums)
     return select(*columns).where(*list_conditions(query, table)).group_by(*groups)
 
