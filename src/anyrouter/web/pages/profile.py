@@ -97,7 +97,7 @@ class ProfilePages:
             passkey_place=find_place(ports, page.visit),
             passkey_name=_name_device(page.visit.user_agent),
             factor=await ports.second_factors.find(member),
-            sessions=[(session, short_client(session.user_agent) or "unknown") for session in sessions],
+            sessions=[(session, short_client(session.user_agent).replace("a browser", "A browser") or "Unknown") for session in sessions],
             current=visitor.session.id,
             **({"errors": {}, "problem": ""} if denied is None else problems_of(denied)),
         )
