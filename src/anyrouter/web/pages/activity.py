@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from anyrouter.control.entry_search import EntryPage
 from anyrouter.control.key_search import KeySearch
-from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.core.scopes import ADMIN_KEYS, USAGE_READ
 from anyrouter.policy.rights import may
+from anyrouter.relay.session_principal import name_players
 from anyrouter.web.pages.activity_address import (
     LABELS,
     PATH,
@@ -82,21 +82,20 @@ class ActivityPages:
                 raise _refusal("environment", "your organisation has no such environment")
             search = replace(search, environment_id=environment.id)
         if text := address.text("key"):
-            search = replace(search, rotation_group=(await self._find_key(page, text)).rotation_group)
+            search = replace(search, rotation_group=await self._find_group(page, text))
         return await self._ports.api.ledger.search_entries(search)
 
-    async def _find_key(self, page: Page, text: str) -> ApiKey:
-        """The one key that a text names: by its id, deleted ones too, or by a part of its name or label."""
+    async def _find_group(self, page: Page, text: str) -> str:
+        """The rotation group that a text names: by a key's id, also of one that is gone, or by a part of a name or label."""
         visit, keys = page.visit, self._ports.api.keys
         if is_key_id(text):
-            found: Sequence[ApiKey] = await keys.find_by_ids([text])
-        else:
-            wanted = KeySearch(organisation_id=visit.organisation_id, now=visit.now, text=text.rstrip("…"), limit=_SOME_KEYS)
-            found = (await keys.search_keys(wanted)).keys
-        found = [key for key in found if key.organisation_id == visit.organisation_id]
-        exact = [key for key in found if text in {key.id, key.name, key.label}]
+            known = [key for key in await keys.find_by_ids([text]) if key.organisation_id == visit.organisation_id]
+            return known[0].rotation_group if known else text
+        wanted = KeySearch(organisation_id=visit.organisation_id, now=visit.now, text=text.rstrip("…"), limit=_SOME_KEYS)
+        found = (await keys.search_keys(wanted)).keys
+        exact = [key for key in found if text in {key.name, key.label}]
         if len(exact) == 1 or len(found) == 1:
-            return (exact or found)[0]
+            return (exact or found)[0].rotation_group
         if not found:
             raise _refusal("key", "your organisation has no key of that name, label or id")
         names = ", ".join(f"{key.name} ({key.label}…)" for key in found)
@@ -117,7 +116,9 @@ class ActivityPages:
     async def _make_lines(self, page: Page, entries: Sequence[LedgerEntry]) -> list[ActivityLine]:
         ids = tuple({entry.api_key_id for entry in entries})
         found = await self._ports.api.keys.find_by_ids(ids) if ids else []
-        keys = {key.id: key for key in found if key.organisation_id == page.visit.organisation_id}
+        mine = page.visit.organisation_id
+        players = name_players(ids, self._ports.tenants().members, mine)
+        keys = {key.id: key for key in (*found, *players) if key.organisation_id == mine}
         return [describe_entry(entry, keys) for entry in entries]
 
 

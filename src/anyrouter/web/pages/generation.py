@@ -10,8 +10,10 @@ from anyrouter.control.generation_faults import explain_error
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
+from anyrouter.core.playground import find_player
 from anyrouter.core.scopes import ADMIN_BYOK, ADMIN_KEYS, ADMIN_ORG, MODELS_READ, USAGE_READ
 from anyrouter.policy.rights import may, may_touch
+from anyrouter.relay.session_principal import name_players
 from anyrouter.web.api.usage import provider_name
 from anyrouter.web.pages.activity_address import PATH
 from anyrouter.web.pages.activity_lines import describe_entry
@@ -82,8 +84,10 @@ class GenerationPages:
 
     async def _find_keys(self, entry: LedgerEntry) -> Mapping[str, ApiKey]:
         found = await self._ports.api.keys.find_by_ids([entry.api_key_id])
-        return {key.id: key for key in found if key.organisation_id == entry.organisation_id}
+        players = name_players([entry.api_key_id], self._ports.tenants().members, entry.organisation_id)
+        return {key.id: key for key in (*found, *players) if key.organisation_id == entry.organisation_id}
 
 
 def _may_see(visit: PageVisit, key: ApiKey) -> bool:
-    return key.deleted_at is None and may(visit.rights, ADMIN_KEYS) and may_touch(visit.rights, key)
+    is_stored = find_player(key.id) is None and key.deleted_at is None
+    return is_stored and may(visit.rights, ADMIN_KEYS) and may_touch(visit.rights, key)
