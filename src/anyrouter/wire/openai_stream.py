@@ -106,7 +106,8 @@ class OpenAIStream:
         self, whole: bytes, old_id: bytes, new_id: bytes, old_model: bytes, new_model: bytes, usage: bytes, finish: bytes
     ) -> bytes | None:
         """The events with id and model replaced, when there is nothing in them to be read; else None."""
-        if usage in whole or finish in whole or b"[DONE]" in whole or b'"error"' in whole or not whole.endswith(b"}\n\n"):
+        find = whole.find  # `in` would take each for an integer first, and make an error of that
+        if find(usage) >= 0 or find(finish) >= 0 or find(b"[DONE]") >= 0 or find(b'"error"') >= 0 or not whole.endswith(b"}\n\n"):
             return None
         count = whole.count(b"data:")
         if whole.count(old_id) != count or whole.count(old_model) != count:

@@ -67,7 +67,7 @@ def read_told_usage(raw: bytes | None) -> tuple[Usage | None, bool]:
         and prompt is not None
         and completion is not None
         and told.cost is told.is_byok is told.cost_details is _ABSENT
-        and b"null" not in raw
+        and raw.find(b"null") < 0  # `in` would take it for an integer first, and make an error of that
     )
     return usage, is_whole
 

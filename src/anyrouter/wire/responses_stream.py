@@ -152,7 +152,8 @@ class ResponsesStream:
 
 def _is_marked(text: bytes) -> bool:
     """Whether there may be something to be read."""
-    return b'"response"' in text or b'"error"' in text or b"[DONE]" in text
+    find = text.find  # quicker than `in`, which tries an integer first
+    return find(b'"response"') >= 0 or find(b'"error"') >= 0 or find(b"[DONE]") >= 0
 
 
 def _with_data(event: bytes, data: bytes, new: bytes) -> bytes:

@@ -67,7 +67,7 @@ def read_told_usage(raw: bytes) -> tuple[Usage | None, bool]:
         and out is not None
         and None not in (input_tokens, output_tokens, told.total_tokens)
         and told.cost is told.is_byok is told.cost_details is told.shadow_cost is _ABSENT
-        and b"null" not in raw
+        and raw.find(b"null") < 0  # quicker than `in`, which tries an integer first
     )
     return usage, is_whole
 
