@@ -10,6 +10,9 @@ DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.
 OVERHEAD_BOUNDS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1)
 
 
+_NOTHING_USED = UsageSource.NONE  # read off the class, a member costs ten times as much
+
+
 class Distribution:
     """Counts by upper bound, and the sum."""
 
@@ -73,12 +76,15 @@ class Tally:
         """A generation was settled."""
         status, usage = outcome.status, outcome.usage
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if usage.source is not UsageSource.NONE:
+        if usage.source is not _NOTHING_USED:
             self.input_tokens += usage.input_tokens
             self.output_tokens += usage.output_tokens
             self.cost_nanousd += outcome.cost_nanousd
-        self._durations.observe(outcome.latency_ms / 1000)
-        self._overheads.observe(outcome.overhead_us / 1e6)
+        durations, overheads, seconds, overhead_s = self._durations, self._overheads, outcome.latency_ms / 1000, outcome.overhead_us / 1e6
+        durations.counts[bisect_left(durations.bounds, seconds)] += 1  # as `observe`, two calls less
+        durations.total += seconds
+        overheads.counts[bisect_left(overheads.bounds, overhead_s)] += 1
+        overheads.total += overhead_s
 
     def lose(self, outcome: Outcome) -> None:
         """An attempt was settled that lost a race: charged, and no request."""

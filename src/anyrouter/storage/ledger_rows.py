@@ -45,8 +45,6 @@ _COLUMNS = (
     "attempts",
 )
 _UPSTREAM_ID = _COLUMNS.index("upstream_id")
-_STATES = {state: state.value for state in EntryState}  # a plain str binds without being asked what it is
-_SOURCES = {source: source.value for source in UsageSource}
 # A bool is no int to sqlite3: it would be asked for an adapter, which costs as much as ten other values.
 _TRUTH = ((False, True), (0, 1))
 _USAGE_COLUMNS = tuple(column.name for column in usage_daily.columns)
@@ -67,11 +65,11 @@ def make_row(intent: Intent, outcome: Outcome, truth: Sequence[Any] = (False, Tr
         *told[_USAGE + 1 : _FLAGS],
         *told[_FLAGS + 2 : _ATTEMPTS],
         *astuple(usage)[:-1],
-        _SOURCES[usage.source],
+        usage.source._value_,  # a plain str binds without being asked what it is, and is quicker to come by than `value`
         truth[intent.is_streamed],
         truth[outcome.is_price_unknown],
         truth[outcome.is_byok],
-        _STATES[outcome.state],
+        outcome.state._value_,
         _encode(outcome.attempts).decode(),
     )
     upstream_id = outcome.upstream_id
