@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
+
 from anyrouter.core.errors import (
     ConnectFailed,
     Denied,
@@ -35,15 +37,12 @@ class Failure:
     is_fallback_allowed: bool
 
 
-class Attempts:
+class Attempts(msgspec.Struct, eq=False):
     """What became of the attempts of one request. Whom to ask next is `policy.succession`'s to say."""
 
-    __slots__ = ("_failures", "_skipped", "records")
-
-    def __init__(self) -> None:
-        self.records: list[AttemptRecord] = []
-        self._failures: list[Failure] = []
-        self._skipped: list[Denied] = []
+    records: list[AttemptRecord] = []
+    _failures: list[Failure] = []
+    _skipped: list[Denied] = []
 
     @property
     def is_any(self) -> bool:

@@ -17,7 +17,9 @@ def price(tariff: Tariff, usage: Usage) -> int:
     rate = _select_rate(tariff, usage.input_tokens) if tariff.tiers else tariff
     if not usage.cache_read_tokens and not usage.cache_write_tokens:
         total = usage.input_tokens * rate.input_nanousd + usage.output_tokens * rate.output_nanousd
-        return divide_half_up(total + tariff.request_nanousd * TOKENS_PER_PRICE, TOKENS_PER_PRICE)
+        if tariff.request_nanousd:
+            total += tariff.request_nanousd * TOKENS_PER_PRICE
+        return divide_half_up(total, TOKENS_PER_PRICE)
     read, write = rate.cache_read_nanousd, rate.cache_write_nanousd
     uncached = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
     total = (

@@ -78,7 +78,7 @@ class Admission:
 
         Unread: something has to be read before anybody can say; nothing was counted, and the request is to be admitted again.
         """
-        key, said = principal.key, head.read_facts()
+        key, said = principal.key, head.facts or head.read_facts()
         self._key_use.note(key.id, head.now_ms, head.client_host, said.client_agent)
         if said.denied is not None:
             return said.denied
@@ -89,7 +89,7 @@ class Admission:
             request = self._read(head, principal, body)
         except ClientError as error:
             return error.denied
-        choice = self._plan(head, principal, request, now_s)
+        choice = self._plan(head, principal, request, said.pin, now_s)
         if isinstance(choice, Denied):
             return self._estimate(head, principal, request, downstream, now_s) if head.endpoint == COUNT_TOKENS else choice
         terms = choice.lane.terms
@@ -131,9 +131,11 @@ class Admission:
         generation.hold = hold
         return generation
 
-    def _plan(self, head: RequestHead, principal: Principal, request: InferenceRequest, now_s: float) -> "_Choice | Denied":
-        """Whom the request would be sent to now."""
-        lane = self._find_lane(principal, head.endpoint, request.model, head.read_facts().pin)
+    def _plan(
+        self, head: RequestHead, principal: Principal, request: InferenceRequest, pin: str | None, now_s: float
+    ) -> "_Choice | Denied":
+        """Whom the request would be sent to now. `pin` is the only provider that its head allows, if it names one."""
+        lane = self._find_lane(principal, head.endpoint, request.model, pin)
         shortcut: Selection | None = None
         if not isinstance(lane, Lane):
             if lane.type == "permission_error" or "models" not in request.members.values:
@@ -150,7 +152,7 @@ class Admission:
         self, head: RequestHead, principal: Principal, request: InferenceRequest, downstream: Downstream, now_s: float
     ) -> Denied | None:
         """Tell how long a request is whose tokens nobody counts; or why it would not be served."""
-        choice = self._plan(replace(head, endpoint=COUNTED_FOR), principal, request, now_s)
+        choice = self._plan(replace(head, endpoint=COUNTED_FOR), principal, request, head.read_facts().pin, now_s)
         if isinstance(choice, Denied):
             return choice
         limit = self._limiter.admit(principal, now_s)
@@ -169,7 +171,7 @@ class Admission:
         except ClientError as error:
             return error.denied
         key, environment, pin = principal.key, principal.environment, own.read_facts().pin
-        choice = self._plan(own, principal, request, now_s)
+        choice = self._plan(own, principal, request, pin, now_s)
         verdict = self._rehearse(own, principal, request, choice, now_s)
         if isinstance(verdict, Unread):
             return verdict
@@ -357,24 +359,16 @@ def _generate(  # noqa: PLR0917 -- as `admit`
     )
 
 
-class _Choice:
+class _Choice(msgspec.Struct, eq=False):
     """Whom a request is sent to."""
 
-    __slots__ = ("conversation", "excluded", "is_placed", "is_requiring_parameters", "lane", "lanes", "order")
-
-    def __init__(
-        self,
-        lane: Lane,
-        order: tuple[Candidate, ...],
-        lanes: dict[str, Lane] | None = None,
-        *,
-        is_requiring_parameters: bool = False,
-        conversation: bytes | None = None,
-        is_placed: bool = False,
-        excluded: tuple[Exclusion, ...] = (),
-    ) -> None:
-        self.lane, self.order, self.lanes, self.excluded = lane, order, lanes, excluded
-        self.is_requiring_parameters, self.conversation, self.is_placed = is_requiring_parameters, conversation, is_placed
+    lane: Lane
+    order: tuple[Candidate, ...]
+    lanes: dict[str, Lane] | None = None
+    is_requiring_parameters: bool = False
+    conversation: bytes | None = None
+    is_placed: bool = False
+    excluded: tuple[Exclusion, ...] = ()
 
     def lane_of(self, candidate: Candidate) -> Lane:
         """The lane that the candidate is of."""

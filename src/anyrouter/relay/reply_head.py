@@ -25,14 +25,18 @@ def reply_head(generation: Generation, kind: bytes) -> bytes:
     head, records, hold = generation.head, generation.attempts.records, generation.hold
     dialect = generation.dialect.name
     limits = limit_lines(generation.limit, dialect, head.now_ms) if hold is None else _hold_lines(hold, dialect, head.now_ms)
-    return b"%sX-Generation-Id: %s\r\n%s%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n%s%s" % (
-        kind,
-        generation.id.encode(),
-        generation.stop.served_by,
-        len(records) if generation.is_settled else len(records) + 1,
-        generation.overhead_s(time.monotonic()) * 1000,
-        common_lines(head, generation.principal),
-        limits,
+    attempt, overhead_ms = len(records) if generation.is_settled else len(records) + 1, generation.overhead_s(time.monotonic()) * 1000
+    return b"".join(
+        (
+            kind,
+            b"X-Generation-Id: ",
+            generation.id.encode(),
+            b"\r\n",
+            generation.stop.served_by,
+            b"%d\r\nX-AnyRouter-Overhead-Ms: %.3f\r\n" % (attempt, overhead_ms),
+            common_lines(head, generation.principal),
+            limits,
+        )
     )
 
 
@@ -43,7 +47,7 @@ def _hold_lines(hold: Hold, dialect: str, now_ms: int) -> bytes:
 
 def common_lines(head: RequestHead, principal: Principal | None) -> bytes:
     """What every reply says: which request it answers, and when the key ends if that is soon."""
-    lines = b"X-Request-Id: %s\r\n%s" % (head.request_id.encode(), head.read_facts().common_lines)
+    lines = b"X-Request-Id: %s\r\n%s" % (head.request_id.encode(), (head.facts or head.read_facts()).common_lines)
     if head.endpoint.startswith("messages"):
         lines += b"request-id: %s\r\n" % head.request_id.encode()
     if principal is not None and principal.key.expires_at is not None:

@@ -41,7 +41,7 @@ SEGMENT_BYTES = 8 * 1024 * 1024
 _MAX_RECORD = 1024 * 1024
 _HEADER = struct.Struct("<II")
 _HEADER_BYTES = _HEADER.size
-_frame = struct.Struct("<II1s").pack
+_frame, _checksum = struct.Struct("<II1s").pack, zlib.crc32
 
 Position = tuple[int, int]  # number of the segment, offset behind the record
 
@@ -89,7 +89,7 @@ class Journal:
     def append(self, kind: bytes, content: bytes) -> Position:
         """Write one record; returns the position behind it. After OSError nothing of it counts."""
         size = len(content) + 1
-        frame = _frame(size, zlib.crc32(content, _SEEDS.get(kind) or zlib.crc32(kind)), kind) + content
+        frame = _frame(size, _checksum(content, _SEEDS.get(kind) or _checksum(kind)), kind) + content
         room, end = self._room, self._size + _HEADER_BYTES + size
         if room is None or end > self._room_bytes:
             room, end = self._rotate(_HEADER_BYTES + size), len(MAGIC) + _HEADER_BYTES + size

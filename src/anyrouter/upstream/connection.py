@@ -86,7 +86,8 @@ class HttpConnection(asyncio.Protocol):
 
         `size` is the body's.
         """
-        self.exchange = exchange = HttpExchange(self._loop, self._transport, timeouts, started_s, now_s, self._stream_limit, on_arrived)
+        due_s = now_s + timeouts.first_byte_s
+        self.exchange = exchange = HttpExchange(self._loop, self._transport, timeouts, started_s, due_s, self._stream_limit, on_arrived)
         self._is_head_done = False
         self._barren = 0
         self.is_small = is_small = (sum(map(len, body)) if size is None else size) < JOINED_BYTES

@@ -118,13 +118,10 @@ class Members:
         """The text with one member's value replaced, as `edit` gives it."""
         at, start, end = 0, -1, -1
         for key, raw in self.values.items():
-            at += len(key) + 4
+            size = len(memoryview(raw))
+            at += len(key) + 4 + size
             if key == name:
-                start = at
-                at += len(memoryview(raw))
-                end = at
-            else:
-                at += len(memoryview(raw))
+                start, end = at - size, at
         text = self.text
         if start < 0 or at + 1 != len(text):  # spaced, escaped or repeated
             return self.edit({name: value})

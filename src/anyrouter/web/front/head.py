@@ -5,6 +5,8 @@ parsers can never disagree about the border between two messages. What is ambigu
 Content-Length beside Transfer-Encoding, either of them twice, any coding but `chunked`, chunked in HTTP/1.0.
 """
 
+from copy import copy
+
 import httptools
 import msgspec
 
@@ -103,24 +105,13 @@ class HeadReader:
         digits, lines = raw[at:end], raw[:at] + raw[end:]
         kept = self._kept.get(lines)
         if kept is not None and digits.isdigit() and len(digits) <= _MAX_LENGTH_DIGITS:
-            return Head(
-                kept.headers,
-                kept.repeated,
-                kept.endpoint,
-                int(digits),
-                kept.is_http10,
-                kept.is_keep_alive,
-                kept.expects_continue,
-                kept.is_asking_upgrade,
-                kept.facts,
-                kept.body_fault,
-                kept.model,
-                kept.is_array,
-            )
-        head = self._parse(raw)
-        if isinstance(head, Head) and head.facts is not None and len(lines) <= _KEPT_BYTES and len(self._kept) < _KEPT_HEADS:
-            self._kept[lines] = head
-        return head
+            head = copy(kept)
+            head.length = int(digits)
+            return head
+        parsed = self._parse(raw)
+        if isinstance(parsed, Head) and parsed.facts is not None and len(lines) <= _KEPT_BYTES and len(self._kept) < _KEPT_HEADS:
+            self._kept[lines] = parsed
+        return parsed
 
     def _parse(self, raw: bytes) -> Head | Denied:
         headers: dict[bytes, bytes] = {}  # handed out with the head

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES = 262_144
 _ID_DIGITS = 20
-_RANDOM_BYTES = 64 * _ID_DIGITS // 2
+_RANDOM_DIGITS = 64 * _ID_DIGITS
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +49,7 @@ class FrontState:
         self._connections: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._random, self._random_at = "", 0
+        self._id_ms, self._id_start = -1, ""
 
     def enter(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         """Belong to a server that has started to accept."""
@@ -72,10 +73,12 @@ class FrontState:
     def new_request_id(self, now_ms: int) -> str:
         """A fresh `req-…` identifier (core.ids), of randomness fetched for many at once: asking the kernel each time costs more."""
         at, end = self._random_at, self._random_at + _ID_DIGITS
-        if end > len(self._random):
-            self._random, at, end = os.urandom(_RANDOM_BYTES).hex(), 0, _ID_DIGITS
+        if end > _RANDOM_DIGITS or not at:
+            self._random, at, end = os.urandom(_RANDOM_DIGITS // 2).hex(), 0, _ID_DIGITS
         self._random_at = end
-        return f"req-{now_ms:012x}{self._random[at:end]}"
+        if now_ms != self._id_ms:
+            self._id_ms, self._id_start = now_ms, f"req-{now_ms:012x}"
+        return self._id_start + self._random[at:end]
 
     def _sweep(self) -> None:
         date = formatdate(usegmt=True).encode()
