@@ -183,4 +183,5 @@ def _describe(form: PlaygroundForm, column: int, answers: Sequence[Answer]) -> M
         "talk": write_talk(turns if is_kept else said),
         "error": "" if answer is None else answer.error,
         "figures": () if answer is None else answer.figures,
+        "generation": "" if answer is None else answer.generation_id,
     }

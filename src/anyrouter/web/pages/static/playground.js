@@ -23,21 +23,23 @@ async function open(column, fields, signal) {
   const reply = await fetch("/dashboard/playground/stream", { method: "POST", body, signal });
   if (reply.redirected) throw new Error(SIGNED_OUT);
   if (!reply.ok) throw new Error(await readTrouble(reply));
-  return reply.body;
+  return reply;
 }
 
 /** Asks one model; says whether the answer is whole. */
 async function ask(talk, column, fields, signal) {
   const message = fields.get("message");
   const started = performance.now();
-  let answer = "", isWhole = true;
+  let answer = "", isWhole = true, generation = "";
   talk.begin(fields.get(column ? "beside" : "model"), message);
   try {
-    for await (const { event, data } of readEvents(await open(column, fields, signal))) {
+    const reply = await open(column, fields, signal);
+    generation = reply.headers.get("x-generation-id") ?? "";
+    for await (const { event, data } of readEvents(reply.body)) {
       if (data === "[DONE]") continue;
       const value = JSON.parse(data);
       if (event === "figures") {
-        talk.addFigures(value.figures);
+        talk.addFigures(value.figures, generation);
       } else if (value.error || event === "error") {
         isWhole = false;
         talk.addTrouble((value.error ?? value).message);
@@ -51,7 +53,8 @@ async function ask(talk, column, fields, signal) {
     }
   } catch (problem) {
     isWhole = false;
-    if (signal.aborted) talk.addFigures([["Stopped", `after ${((performance.now() - started) / 1000).toFixed(2)} s; what had come by then is billed`]]);
+    const seconds = ((performance.now() - started) / 1000).toFixed(2);
+    if (signal.aborted) talk.addFigures([["Stopped", `after ${seconds} s; what had come by then is billed`]], generation);
     else talk.addTrouble(problem instanceof TypeError ? "The gateway cannot be reached. Is it running?" : problem.message);
   }
   talk.end();

@@ -4,6 +4,14 @@ function clone(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
 }
 
+function addRow(list, label) {
+  const row = document.createElement("div");
+  row.append(document.createElement("dt"), document.createElement("dd"));
+  row.firstChild.textContent = label;
+  list.append(row);
+  return row.lastChild;
+}
+
 /** A side of the form, as the server has made it. */
 export class Talk {
   constructor(element) {
@@ -55,15 +63,16 @@ export class Talk {
     this.scroll(true);
   }
 
-  addFigures(figures) {
+  /** What the answer took, and the way to all that is known of it. */
+  addFigures(figures, generation) {
     const list = document.createElement("dl");
     list.className = "figures";
-    for (const [label, value] of figures) {
-      const row = document.createElement("div");
-      row.append(document.createElement("dt"), document.createElement("dd"));
-      row.firstChild.textContent = label;
-      row.lastChild.textContent = value;
-      list.append(row);
+    for (const [label, value] of figures) addRow(list, label).textContent = value;
+    if (generation && figures.length) {
+      const link = document.createElement("a");
+      link.href = `/dashboard/activity/${encodeURIComponent(generation)}`;
+      link.textContent = "details";
+      addRow(list, "Request").append(link);
     }
     this.turns.append(list);
     this.scroll(false);
