@@ -45,7 +45,8 @@ class MemberStore(Protocol):
     async def update_member(self, member: Member, event: AuditEvent) -> None:
         """Replace name, role and state. One that becomes inactive takes its personal keys with it: they are deleted in the transaction.
 
-        So is all that it signs in with, and its sessions end. When it is added again, nothing of that comes back.
+        So is all that it signs in with, and its sessions end. When it is added again, nothing of that comes back. A member's links end with
+        a change of role, and all of the organisation's when who could make some may do so no more.
         ClientError `unprocessable` for the last active owner.
         """
 
