@@ -98,8 +98,8 @@ class ActivityAddress:
         return path + (f"?{urlencode(pairs)}" if pairs else "")
 
     def only(self, name: str, value: str) -> str:
-        """As it is, with one filter more."""
-        return self.link({name: value})
+        """As it is, with one filter more, for links within the list itself: without its path."""
+        return self.link({name: value}, path="")
 
     def at(self, place: EntryPlace) -> str:
         """The page that begins there."""
