@@ -324,3 +324,19 @@ async def test_identities_of_a_member_are_listed_and_unbound(storage: AnyStorage
     await storage.sign_in.delete_identity(IDENTITY, event("identity.remove"))
     assert await storage.sign_in.list_identities(ORG, OWNER.id) == [second]
     assert await refusal(storage.sign_in.delete_identity(IDENTITY, event("identity.remove"))) == "not_found"
+
+
+async def test_a_new_role_ends_the_members_links_and_those_of_all_where_who_could_make_some_may_not_any_more(
+    storage: AnyStorage, people: None
+) -> None:
+    bobs = replace(LINK, id="sil_2", member_id=BOB.id, digest=b"bob")
+    for link in (LINK, bobs):
+        await storage.sign_in.add_link(link, event("link.create"))
+    admin = replace(BOB, role=Role.ADMIN, version=2)
+    await storage.members.update_member(admin, event("member.change"))
+    assert await storage.sign_in.find_link(LINK.digest) == LINK
+    assert (await storage.sign_in.find_link(b"bob") or bobs).used_at is not None
+    await storage.members.update_member(replace(admin, name="Robert", version=3), event("member.change"))
+    assert await storage.sign_in.find_link(LINK.digest) == LINK
+    await storage.members.update_member(replace(admin, role=Role.VIEWER, version=4), event("member.change"))
+    assert (await storage.sign_in.find_link(LINK.digest) or LINK).used_at is not None

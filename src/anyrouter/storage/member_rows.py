@@ -54,6 +54,15 @@ def row_to_member(row: Mapping[Any, Any]) -> Member:
     )
 
 
+def loses_links(before: Member, after: Member) -> bool:
+    """Whether somebody who could make links for others may do so no more, or for fewer: those of before are worth nothing then.
+
+    A link does not say who made it, so that all of the organisation's end. Who waits for one asks again.
+    """
+    could = before.is_active and before.role in {Role.OWNER, Role.ADMIN}
+    return could and (not after.is_active or (after.role is not before.role and after.role is not Role.OWNER))
+
+
 def invitation_to_row(invitation: Invitation) -> dict[str, Any]:
     """The row of `invitations`."""
     return {

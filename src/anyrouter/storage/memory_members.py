@@ -16,6 +16,7 @@ from anyrouter.storage.member_rows import (
     NO_MEMBER,
     end_key,
     invitation_to_row,
+    loses_links,
     member_to_row,
     row_to_invitation,
     row_to_member,
@@ -79,10 +80,7 @@ class MemoryMemberStore:
         self._on_change(member.organisation_id)
 
     async def update_member(self, member: Member, event: AuditEvent) -> None:
-        """Replace name, role and state; one that becomes inactive takes its personal keys with it, and all that it signs in with.
-
-        ClientError `not_found`, `etag_mismatch`, and `unprocessable` for the last active owner.
-        """
+        """See the port."""
         row = self.rows.get(member.id)
         if row is None or row["organisation_id"] != member.organisation_id:
             raise ClientError(NO_MEMBER)
@@ -92,9 +90,14 @@ class MemoryMemberStore:
         if _is_owner(row) and not any(map(_is_owner, (*others, member_to_row(member)))):
             raise ClientError(LAST_OWNER)
         self._log.append(event)
+        before = row_to_member(row)
         _replace(row, member)
         if not member.is_active:
             await self._end_access(member, event)
+        if loses_links(before, member):
+            self._sign_in.end_links(member.organisation_id, None, to_ms(event.at))
+        elif member.role is not before.role:
+            self._sign_in.end_links(member.organisation_id, member.id, to_ms(event.at))
         self._on_change(member.organisation_id)
 
     async def add_invitation(self, invitation: Invitation, event: AuditEvent) -> None:

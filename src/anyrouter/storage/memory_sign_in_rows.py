@@ -27,10 +27,10 @@ class MemorySignInRows:
             if row["id"] != but:
                 row["ended_at_ms"] = ended_at_ms
 
-    def end_links(self, organisation_id: str, member_id: str, ended_at_ms: int) -> None:
-        """Have none of a member's links work any more."""
+    def end_links(self, organisation_id: str, member_id: str | None, ended_at_ms: int) -> None:
+        """Have none of a member's links work any more; without a member, none of the organisation's."""
         for row in self.links.values():
-            if (row["organisation_id"], row["member_id"], row["used_at_ms"]) == (organisation_id, member_id, None):
+            if (row["organisation_id"], row["used_at_ms"]) == (organisation_id, None) and member_id in {None, row["member_id"]}:
                 row["used_at_ms"] = ended_at_ms
 
     def end_sign_in(self, organisation_id: str, member_id: str, ended_at_ms: int) -> None:

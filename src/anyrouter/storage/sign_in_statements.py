@@ -58,10 +58,11 @@ def end_sessions(
     return int(connection.execute(change).rowcount)
 
 
-def end_links(connection: Connection, organisation_id: str, member_id: str, ended_at: datetime) -> None:
-    """Have none of a member's links work any more."""
-    mine = and_(sign_in_links.c.organisation_id == organisation_id, sign_in_links.c.member_id == member_id)
-    connection.execute(update(sign_in_links).where(mine, sign_in_links.c.used_at_ms.is_(None)).values(used_at_ms=to_ms(ended_at)))
+def end_links(connection: Connection, organisation_id: str, member_id: str | None, ended_at: datetime) -> None:
+    """Have none of a member's links work any more; without a member, none of the organisation's."""
+    open_ones = and_(sign_in_links.c.organisation_id == organisation_id, sign_in_links.c.used_at_ms.is_(None))
+    change = update(sign_in_links).where(open_ones).values(used_at_ms=to_ms(ended_at))
+    connection.execute(change if member_id is None else change.where(sign_in_links.c.member_id == member_id))
 
 
 def store_password(connection: Connection, password: Password) -> None:

@@ -18,6 +18,7 @@ from anyrouter.storage.member_rows import (
     NO_MEMBER,
     end_key,
     invitation_to_row,
+    loses_links,
     member_to_row,
     row_to_invitation,
     row_to_member,
@@ -25,7 +26,7 @@ from anyrouter.storage.member_rows import (
 from anyrouter.storage.records import key_to_row, row_to_key
 from anyrouter.storage.schema import api_keys
 from anyrouter.storage.schema_people import invitations, members
-from anyrouter.storage.sign_in_statements import end_sign_in, has_owner
+from anyrouter.storage.sign_in_statements import end_links, end_sign_in, has_owner
 from anyrouter.storage.sql_audit import append_event
 from anyrouter.storage.sql_keys import OnChange, bump_epoch
 
@@ -69,10 +70,7 @@ class SqlMemberStore:
         await self._change(member.organisation_id, work)
 
     async def update_member(self, member: Member, event: AuditEvent) -> None:
-        """Replace name, role and state; one that becomes inactive takes its personal keys with it, and all that it signs in with.
-
-        ClientError `not_found`, `etag_mismatch`, and `unprocessable` for the last active owner.
-        """
+        """See the port."""
         values = {name: value for name, value in member_to_row(member).items() if name not in FIXED_MEMBER_COLUMNS}
         same = and_(members.c.organisation_id == member.organisation_id, members.c.id == member.id)
 
@@ -87,8 +85,13 @@ class SqlMemberStore:
             if not member.is_active:
                 key_events = _end_keys(connection, member, event)
                 end_sign_in(connection, member, event.at)
+            before = row_to_member(former)
+            if loses_links(before, member):
+                end_links(connection, member.organisation_id, None, event.at)
+            elif member.role is not before.role:
+                end_links(connection, member.organisation_id, member.id, event.at)
             _append(connection, event, *key_events)
-            if _is_owner(row_to_member(former)) and not has_owner(connection, member.organisation_id):  # behind the event's lock
+            if _is_owner(before) and not has_owner(connection, member.organisation_id):  # behind the event's lock
                 raise ClientError(LAST_OWNER)
 
         await self._change(member.organisation_id, work)

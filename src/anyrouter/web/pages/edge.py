@@ -8,6 +8,7 @@ import math
 import re
 import traceback
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -158,6 +159,10 @@ def _refuse_foreign(method: str, headers: dict[bytes, bytes], visit: PageVisit) 
 def _own_origin(host: str, scheme: str) -> str:
     """Our origin as a browser writes it; empty when Host is none, which is the same as no page's."""
     if not _HOST.fullmatch(host):
+        return ""
+    try:
+        _ = urlsplit(f"//{host}").port  # no address in the brackets, or no port: whoever splits it later would be told so
+    except ValueError:
         return ""
     return f"{scheme}://{host.lower().removesuffix(_DEFAULT_PORTS[scheme])}"
 
