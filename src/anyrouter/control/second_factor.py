@@ -4,11 +4,12 @@ The app's secret is kept sealed; it is opened to check a code, and to show it ag
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -90,8 +91,9 @@ class SecondFactorService:
         member = visitor.member
         self._sessions.check_fresh(visitor)
         factor = await self._find_unconfirmed(member)
-        self._begin_attempt(member)
-        step = find_step(await self._open(factor), code, int(self._clock().timestamp()))
+        with self._attempt(member):
+            secret = await self._open(factor)
+        step = find_step(secret, code, int(self._clock().timestamp()))
         if step is None:
             raise ClientError(_WRONG)
         self._throttle.succeed(member.id)
@@ -123,8 +125,9 @@ class SecondFactorService:
         factor = await self.find(member)
         if factor is None:
             raise ClientError(_WRONG)
-        self._begin_attempt(member)
-        if not await self._take(factor, code, self._event(actor, member, "second_factor.recover")):
+        with self._attempt(member):
+            is_right = await self._take(factor, code, self._event(actor, member, "second_factor.recover"))
+        if not is_right:
             raise ClientError(_WRONG)
         self._throttle.succeed(member.id)
 
@@ -144,12 +147,19 @@ class SecondFactorService:
     async def _open(self, factor: SecondFactor) -> str:
         return (await self._vault.open(factor.place, factor.sealed)).reveal()
 
-    def _begin_attempt(self, member: Member) -> None:
+    @contextlib.contextmanager
+    def _attempt(self, member: Member) -> Iterator[None]:
+        """Count an attempt, unless storage or vault fail inside: that is nobody's guess."""
         wait_s = self._throttle.begin(member.id, self._monotonic())
         if wait_s is not None:
             minutes = int(wait_s // 60) + 1
             message = f"Too many codes were wrong. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
             raise ClientError(Denied(code="rate_limited", message=message, retry_after_s=wait_s))
+        try:
+            yield
+        except Exception:
+            self._throttle.forgive(member.id)
+            raise
 
     def _event(self, actor: Actor, member: Member, action: str) -> AuditEvent:
         return make_event(actor, member.organisation_id, action, self._now(), target_id=member.id, target_label=member.email)

@@ -26,6 +26,12 @@ class CodeThrottle:
         times.append(now_s)
         return None
 
+    def forgive(self, member_id: str) -> None:
+        """It could not be judged: the newest attempt is not counted."""
+        times = self._failures.get(member_id)
+        if times:
+            times.pop()
+
     def succeed(self, member_id: str) -> None:
         """It was right: nothing stays counted."""
         self._failures.pop(member_id, None)

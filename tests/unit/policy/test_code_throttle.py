@@ -30,3 +30,13 @@ def test_memory_is_bounded_and_the_one_who_tries_now_is_not_forgotten() -> None:
     for number in range(MAX_MEMBERS - 1):
         throttle.begin(f"mem_x{number}", 3.0)
     assert throttle.begin("mem_victim", 4.0) is not None
+
+
+def test_an_attempt_that_could_not_be_judged_is_not_counted_and_those_before_are() -> None:
+    throttle = CodeThrottle()
+    for _ in range(LIMIT):
+        throttle.begin("mem_1", 0.0)
+    throttle.forgive("mem_1")
+    throttle.forgive("mem_unknown")
+    assert throttle.begin("mem_1", 1.0) is None
+    assert throttle.begin("mem_1", 1.0) is not None
