@@ -1,7 +1,7 @@
 """What the home page is about: an hour that is unusual, today beside yesterday, and what an installation needs next. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import median_low
 
@@ -15,7 +15,7 @@ FLOOR_NANOUSD = 1_000_000_000
 DAYS_TO_LAST = 3
 DAY_HOURS = 24
 _HOUR_S = 3600
-_NAMES = tuple(field.name for field in fields(UsageSums))
+_NAMES = UsageSums.__struct_fields__
 Hours = Mapping[int, UsageSums]
 
 

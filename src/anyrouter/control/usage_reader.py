@@ -1,9 +1,11 @@
 """What the usage page asks of the store: sums over a span of time, by time and by one dimension."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 OTHER_APPS = "(other apps)"  # those beyond the most that get sums of their own
 
@@ -74,8 +76,7 @@ class UsageFilter:
     app: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageSums:
+class UsageSums(msgspec.Struct, frozen=True, kw_only=True):
     """What was used."""
 
     requests: int = 0
@@ -91,13 +92,12 @@ class UsageSums:
 NOTHING = UsageSums()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageRow:
+class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     """Sums of one hour or day (its number since 1970; 0 when times are not told apart) and one value of the split (empty without)."""
 
     time: int = 0
     value: str = ""
-    sums: UsageSums = field(default=NOTHING)
+    sums: UsageSums = NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

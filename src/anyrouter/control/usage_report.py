@@ -1,7 +1,7 @@
 """Reads what the usage page shows: totals, the largest values over time, one page of all values, each with the period before.
 
 Values of a model, provider, environment or app are few, and read over time at once. Keys may be thousands: first they are ranked, then
-only those are read in full that are shown.
+only those are read in full that are shown. What is made of many rows is made on a thread, beside the requests of models.
 """
 
 import asyncio
@@ -111,13 +111,7 @@ class UsageReporter:
 
     async def _report_values(self, question: UsageQuestion) -> UsageReport:
         now, earlier = await self._read_both(question, question.split)
-        slots = by_slot(now, question.shown)
-        values = by_value_and_slot(now, question.shown) if question.split is not None else {}
-        parts = list_parts({value: add_up(some) for value, some in values.items()}, by_value(earlier) if question.split is not None else {})
-        top = choose_top(parts, question.measure)
-        return _put_together(
-            question, slots, earlier, {value: values[value] for value in top}, _page(sort_parts(parts, question.sort), question), len(parts)
-        )
+        return await asyncio.to_thread(_make_report, question, now, earlier)
 
     async def _report_keys(self, question: UsageQuestion) -> UsageReport:
         has_index = not question.shown.span.needs_hours and question.measure is Measure.COST
@@ -128,9 +122,7 @@ class UsageReporter:
             self._reader.read_usage(ranking),
             self._read_earlier(question, replace(ranking, span=(question.earlier or question.shown).span)),
         )
-        parts = list_parts(by_value(ranked), by_value(ranked_earlier))
-        page = _page(sort_parts(parts, question.sort), question)
-        top = choose_top(parts, question.measure)
+        page, top, count = await asyncio.to_thread(_rank, question, ranked, ranked_earlier)
         over_time, full, full_earlier = await asyncio.gather(
             self._read_some(replace(ranking, by_time=True, has_costs_only=False), top),
             self._read_some(replace(ranking, has_costs_only=False), [part.value for part in page] if is_by_cost else ()),
@@ -152,7 +144,7 @@ class UsageReporter:
         series = by_value_and_slot(over_time, question.shown)
         empty = [NOTHING] * len(question.shown.slots)
         return _put_together(
-            question, by_slot(now, question.shown), earlier, {value: series.get(value, empty) for value in top}, page, len(parts)
+            question, by_slot(now, question.shown), earlier, {value: series.get(value, empty) for value in top}, page, count
         )
 
     async def _report_latencies(self, question: UsageQuestion) -> LatencyReport | None:
@@ -187,6 +179,22 @@ class UsageReporter:
     async def _read_some(self, query: UsageFilter, values: Iterable[str]) -> Sequence[UsageRow]:
         only = tuple(values)
         return await self._reader.read_usage(replace(query, only=only)) if only else ()
+
+
+def _make_report(question: UsageQuestion, now: Sequence[UsageRow], earlier: Sequence[UsageRow]) -> UsageReport:
+    """The report where everything was read over time."""
+    is_split = question.split is not None
+    values = by_value_and_slot(now, question.shown) if is_split else {}
+    parts = list_parts({value: add_up(some) for value, some in values.items()}, by_value(earlier) if is_split else {})
+    series = {value: values[value] for value in choose_top(parts, question.measure)}
+    page = _page(sort_parts(parts, question.sort), question)
+    return _put_together(question, by_slot(now, question.shown), earlier, series, page, len(parts))
+
+
+def _rank(question: UsageQuestion, now: Sequence[UsageRow], earlier: Sequence[UsageRow]) -> tuple[list[Part], list[str], int]:
+    """The page of values, the largest values, and how many there are."""
+    parts = list_parts(by_value(now), by_value(earlier))
+    return _page(sort_parts(parts, question.sort), question), choose_top(parts, question.measure), len(parts)
 
 
 def _put_together(  # noqa: PLR0917 -- the parts of a report

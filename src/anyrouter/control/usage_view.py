@@ -1,9 +1,11 @@
 """What the usage page makes of sums: measures over time, the largest parts and the rest, and what changed. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec.structs import astuple
 
 from anyrouter.control.usage_range import UsageRange
 from anyrouter.control.usage_reader import NOTHING, UsageRow, UsageSums
@@ -12,7 +14,7 @@ K = TypeVar("K")
 
 TOP = 7
 WHOLE = 10_000  # shares are counted in hundredths of a per cent
-_SUMS = tuple(field.name for field in fields(UsageSums))
+_SUMS = UsageSums.__struct_fields__
 
 
 class Measure(StrEnum):
@@ -56,16 +58,14 @@ def read_measure(measure: Measure, sums: UsageSums) -> int | None:
 
 def add_up(rows: Iterable[UsageSums]) -> UsageSums:
     """All of them together."""
-    totals = [0] * len(_SUMS)
-    for row in rows:
-        for place, name in enumerate(_SUMS):
-            totals[place] += getattr(row, name)
-    return UsageSums(**dict(zip(_SUMS, totals, strict=True)))
+    totals = [sum(column) for column in zip(*map(astuple, rows), strict=True)]
+    return UsageSums(**dict(zip(_SUMS, totals, strict=True))) if totals else NOTHING
 
 
 def by_value(rows: Sequence[UsageRow]) -> dict[str, UsageSums]:
     """The sums of each value of the split, over all times."""
-    return _gather(rows, lambda row: row.value)
+    found = {row.value: row.sums for row in rows}
+    return found if len(found) == len(rows) else _gather(rows, lambda row: row.value)
 
 
 def by_slot(rows: Sequence[UsageRow], shown: UsageRange) -> list[UsageSums]:

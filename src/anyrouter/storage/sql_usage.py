@@ -40,14 +40,13 @@ class SqlUsageReader:
 
     async def _add_up(self, query: UsageFilter, make: Callable[[UsageFilter], Select[Any]]) -> Mapping[tuple[int, str], Sequence[int]]:
         """The sums by time and value."""
-        # Days have hundredfold fewer rows than hours: where no times are told apart, most of a span is read from them.
-        spans = (query.span,) if query.by_time or needs_apps(query) else query.span.cut()
-        statements = [make(replace(query, span=span)) for span in spans]
-        pieces = _list_pieces(query)
 
         def work(connection: Connection) -> Mapping[tuple[int, str], Sequence[int]]:
+            # Days have hundredfold fewer rows than hours: where no times are told apart, most of a span is read from them.
+            spans = (query.span,) if query.by_time or needs_apps(query) else query.span.cut()
+            statements = [make(replace(query, span=span)) for span in spans]
             found: dict[tuple[int, str], Sequence[int]] = {}
-            for statement, piece in product(statements, pieces):
+            for statement, piece in product(statements, _list_pieces(query)):
                 for time, value, *sums in connection.execute(statement, piece):
                     if None not in sums:  # what sums of nothing are
                         group, numbers = (int(time), value), list(map(int, sums))

@@ -19,6 +19,9 @@ _COLUMN_OF = {
     Split.APP: "app",
 }
 _COSTS = frozenset({"cost_nanousd", "upstream_cost_nanousd"})  # those that the index of keys has
+_COUNTS = {
+    table: [func.sum(table.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)] for table in (usage_model_hourly, usage_model_daily)
+}
 
 
 def make_usage_statement(query: UsageFilter) -> Select[Any]:
@@ -33,7 +36,7 @@ def make_latency_statement(query: UsageFilter) -> Select[Any]:
     if needs_keys(query) or needs_apps(query):
         raise ValueError("latencies are not told apart by key and app")
     table = choose_table(query)
-    return _group(query, table, [func.sum(table.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)])
+    return _group(query, table, _COUNTS[table])
 
 
 def needs_keys(query: UsageFilter) -> bool:
