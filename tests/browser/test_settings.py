@@ -17,6 +17,7 @@ SETTINGS = "/dashboard/settings"
 NAV = {
     "BYOK": "Bring your own key",
     "Environments": "Environments",
+    "Presets": "Presets",
     "Members": "Members",
     "Credits": "Credits",
     "Limits": "Limits",
@@ -189,6 +190,29 @@ def test_a_budget_is_made_changed_and_deleted(open_page: OpenPage, check: Check,
     expect(page.get_by_text("The budget is deleted")).to_be_visible()
 
 
+def test_a_preset_is_made_changed_and_deleted(open_page: OpenPage, check: Check, problems: list[str]) -> None:
+    page = open_page(f"{SETTINGS}/presets")
+    page.get_by_label("Environment").select_option("test")
+    check(page)
+    page.get_by_role("link", name="Create the first one").click()
+    check(page)
+    page.get_by_label("Slug").fill("writer")
+    page.get_by_label("Other settings").fill("{")
+    page.get_by_role("button", name="Create preset").click()
+    expect(page.locator("#config-error")).to_be_visible()
+    take_refusal(problems)
+    page.get_by_label("Other settings").fill('{"temperature": 0.2}')
+    page.get_by_role("button", name="Create preset").click()
+    expect(page.get_by_text("The preset is made")).to_be_visible()
+    check(page)
+    page.get_by_label("System prompt").fill("Be terse.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The preset is changed")).to_be_visible()
+    accept_next(page)
+    page.get_by_role("button", name="Delete the preset").click()
+    expect(page.get_by_text("The preset is deleted")).to_be_visible()
+
+
 def test_a_webhook_is_added_tried_told_and_deleted(
     open_page: OpenPage, check: Check, receiver: WebhookReceiver, member: Callable[..., SignedIn], site: str
 ) -> None:
@@ -262,7 +286,8 @@ def test_every_page_is_reached_by_the_menu_and_looks_right(
 
 
 @pytest.mark.parametrize(
-    "place", ["byok/new?provider=aws", "members/invite", "environments/new", "environments/live", "limits/new", "webhooks/new"]
+    "place",
+    ["byok/new?provider=aws", "members/invite", "environments/new", "environments/live", "limits/new", "webhooks/new", "presets/new"],
 )
 def test_forms_fit_on_a_phone(place: str, open_page: OpenPage, check_width: Check) -> None:
     page = open_page(f"{SETTINGS}/{place}", look="phone")

@@ -26,6 +26,7 @@ PLACES = (
     Place("Playground", "/dashboard/playground", "completions:write"),
     Place("BYOK", "/dashboard/settings/byok", ADMIN_BYOK, is_setting=True),
     Place("Environments", "/dashboard/settings/environments", ADMIN_ORG, is_setting=True),
+    Place("Presets", "/dashboard/settings/presets", ADMIN_KEYS, is_setting=True),
     Place("Members", "/dashboard/settings/members", ADMIN_ORG, is_setting=True),
     Place("Credits", "/dashboard/settings/credits", ADMIN_BILLING, is_setting=True),
     Place("Limits", "/dashboard/settings/limits", ADMIN_BILLING, is_setting=True),

@@ -7,6 +7,7 @@ from anyrouter.web.pages.limits import LimitPages
 from anyrouter.web.pages.members import MemberPages
 from anyrouter.web.pages.organisation import OrganisationPages
 from anyrouter.web.pages.ports import PagePorts
+from anyrouter.web.pages.presets import PresetPages
 from anyrouter.web.pages.routes import PageRoutes
 from anyrouter.web.pages.upstreams import UpstreamPages
 from anyrouter.web.pages.webhooks import WebhookPages
@@ -19,6 +20,7 @@ class SettingsPages:
         self._areas = (
             OrganisationPages(ports),
             EnvironmentPages(ports),
+            PresetPages(ports),
             MemberPages(ports),
             CreditPages(ports),
             LimitPages(ports),
