@@ -114,38 +114,30 @@ class UsageReporter:
         return await asyncio.to_thread(_make_report, question, now, earlier)
 
     async def _report_keys(self, question: UsageQuestion) -> UsageReport:
+        """Ranked by what they cost, which an index knows, where that is enough. The period before counts for those shown alone."""
         has_index = not question.shown.span.needs_hours and question.measure is Measure.COST
         is_by_cost = has_index and question.sort.removeprefix("-") in COST_SORTS
-        ranking = replace(question.filter(question.shown, by_time=False), split=Split.KEY, has_costs_only=is_by_cost)
+        is_by_change = question.sort.removeprefix("-") == "change"
+        keys = replace(question.filter(question.shown, by_time=False), split=Split.KEY)
+        keys_earlier = replace(keys, span=(question.earlier or question.shown).span)
         (now, earlier), ranked, ranked_earlier = await asyncio.gather(
             self._read_both(question, None),
-            self._reader.read_usage(ranking),
-            self._read_earlier(question, replace(ranking, span=(question.earlier or question.shown).span)),
+            self._reader.read_usage(replace(keys, has_costs_only=is_by_cost)),
+            self._read_earlier(question, replace(keys_earlier, only=None if is_by_change else ())),
         )
         page, top, count = await asyncio.to_thread(_rank, question, ranked, ranked_earlier)
+        shown = tuple(part.value for part in page)
         over_time, full, full_earlier = await asyncio.gather(
-            self._read_some(replace(ranking, by_time=True, has_costs_only=False), top),
-            self._read_some(replace(ranking, has_costs_only=False), [part.value for part in page] if is_by_cost else ()),
-            self._read_earlier(
-                question,
-                replace(
-                    ranking,
-                    has_costs_only=False,
-                    span=(question.earlier or question.shown).span,
-                    only=tuple(part.value for part in page) if is_by_cost else (),
-                ),
-            ),
+            self._read_some(replace(keys, by_time=True), top),
+            self._read_some(keys, shown if is_by_cost else ()),
+            self._read_earlier(question, replace(keys_earlier, only=() if is_by_change else shown)),
         )
-        if is_by_cost:
-            sums, sums_earlier = by_value(full), by_value(full_earlier)
-            page = [
-                Part(value=part.value, sums=sums.get(part.value, NOTHING), before=sums_earlier.get(part.value, NOTHING)) for part in page
-            ]
+        sums, sums_earlier = by_value(full), by_value(full_earlier)
+        page = [replace(part, sums=sums.get(part.value, part.sums), before=sums_earlier.get(part.value, part.before)) for part in page]
         series = by_value_and_slot(over_time, question.shown)
         empty = [NOTHING] * len(question.shown.slots)
-        return _put_together(
-            question, by_slot(now, question.shown), earlier, {value: series.get(value, empty) for value in top}, page, count
-        )
+        top_series = {value: series.get(value, empty) for value in top}
+        return _put_together(question, by_slot(now, question.shown), earlier, top_series, page, count)
 
     async def _report_latencies(self, question: UsageQuestion) -> LatencyReport | None:
         if question.rotation_group is not None or question.app is not None:

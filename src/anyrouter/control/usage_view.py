@@ -104,7 +104,7 @@ SORTS: Mapping[str, Callable[[Part], int]] = {
     "tokens": lambda part: part.sums.input_tokens + part.sums.output_tokens,
     "change": lambda part: part.sums.cost_nanousd - part.before.cost_nanousd,
 }
-COST_SORTS = frozenset({"cost", "change", "name"})
+COST_SORTS = frozenset({"cost", "name"})
 
 
 def sort_parts(parts: Iterable[Part], sort: str) -> list[Part]:

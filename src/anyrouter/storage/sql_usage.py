@@ -11,8 +11,7 @@ from sqlalchemy import Connection, Select
 from anyrouter.control.usage_reader import LatencyRow, UsageFilter, UsageRow, UsageSums
 from anyrouter.core.latency import BUCKETS
 from anyrouter.storage.database import Database
-from anyrouter.storage.usage_rows import USAGE_SUMS
-from anyrouter.storage.usage_statement import is_by_day, make_latency_statement, make_usage_statement, needs_apps
+from anyrouter.storage.usage_statement import is_by_day, list_sums, make_latency_statement, make_usage_statement, needs_apps
 
 
 class SqlUsageReader:
@@ -23,10 +22,9 @@ class SqlUsageReader:
 
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """The sums, in no order; groups without any are left out."""
-        found = await self._add_up(query, make_usage_statement)
+        names, found = list_sums(query), await self._add_up(query, make_usage_statement)
         return [
-            UsageRow(time=time, value=value, sums=UsageSums(**dict(zip(USAGE_SUMS, sums, strict=True))))
-            for (time, value), sums in found.items()
+            UsageRow(time=time, value=value, sums=UsageSums(**dict(zip(names, sums, strict=True)))) for (time, value), sums in found.items()
         ]
 
     async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:

@@ -18,17 +18,21 @@ _COLUMN_OF = {
     Split.ENVIRONMENT: "environment",
     Split.APP: "app",
 }
-_COSTS = frozenset({"cost_nanousd", "upstream_cost_nanousd"})  # those that the index of keys has
+_COSTS = ("cost_nanousd", "upstream_cost_nanousd")  # those that the index of keys has
 _COUNTS = {
     table: [func.sum(table.c[name]) for name in (*LATENCY_COLUMNS, *TTFT_COLUMNS)] for table in (usage_model_hourly, usage_model_daily)
 }
 
 
 def make_usage_statement(query: UsageFilter) -> Select[Any]:
-    """Its columns are the time, the value of the split, and `USAGE_SUMS`."""
+    """Its columns are the time, the value of the split, and those of `list_sums`."""
     table = choose_table(query)
-    sums = [literal(0) if query.has_costs_only and name not in _COSTS else func.sum(table.c[name]) for name in USAGE_SUMS]
-    return _group(query, table, sums)
+    return _group(query, table, [func.sum(table.c[name]) for name in list_sums(query)])
+
+
+def list_sums(query: UsageFilter) -> Sequence[str]:
+    """The names of the sums."""
+    return _COSTS if query.has_costs_only else USAGE_SUMS
 
 
 def make_latency_statement(query: UsageFilter) -> Select[Any]:
