@@ -4,19 +4,21 @@ import re
 from collections.abc import Iterator
 
 import httpx
+import pyotp
 import pytest
 
 from anyrouter.core.tenancy import Role
 from support.dashboard import SignedIn, sign_in
 from support.gateway import GatewayProcess
-from support.visitor import PASSWORD, Visitor
+from support.visitor import PASSWORD, Visitor, join, set_password
 
 MEMBERS = "/dashboard/settings/members"
+PROFILE = "/dashboard/settings/profile"
 
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path_factory.mktemp("attacks") / "data")
+    process = GatewayProcess(tmp_path_factory.mktemp("attacks") / "data", config='[server]\ntrusted_proxies = ["127.0.0.1"]\n')
     yield process
     process.stop()
     assert "page failed" not in process.output, process.output
@@ -25,6 +27,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 @pytest.fixture(scope="module")
 def owner(gateway: GatewayProcess) -> SignedIn:
     return sign_in(gateway.data_dir, Role.OWNER)
+
+
+@pytest.fixture(scope="module")
+def other(gateway: GatewayProcess) -> str:
+    """Another organisation's id."""
+    return str(gateway.command("org", "create", "other")["data"]["id"])
 
 
 def post(gateway: GatewayProcess, who: SignedIn, path: str, **fields: str) -> httpx.Response:
@@ -77,6 +85,57 @@ def test_a_link_outlives_changes_of_others_that_have_nothing_to_do_with_it(gatew
     change_role(gateway, owner, bystander.member.id, Role.VIEWER)
     change_role(gateway, owner, maker.member.id, Role.OWNER)
     assert use_link(gateway, token).status_code == 303
+
+
+# Passwords
+
+
+def test_what_is_half_signed_in_ends_with_the_password_that_it_was_begun_with(gateway: GatewayProcess, other: str) -> None:
+    """Of one who is a member twice, at the choice of the organisation."""
+    here = join(gateway, "twice@example.org")
+    join(gateway, "twice@example.org", org=other)
+    thief = Visitor(gateway.base_url, address="198.51.100.1")
+    assert thief.sign_in("twice@example.org").headers["location"] == "/login/organisation"
+    set_password(gateway, "twice@example.org", "a password of another day")
+    assert thief.post("/login/organisation", {"member": here}).headers["location"] == "/login?done=again"
+    assert not thief.can_enter()
+
+
+def test_a_second_proof_is_worth_nothing_once_the_first_is_not(gateway: GatewayProcess) -> None:
+    join(gateway, "guarded@example.org")
+    person = Visitor(gateway.base_url, address="198.51.100.2")
+    person.sign_in("guarded@example.org")
+    person.post(f"{PROFILE}/second-factor/begin")
+    secret = re.search(r"secret=([A-Z2-7]{32})", person.get(f"{PROFILE}/second-factor").text)
+    assert secret is not None
+    codes = re.findall(
+        r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", person.post(f"{PROFILE}/second-factor", {"code": pyotp.TOTP(secret[1]).now()}).text
+    )
+    thief, honest = (Visitor(gateway.base_url, address=f"198.51.100.{number}") for number in (3, 4))
+    for visitor in (thief, honest):
+        assert visitor.sign_in("guarded@example.org").headers["location"] == "/login/code"
+    assert honest.post("/login/code", {"code": codes[0]}).status_code == 303
+    assert honest.can_enter()
+    changed = honest.post(f"{PROFILE}/password", {"old_password": PASSWORD, "new_password": "a password of another day"})
+    assert changed.headers["location"].endswith("done=password")
+    assert thief.post("/login/code", {"code": codes[1]}).headers["location"] == "/login?done=again"
+    assert not thief.can_enter()
+    assert honest.can_enter()
+
+
+def test_who_has_the_address_in_one_organisation_does_not_guess_at_the_password_of_the_other_for_longer(
+    gateway: GatewayProcess, other: str
+) -> None:
+    join(gateway, "victim@example.org")
+    join(gateway, "victim@example.org", org=other, password="what only the guesser knows")
+    guesser = Visitor(gateway.base_url, address="198.51.100.5")
+    statuses = []
+    for _ in range(4):
+        statuses += [guesser.sign_in("victim@example.org", "a guess of somebody").status_code for _ in range(4)]
+        guesser.sign_in("victim@example.org", "what only the guesser knows")
+        statuses.append(guesser.post(f"{PROFILE}/confirm", {"password": "what only the guesser knows"}).status_code)
+    assert statuses.count(403) <= 10
+    assert 429 in statuses
 
 
 # Addresses

@@ -10,6 +10,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from anyrouter.core.sign_in import SignInMethod
@@ -23,10 +24,11 @@ MAX_PENDING = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingSignIn:
-    """Who has given the first proof, what it was, and where the person wants to go then (as the link said it, unchecked)."""
+    """Who has given the first proof, what it was and when, and where the person wants to go then (as the link said it, unchecked)."""
 
     member: Member
     method: SignInMethod
+    proved_at: datetime
     next_path: str = ""
 
 
@@ -35,6 +37,7 @@ class PendingChoice:
     """A proof that is right in several organisations: which of these members it shall be."""
 
     members: tuple[Member, ...]
+    proved_at: datetime
     next_path: str = ""
     method: SignInMethod = SignInMethod.PASSWORD
 

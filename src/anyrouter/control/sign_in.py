@@ -117,7 +117,7 @@ class SignInService:
     async def sign_in(self, email: str, password: str, browser: Browser, *, next_path: str = "") -> Outcome:
         """Who has that address and password. ClientError `sign_in_failed`, in the same words whatever is wrong, or `rate_limited`."""
         email = email.strip().lower()[: MAX_EMAIL_LENGTH + 1]  # what is counted below is kept for a while
-        attempt, begun_s = self._begin(email, browser.address), self._monotonic()
+        attempt, begun_s, proved_at = self._begin(email, browser.address), self._monotonic(), self._now()
         try:
             members = await self._store.find_members(email) if _is_email(email) else []
             right = [member for member in members if await self._verify(member, password)]
@@ -130,31 +130,34 @@ class SignInService:
             self._note_failure(members, browser)
             await asyncio.sleep(begun_s + FAILURE_S - self._monotonic())
             raise ClientError(_FAILED)
-        self._throttle.succeed(attempt)
-        return await self.admit_one_of(right, SignInMethod.PASSWORD, next_path=next_path)
+        await self._note_success(attempt, members, right)
+        return await self._admit_one_of(right, SignInMethod.PASSWORD, proved_at, next_path)
 
     async def choose(self, token: str | None, member_id: str) -> tuple[Outcome, str] | None:
-        """Go on as one of a choice's members, and where to; None when the choice is over, or has no such member."""
+        """Go on as one of a choice's members, and where to; None when the choice is over, has no such member, or proves nothing now."""
         choice = self.choices.find(token)
         member = next((row for row in choice.members if row.id == member_id), None) if choice is not None else None
         if choice is None or member is None:
             return None
         self.choices.take(token)
-        return await self.admit(member, choice.method, next_path=choice.next_path), choice.next_path
+        if not await self._is_still_proven(member, choice.method, choice.proved_at):
+            return None
+        return await self._admit(member, choice.method, choice.proved_at, choice.next_path), choice.next_path
 
     async def admit_one_of(self, members: Sequence[Member], method: SignInMethod, *, next_path: str = "") -> Outcome:
         """As `admit`, for who is one person in several organisations."""
-        if len(members) > 1:
-            return Choice(token=self.choices.open(PendingChoice(members=tuple(members), next_path=next_path, method=method)))
-        return await self.admit(members[0], method, next_path=next_path)
+        return await self._admit_one_of(members, method, self._now(), next_path)
 
     async def admit(self, member: Member, method: SignInMethod, *, next_path: str = "") -> SignedIn | SecondStep:
         """What follows a first proof: a second one, where the member has set that up and the first is of one factor alone."""
-        if method in _GUARDED:
-            factor = await self._store.find_second_factor(member.id)
-            if factor is not None and factor.confirmed_at is not None:
-                return SecondStep(token=self.pending.open(PendingSignIn(member=member, method=method, next_path=next_path)))
-        return SignedIn(member=member, method=method)
+        return await self._admit(member, method, self._now(), next_path)
+
+    async def take_pending(self, token: str | None) -> PendingSignIn | None:
+        """Use up a sign-in of which the second proof was right; None when it is over, or the first one proves nothing any more."""
+        pending = self.pending.take(token)
+        if pending is None or not await self._is_still_proven(pending.member, pending.method, pending.proved_at):
+            return None
+        return pending
 
     async def is_new(self) -> bool:
         """Whether nobody can sign in yet: the link that makes the first owner waits to be opened."""
@@ -209,8 +212,9 @@ class SignInService:
         check_password(password, member.email, member.name)
         hashed = await self._passwords.hash(password)
         event = self._event(browser.as_actor(member.email, member.id), "password.reset", member)
-        await self._store.use_link(link, _record(member, hashed, self._now()), event)
-        return await self.admit(member, SignInMethod.LINK)
+        renewed = _record(member, hashed, self._now())
+        await self._store.use_link(link, renewed, event)
+        return await self._admit(member, SignInMethod.LINK, renewed.changed_at)
 
     async def has_password(self, member: Member) -> bool:
         """Whether the member can sign in with one."""
@@ -234,6 +238,38 @@ class SignInService:
         event = self._event(actor, "password.change", member)
         await self._store.put_password(_record(member, hashed, self._now()), event, ends_sessions_but=visitor.session.id)
 
+    async def _admit_one_of(self, members: Sequence[Member], method: SignInMethod, proved_at: datetime, next_path: str) -> Outcome:
+        if len(members) == 1:
+            return await self._admit(members[0], method, proved_at, next_path)
+        choice = PendingChoice(members=tuple(members), proved_at=proved_at, next_path=next_path, method=method)
+        return Choice(token=self.choices.open(choice))
+
+    async def _admit(self, member: Member, method: SignInMethod, proved_at: datetime, next_path: str = "") -> SignedIn | SecondStep:
+        if method in _GUARDED:
+            factor = await self._store.find_second_factor(member.id)
+            if factor is not None and factor.confirmed_at is not None:
+                pending = PendingSignIn(member=member, method=method, proved_at=proved_at, next_path=next_path)
+                return SecondStep(token=self.pending.open(pending))
+        return SignedIn(member=member, method=method)
+
+    async def _is_still_proven(self, member: Member, method: SignInMethod, proved_at: datetime) -> bool:
+        """Whether the password that was the proof is the one of now: a change ends what is half done, as it ends sessions."""
+        if method not in _GUARDED:
+            return True
+        stored = await self._store.find_password(member.id)
+        return stored is not None and stored.changed_at <= proved_at
+
+    async def _note_success(self, attempt: Attempt, members: Sequence[Member], right: Sequence[Member]) -> None:
+        """Count it as no failure. What was counted before stays where the address has another password, in another organisation.
+
+        Else who knows the one could guess at the other for ever.
+        """
+        known = {member.id for member in right}
+        if any([await self.has_password(member) for member in members if member.id not in known]):
+            self._throttle.forgive(attempt)
+        else:
+            self._throttle.succeed(attempt)
+
     async def _prove(self, member: Member, password: str, browser: Browser) -> None:
         attempt = self._begin(member.email, browser.address)
         try:
@@ -244,7 +280,7 @@ class SignInService:
         if not is_right:
             self._note_failure([member], browser)
             raise ClientError(_WRONG)
-        self._throttle.succeed(attempt)
+        await self._note_success(attempt, await self._store.find_members(member.email), [member])
 
     def _begin(self, email: str, address: str) -> Attempt:
         begun = self._throttle.begin(email, address, self._monotonic())

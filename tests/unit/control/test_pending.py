@@ -13,7 +13,7 @@ from anyrouter.core.sign_in import SignInMethod
 from anyrouter.core.tenancy import Member, Role
 
 ADA = Member(id="mem_1", organisation_id="org_1", email="a@x", name="A", role=Role.OWNER, created_at=datetime(2026, 1, 1, tzinfo=UTC))
-HALF = PendingSignIn(member=ADA, method=SignInMethod.PASSWORD, next_path="/dashboard/keys")
+HALF = PendingSignIn(member=ADA, method=SignInMethod.PASSWORD, proved_at=ADA.created_at, next_path="/dashboard/keys")
 
 
 @dataclass

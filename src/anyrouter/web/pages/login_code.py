@@ -54,7 +54,7 @@ class LoginCodePages:
             )
             await self._ports.api.denials.note(replace(event, is_denied=True, code=error.code))
             return await self._form(page, member, error.denied)
-        if waiting.take(token) is None:  # in another window, at this moment
+        if await self._ports.sign_in.take_pending(token) is None:  # in another window, or with a new password, at this moment
             return redirect("/login", done="again")
         return await self._entrance.enter(page, SignedIn(member=member, method=pending.method), pending.next_path)
 
