@@ -24,8 +24,8 @@ class EntrySearch:
     `MIN_PREFIX` characters of its beginning, or the upstream's own id. A key is its rotation group. `app` is empty for what names none.
     `error` is a code, `http_status` what the client saw.
 
-    No search takes long: entries are looked at in pieces of `piece_rows`, and after `patience_ms`, or thrice that while nothing is found,
-    no further piece is begun.
+    No search takes long: entries are looked at in pieces, the first of `piece_rows`, and after `patience_ms`, or thrice that while nothing
+    is found, no further piece is begun.
     """
 
     organisation_id: str
@@ -47,7 +47,7 @@ class EntrySearch:
     trace_id: str | None = None
     id_text: str | None = None
     limit: int = 50
-    piece_rows: int = 1000
+    piece_rows: int = 500
     patience_ms: int = 25
 
 

@@ -58,11 +58,11 @@ def select_piece(search: EntrySearch, before: EntryPlace, floor_ms: int, limit: 
     return select(ledger).where(mine, *within, *list_conditions(search)).order_by(*NEWEST_FIRST).limit(limit)
 
 
-def select_floor(search: EntrySearch, before: EntryPlace) -> Select[Any]:
-    """When the last entry of a piece began, read off the index alone; nothing when there are not that many."""
+def select_floor(search: EntrySearch, before: EntryPlace, rows: int) -> Select[Any]:
+    """When the last of so many entries began, read off the index alone; nothing when there are not that many."""
     mine = ledger.c.organisation_id == search.organisation_id
-    rows = select(ledger.c.created_at_ms).where(mine, ledger.c.created_at_ms >= search.since_ms, is_before(before))
-    return rows.order_by(ledger.c.created_at_ms.desc()).offset(search.piece_rows - 1).limit(1)
+    times = select(ledger.c.created_at_ms).where(mine, ledger.c.created_at_ms >= search.since_ms, is_before(before))
+    return times.order_by(ledger.c.created_at_ms.desc()).offset(rows - 1).limit(1)
 
 
 def find_sums(search: EntrySearch) -> tuple[Table, list[ColumnElement[bool]]] | None:
