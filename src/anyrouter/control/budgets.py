@@ -127,9 +127,8 @@ class BudgetService:
     async def _find_places(self, organisation_id: str, budgets: Sequence[Budget]) -> dict[str, str | None]:
         """The environment of each budget, by its id; None for the organisation's."""
         places: dict[str, str | None] = {}
-        groups = {}
-        if any(budget.owner is BudgetOwner.KEY for budget in budgets):
-            groups = await self._list_groups(organisation_id)
+        named = [budget.owner_id for budget in budgets if budget.owner is BudgetOwner.KEY]
+        groups = await self._find_groups(organisation_id, named) if named else {}
         for budget in budgets:
             if budget.owner is BudgetOwner.KEY:
                 places[budget.id] = groups.get(budget.owner_id, "")
@@ -137,14 +136,10 @@ class BudgetService:
                 places[budget.id] = budget.owner_id if budget.owner is BudgetOwner.ENVIRONMENT else None
         return places
 
-    async def _list_groups(self, organisation_id: str) -> dict[str, str]:
-        """The environment of each rotation group."""
-        groups: dict[str, str] = {}
-        after_id = None
-        while page := await self._keys.list_keys(organisation_id, limit=1000, after_id=after_id):
-            groups.update((key.rotation_group, key.environment_id) for key in page)
-            after_id = page[-1].id
-        return groups
+    async def _find_groups(self, organisation_id: str, groups: Sequence[str]) -> dict[str, str]:
+        """The environment of each rotation group, which has the id of its first key."""
+        found = await self._keys.find_by_ids(groups)
+        return {key.id: key.environment_id for key in found if key.organisation_id == organisation_id}
 
     def _event(self, actor: Actor, action: str, after: Budget | None, before: Budget | None) -> AuditEvent:
         budget = after or before

@@ -14,14 +14,15 @@ from anyrouter.storage.database import Database
 from anyrouter.storage.insertion import insert_new
 from anyrouter.storage.records import row_to_key, to_ms
 from anyrouter.storage.schema import api_keys, usage_daily
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_hourly, usage_model_daily
 from anyrouter.storage.schema_people import notices
 from anyrouter.storage.sql_audit import append_event
 
+# Where an owner's sums are: those that know no keys are in a table with a row where the other has one for each key.
 _OWNERS = {
     BudgetOwner.KEY: usage_daily.c.rotation_group,
-    BudgetOwner.ENVIRONMENT: usage_daily.c.environment_id,
-    BudgetOwner.ORGANISATION: usage_daily.c.organisation_id,
+    BudgetOwner.ENVIRONMENT: usage_model_daily.c.environment_id,
+    BudgetOwner.ORGANISATION: usage_model_daily.c.organisation_id,
 }
 
 
@@ -75,15 +76,16 @@ class SqlExpiryReader(ExpiryReader):
 
 
 class SqlSpendReader(SpendReader):
-    """`SpendReader`, from the sums by day and by hour."""
+    """`SpendReader`, from the sums by day, by model and day, and by hour."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def sum_by_model(self, budget: Budget, since: datetime | None) -> Mapping[str, int]:
         """See the port."""
-        table = usage_daily.c
-        mine = (table.organisation_id == budget.organisation_id, _OWNERS[budget.owner] == budget.owner_id)
+        owner = _OWNERS[budget.owner]
+        table = owner.table.c
+        mine = (table.organisation_id == budget.organisation_id, owner == budget.owner_id)
         query = select(table.model, func.sum(table.cost_nanousd)).where(*mine).group_by(table.model)
         if since is not None:
             query = query.where(table.day >= (since.date() - EPOCH_DAY).days)

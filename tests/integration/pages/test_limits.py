@@ -30,9 +30,9 @@ def create_well(client: httpx.Client, **fields: str) -> str:
 
 
 def spend(gateway: GatewayProcess, model: str, nanousd: int) -> None:
-    """A row of the sums by day, as if the key of some environment had cost that."""
+    """A row of the sums by model and day, as if requests of the environment had cost that."""
     with sqlite3.connect(gateway.data_dir / "anyrouter.db", timeout=10) as database:
-        columns = {row[1]: (row[2], row[3], row[4]) for row in database.execute("PRAGMA table_info(usage_daily)")}
+        columns = {row[1]: (row[2], row[3], row[4]) for row in database.execute("PRAGMA table_info(usage_model_daily)")}
         environment = database.execute("SELECT id FROM environments WHERE organisation_id = 'org_default' AND slug = 'live'").fetchone()[0]
         told = {
             "organisation_id": "org_default",
@@ -40,13 +40,12 @@ def spend(gateway: GatewayProcess, model: str, nanousd: int) -> None:
             "day": TODAY,
             "model": model,
             "cost_nanousd": nanousd,
-            "rotation_group": "key_somebodys",
         }
         needed = {
             name: (0 if "INT" in kind else "") for name, (kind, is_needed, default) in columns.items() if is_needed and default is None
         }
         row = needed | told
-        database.execute(f"INSERT INTO usage_daily ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()])  # noqa: S608 -- the schema's own names
+        database.execute(f"INSERT INTO usage_model_daily ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()])  # noqa: S608 -- the schema's own names
 
 
 def test_budgets_show_what_is_used_of_them(gateway: GatewayProcess, owner: httpx.Client, stranger: httpx.Client) -> None:
