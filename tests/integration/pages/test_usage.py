@@ -280,6 +280,23 @@ def test_a_page_beyond_the_last_is_empty_and_leads_back(owner: httpx.Client) -> 
     assert "First page" in reply.text
 
 
+def test_a_request_shows_up_with_how_long_it_took(gateway: GatewayProcess, owner: httpx.Client) -> None:
+    reply = httpx.post(
+        f"{gateway.base_url}/api/v1/chat/completions",
+        json={"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hi"}], "stream": True},
+        headers={"authorization": f"Bearer {gateway.first_key}", "x-title": "a client"},
+    )
+    assert reply.status_code == 200, reply.text
+    deadline = time.monotonic() + 10
+    while "a client" not in (page := said(owner.get(f"{PATH}?range=24h&by=app&environment=test"))):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.1)
+    assert "a client $0.00" in page
+    page = said(owner.get(f"{PATH}?range=24h&environment=test&measure=ttft"))
+    assert re.search(r"sandbox/echo \S+ 1 0 \d+ ms \d+ ms \d+ ms \d+ ms", page), page
+    assert "Requests 1" in page
+
+
 def test_who_is_not_signed_in_sees_nothing(gateway: GatewayProcess) -> None:
     reply = httpx.get(f"{gateway.base_url}{PATH}.csv?by=key")
     assert reply.status_code == 303
