@@ -80,6 +80,14 @@ def test_a_click_leads_into_a_number_and_a_name_and_back(open_page: OpenPage) ->
     expect(page.get_by_role("rowheader").first).to_contain_text(":00")
 
 
+def test_a_click_on_a_bar_leads_into_its_day(open_page: OpenPage) -> None:
+    page = open_page(f"{PATH}?range=7d&by=provider")
+    page.locator(".pointed a").nth(5).click()
+    expect(page.get_by_label("From")).to_have_value(page.get_by_label("To").input_value())
+    expect(page.get_by_role("heading", name="Spend by provider")).to_be_visible()
+    assert page.locator(".pointed rect").count() == 24
+
+
 def test_days_and_the_browsers_own_zone_are_chosen_and_mistakes_said(open_page: OpenPage, problems: list[str]) -> None:
     page = open_page(f"{PATH}?by=app")
     today = datetime.now(UTC).date().isoformat()

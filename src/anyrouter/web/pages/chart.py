@@ -32,7 +32,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """What is shown. `labels` name the slots in full, `marks` shortly, below the axis. `before` is a pale line: the period before."""
+    """What is shown. `labels` name the slots in full, `marks` shortly, below the axis. `before` is a pale line: the period before.
+
+    `links` are where a click on a slot leads. They are for the pointer alone: the page must have them elsewhere too.
+    """
 
     title: str
     summary: str
@@ -41,6 +44,7 @@ class Chart:
     series: Sequence[Series]
     write: Write
     before: Series | None = None
+    links: Sequence[str] = ()
 
 
 def ticks(largest: int, most: int = _MOST_TICKS) -> list[int]:
@@ -173,17 +177,12 @@ def _frame(chart: Chart, scale: _Scale, marks: Sequence[int], drawing: Markup, s
     )
     grid = Markup("").join(Markup('<line class="gridline" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(scale.px(mark)) for mark in marks)
     before = Markup("") if chart.before is None else _line(scale, chart.before, "line before")
-    named = Markup("").join(
-        Markup('<rect x="{}" width="{}" height="{}"><title>{}</title></rect>').format(
-            slot * _STEP, _STEP, _HEIGHT, _tell(chart, slot, None if sums is None else sums[slot])
-        )
-        for slot in range(len(chart.labels))
-    )
     return Markup(
         '<div class="plot"><svg class="chart scale" aria-hidden="true" height="{height}">{texts}</svg>'
         '<svg class="chart drawn" role="img" aria-label="{summary}" height="{height}">{grid}'
-        '<svg y="{top}" width="100%" height="{plot}" viewBox="0 0 {width} {units}" preserveAspectRatio="none">{drawing}{before}'
-        '<g class="named">{named}</g></svg>{times}</svg></div>'
+        '<svg y="{top}" width="100%" height="{plot}" viewBox="{view}" preserveAspectRatio="none">{drawing}{before}</svg>{times}</svg>'
+        '<svg class="chart pointed" aria-hidden="true" height="{height}">'
+        '<svg y="{top}" width="100%" height="{plot}" viewBox="{view}" preserveAspectRatio="none">{named}</svg></svg></div>'
     ).format(
         height=height,
         texts=texts,
@@ -191,13 +190,19 @@ def _frame(chart: Chart, scale: _Scale, marks: Sequence[int], drawing: Markup, s
         grid=grid,
         top=_TOP_PX,
         plot=_PLOT_PX,
-        width=max(len(chart.labels), 1) * _STEP,
-        units=_HEIGHT,
+        view=f"0 0 {max(len(chart.labels), 1) * _STEP} {_HEIGHT}",
         drawing=drawing,
         before=before,
-        named=named,
+        named=Markup("").join(_name_slot(chart, slot, sums) for slot in range(len(chart.labels))),
         times=_times(chart, height),
     )
+
+
+def _name_slot(chart: Chart, slot: int, sums: Sequence[int] | None) -> Markup:
+    """What the pointer finds over a slot: its numbers, and where it leads."""
+    text = _tell(chart, slot, None if sums is None else sums[slot])
+    area = Markup('<rect x="{}" width="{}" height="{}"><title>{}</title></rect>').format(slot * _STEP, _STEP, _HEIGHT, text)
+    return Markup('<a href="{}" tabindex="-1">{}</a>').format(chart.links[slot], area) if chart.links and chart.links[slot] else area
 
 
 def _times(chart: Chart, height: int) -> Markup:

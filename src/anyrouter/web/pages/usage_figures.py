@@ -144,6 +144,7 @@ def draw(address: UsageAddress, report: UsageReport, key_names: Mapping[str, str
         series=_list_series(measure, split, report, key_names),
         write=write_measure(measure),
         before=_draw_earlier(measure, split, report),
+        links=[_zoom(address, slot) for slot in range(len(address.shown.slots))],
     )
     is_share = measure is Measure.CACHE
     shown = [*picture.series, *([] if picture.before is None else [picture.before])]
@@ -173,6 +174,7 @@ def _draw_times(address: UsageAddress, report: UsageReport) -> Drawing:
             chart.Series(name="95 % of the requests (p95)", values=most, colour=3),
         ],
         write=words.duration_ms,
+        links=[_zoom(address, slot) for slot in range(len(slots))],
     )
     return Drawing(title=picture.title, picture=chart.lines(picture), legend=chart.legend(picture.series), numbers=chart.numbers(picture))
 

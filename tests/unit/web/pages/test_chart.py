@@ -1,6 +1,7 @@
 """Charts: XML that a parser takes whatever things are called, numbers that are right, and words for who does not see it."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -49,6 +50,14 @@ def test_the_pointer_is_told_the_sum_and_its_parts():
     assert told[0].split("\n")[1:] == ["In all: 6", "b: 5", f"{EVIL}: 1"[:99], "Before: 4"]
     assert told[1].split("\n")[1:] == [f"{EVIL}: 2"]
     assert told[2].split("\n")[1:] == ["Before: 9"]
+
+
+def test_slots_lead_where_links_say():
+    links = ['/a?x=1&y="<', "", "/c"]
+    tree = parse(chart.stacked_bars(replace(make(*TWO), links=links)))
+    assert [node.get("href") for node in tree.iter("a")] == [links[0], links[2]]
+    assert {node.get("tabindex") for node in tree.iter("a")} == {"-1"}
+    assert len(list(tree.iter("rect"))) == 3
 
 
 def test_bars_are_as_high_as_their_values():
