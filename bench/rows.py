@@ -96,7 +96,8 @@ def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
             changed |= dict.fromkeys(("api_key_id", "rotation_group"), f"'key_' || printf('%032x', n * 31 % {keys})")
         values = ", ".join(changed.get(name, f'"{name}"') for name in columns)
         names = ", ".join(f'"{name}"' for name in columns)
-        copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers"  # noqa: S608 -- the schema's own names
+        order = changed["created_at_ms"]  # a ledger is written as time goes by
+        copies = f"{NUMBERS} INSERT INTO ledger ({names}) SELECT {values} FROM one, numbers ORDER BY {order}"  # noqa: S608 -- the schema's names
         connection.execute(copies, (wanted,))
         for table, fill_in in {
             "usage_daily": SUM_BY_DAY,
