@@ -1,7 +1,10 @@
 """Attacks on the dashboard that take more than one step: what stays open when something beside it has changed."""
 
 import re
+import socket
+import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pyotp
@@ -147,3 +150,14 @@ def test_a_host_that_is_no_address_is_no_mistake_of_ours(host: str, path: str, g
     assert httpx.get(gateway.base_url + path, headers={**owner.headers, "host": host}).status_code < 500
     assert httpx.get(gateway.base_url + path, headers={"host": host}).status_code < 500
     assert httpx.post(f"{gateway.base_url}/login", headers={"host": host, "origin": f"http://{host}"}).status_code == 403
+
+
+def test_who_leaves_in_the_middle_of_a_form_is_no_failure_of_ours(gateway: GatewayProcess) -> None:
+    where = urlsplit(gateway.base_url)
+    head = f"POST /login HTTP/1.1\r\nHost: {where.netloc}\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 100\r\n"
+    with socket.create_connection((where.hostname, where.port), 10) as connection:
+        connection.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\nemail=a".encode())
+        time.sleep(0.3)
+    time.sleep(0.3)
+    assert Visitor(gateway.base_url).get("/login").status_code == 200
+    assert "page failed" not in gateway.output

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from anyrouter.core.errors import ClientError, Denied
 
@@ -60,14 +60,17 @@ def parse_fields(text: str) -> Fields:
 
 
 async def read_form(request: Request) -> Fields:
-    """The fields of a request's body; ClientError when it is no form, or too large."""
+    """The fields of a request's body; ClientError when it is no form, not whole, or too large."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ClientError(Denied(code="body_too_large", message=f"A form has at most {MAX_BODY_BYTES} bytes."))
-        parts.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise ClientError(Denied(code="body_too_large", message=f"A form has at most {MAX_BODY_BYTES} bytes."))
+            parts.append(chunk)
+    except ClientDisconnect:  # nobody hears this, and it is no failure of ours
+        raise ClientError(Denied(code="client_closed_request", message="The form did not come whole.")) from None
     if size and kind != _URLENCODED:
         raise ClientError(Denied(code="unsupported_media_type", message=f"A form is sent as {_URLENCODED}."))
     try:
