@@ -378,3 +378,19 @@ def test_the_account_can_be_unlinked_unless_it_is_the_only_way_in(provider: Lyin
     gone = httpx.post(f"{browser.base_url}{PROFILE}/identity/unlink", data=form, headers=headers)
     assert gone.headers["location"] == f"{PROFILE}?done=unlinked"
     assert "No account is linked" in browser.get(PROFILE).text
+
+
+def test_who_is_to_prove_it_anew_is_asked_by_the_provider_and_not_recognised_by_it(
+    provider: LyingProvider, browser: Browser, member: SignedIn
+) -> None:
+    plain = parse_qs(urlsplit(browser.begin()).query)
+    assert "prompt" not in plain
+    url = browser.begin(again="yes")
+    asked = parse_qs(urlsplit(url).query)
+    assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+    lately, long_ago = int(time.time()), int(time.time()) - 3600
+    reply = browser.get("/sso/callback", **provider.visit(url, "anew-2", email=member.member.email, auth_time=long_ago))
+    assert (reply.status_code, browser.is_in) == (403, False)
+    assert "auth_time" in said(reply)
+    browser.get("/sso/callback", **provider.visit(browser.begin(again="yes"), "anew-2", email=member.member.email, auth_time=lately))
+    assert browser.is_in

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from anyrouter.control.audit import make_event
 from anyrouter.control.challenges import Challenges
-from anyrouter.control.id_token import Claims, Expected, TokenRefusedError, UnknownKeyError, read_claims, read_id_token
+from anyrouter.control.id_token import LEEWAY_S, Claims, Expected, TokenRefusedError, UnknownKeyError, read_claims, read_id_token
 from anyrouter.control.identity_provider import IdentityProvider
 from anyrouter.control.members import MemberService
 from anyrouter.control.sign_in_stores import SignInStore
@@ -42,6 +42,8 @@ class Begun:
     verifier: str = field(repr=False)
     redirect_uri: str
     next_path: str
+    is_anew: bool
+    began_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +70,20 @@ class SingleSignOn:
         self._provider, self.rules, self._store, self._members, self._clock = provider, rules, store, members, clock
         self._begun: Challenges[Begun] = Challenges(monotonic=monotonic, lifetime_s=LIFETIME_S)
 
-    async def begin(self, browser: str, *, redirect_uri: str, next_path: str, address: str) -> str:
-        """Where the browser, which holds the secret `browser`, is to go. ClientError `upstream_error`."""
+    async def begin(self, browser: str, *, redirect_uri: str, next_path: str, address: str, is_anew: bool = False) -> str:
+        """Where the browser, which holds the secret `browser`, is to go. ClientError `upstream_error`.
+
+        `is_anew`: the provider is to ask who it is, also where it knows the browser already (OpenID Connect Core 1.0, 3.1.2.1).
+        """
         configuration = await self._provider.find_configuration()
-        begun = Begun(nonce=secrets.token_urlsafe(32), verifier=secrets.token_urlsafe(48), redirect_uri=redirect_uri, next_path=next_path)
+        begun = Begun(
+            nonce=secrets.token_urlsafe(32),
+            verifier=secrets.token_urlsafe(48),
+            redirect_uri=redirect_uri,
+            next_path=next_path,
+            is_anew=is_anew,
+            began_s=int(self._clock().timestamp()),
+        )
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
         fields = {
             "response_type": "code",
@@ -82,6 +94,7 @@ class SingleSignOn:
             "nonce": begun.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
+            **({"prompt": "login", "max_age": "0"} if is_anew else {}),
         }
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
         address_there = configuration.authorization_endpoint
@@ -125,6 +138,9 @@ class SingleSignOn:
                 found = read_id_token(token, await self._provider.find_keys(is_fresh=True), expected)
         except TokenRefusedError as error:
             raise _refused(str(error)) from None
+        proved_s = found.get("auth_time")  # some providers never tell
+        if begun.is_anew and isinstance(proved_s, int | float) and proved_s < begun.began_s - LEEWAY_S:
+            raise _refused("it did not ask who you are, which was needed here (auth_time)")
         if "email" not in found:  # with the code flow it may stand elsewhere (OpenID Connect Core 1.0, section 5.4)
             beside = await self._provider.read_user(access_token, found["sub"])
             found = {**beside, **found}

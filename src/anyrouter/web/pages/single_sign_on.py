@@ -55,7 +55,13 @@ class SignOnPages:
             return await self._explain(page, _NO_ADDRESS)
         secret = find_or_make_secret(page)
         try:
-            url = await sign_on.begin(secret.text, redirect_uri=base_url + CALLBACK_PATH, next_path=next_path, address=page.visit.address)
+            url = await sign_on.begin(
+                secret.text,
+                redirect_uri=base_url + CALLBACK_PATH,
+                next_path=next_path,
+                address=page.visit.address,
+                is_anew=page.query.has("again"),
+            )
         except ClientError as error:
             return await self._explain(page, error.denied)
         return secret.keep(RedirectResponse(url, SEE_OTHER))
