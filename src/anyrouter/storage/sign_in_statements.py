@@ -62,6 +62,8 @@ def end_links(connection: Connection, organisation_id: str, member_id: str | Non
     """Have none of a member's links work any more; without a member, none of the organisation's."""
     open_ones = and_(sign_in_links.c.organisation_id == organisation_id, sign_in_links.c.used_at_ms.is_(None))
     change = update(sign_in_links).where(open_ones).values(used_at_ms=to_ms(ended_at))
+    if member_id is None:  # a member has one, an organisation several: whoever ends them all takes them in one order
+        connection.execute(select(sign_in_links.c.id).where(open_ones).order_by(sign_in_links.c.id).with_for_update()).all()
     connection.execute(change if member_id is None else change.where(sign_in_links.c.member_id == member_id))
 
 
