@@ -48,7 +48,7 @@ class UsageQuestion:
     app: str | None = None
 
     def filter(self, shown: UsageRange, *, by_time: bool = True) -> UsageFilter:
-        """What is asked of the store: all values together."""
+        """What is asked of the store: all values in one."""
         return UsageFilter(
             organisation_id=self.organisation_id,
             span=shown.span,
@@ -71,7 +71,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyReport:
-    """Of all values together, over all times and in each slot, and of each value. The latter two are read where they are shown."""
+    """Of all values in one, over all times and in each slot, and of each value. The latter two are read where they are shown."""
 
     total: Latencies
     slots: Sequence[Latencies] = ()
@@ -80,7 +80,7 @@ class LatencyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
-    """`slots` and `earlier_slots` are of all values together; `series` are the largest values, `rest` what is left of the slots.
+    """`slots` and `earlier_slots` are of all values in one; `series` are the largest values, `rest` what is left of the slots.
 
     `parts` is the page of values that was asked for, `count` how many values there are. `latencies` is None where they are not known:
     of a key or an app.
