@@ -99,3 +99,20 @@ def test_another_organisation_sees_its_own_environments(gateway: GatewayProcess,
     gateway.command("envs", "create", "oursalone", "--kind", "sandbox")
     assert stranger.get(f"{PATH}?environment=oursalone").status_code == 404
     assert "oursalone" not in stranger.get(f"{PATH}/openai/gpt-4o").text
+
+
+def test_what_real_providers_serve_comes_first_unless_a_link_sorts_otherwise_and_a_talk_begins_where_somebody_answers(
+    owner: httpx.Client, tmp_path: Path
+) -> None:
+    assert re.search(r'name="model" value="sandbox/echo"', owner.get("/dashboard/playground").text)  # live reaches nothing here
+    gateway = GatewayProcess(tmp_path, OPENAI_API_KEY="sk-x", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    try:
+        with httpx.Client(base_url=gateway.base_url, headers=sign_in(tmp_path).headers) as client:
+            first = client.get(PATH)
+            assert len(listed(first)) == 50
+            assert "What real providers serve comes first" in said(first)
+            assert "in test" not in re.findall(r'<span class="under">(in [a-z, ]+)</span>', first.text)
+            assert "in test" in re.findall(r'<span class="under">(in [a-z, ]+)</span>', client.get(f"{PATH}?sort=name").text)
+            assert re.search(r'name="model" value="openai/gpt-4o-mini"', client.get("/dashboard/playground").text)
+    finally:
+        gateway.stop()

@@ -18,7 +18,7 @@ MAX_CONTEXT = 2**53 - 1
 EVERYTHING = "*"  # also what no environment reaches
 MAKES = {"text": "text", "image": "images", "audio": "audio", "embedding": "embeddings"}
 TAKES = ("text", "image", "audio", "video", "file")
-DEFAULT_SORT = "name"
+DEFAULT_SORT = "reach"
 _UNITS = {"": 1, "k": 1000, "m": 1_000_000}
 _CONTEXT = re.compile(r"([0-9]{1,15})([km]?)", re.ASCII)
 
@@ -99,7 +99,9 @@ class ModelFilter:
         )
 
 
-_SORTS: Mapping[str, Callable[[ModelLine], str | int | None]] = {
+# "reach": what a real provider serves before what is only simulated, and models of which something is known before others.
+_SORTS: Mapping[str, Callable[[ModelLine], str | int | tuple[bool, bool, str] | None]] = {
+    "reach": lambda line: (not line.is_real, line.capabilities is None, line.name.casefold()),
     "name": lambda line: line.name.casefold(),
     "context": lambda line: line.model.context_length,
     "input": lambda line: None if line.model.tariff is None else line.model.tariff.input_nanousd,

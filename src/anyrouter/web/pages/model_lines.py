@@ -70,6 +70,11 @@ class ModelLine:
         return None if found is None else tuple(name_capability(ability) for ability in found)
 
     @property
+    def is_real(self) -> bool:
+        """Whether somebody besides the simulated provider serves it."""
+        return any(not row.upstream.is_sandbox for row in self.served)
+
+    @property
     def is_chat(self) -> bool:
         """Whether one can talk with it. Where its abilities are unknown, a model that makes text is taken for one."""
         found = self.model.capabilities

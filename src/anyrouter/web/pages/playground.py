@@ -10,7 +10,7 @@ from anyrouter.control.generations import GenerationService
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_request_id
 from anyrouter.core.scopes import COMPLETIONS_WRITE
-from anyrouter.core.tenancy import EnvironmentKind
+from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.rights import may, rights_of_role
 from anyrouter.providers.sandbox import VENDOR as SANDBOX_VENDOR
 from anyrouter.relay.call import RequestHead
@@ -28,6 +28,7 @@ APP_TITLE = b"AnyRouter playground"
 SUGGESTIONS = 200
 _MAX_KEPT = 1000
 SANDBOX_MODEL = "sandbox/echo"
+USUAL_MODELS = ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "google/gemini-2.5-flash", "mistralai/mistral-small")
 _FIELDS = ("model", "message", "temperature", "max_tokens")
 
 
@@ -108,7 +109,7 @@ class PlaygroundPages:
         return [(model, write_chat(base_url, form.make_sample(column))) for column, model in enumerate(form.models)]
 
     def _complete(self, page: Page, form: PlaygroundForm) -> PlaygroundForm:
-        """The form with what a new one begins with: an environment that reaches something, and for a simulated one a model."""
+        """The form with what a new one begins with: an environment that reaches something, and a model of it."""
         known = [row for row in page.visit.environments if row.is_active]
         chosen = next((row for row in known if row.slug == form.environment), None)
         if form.environment and chosen is None:
@@ -118,8 +119,17 @@ class PlaygroundPages:
             chosen = next((row for row in live_first if self._view.list([row])), next(iter(live_first), None))
         if chosen is None:
             return form
-        model = form.model or (SANDBOX_MODEL if chosen.kind is EnvironmentKind.SANDBOX else "")
+        model = form.model or self._choose(chosen)
         return form.with_choice(environment=chosen.slug, model=model)
+
+    def _choose(self, environment: Environment) -> str:
+        """The model that a new conversation begins with: a small one that many know, else one of which most is known."""
+        if environment.kind is EnvironmentKind.SANDBOX:
+            return SANDBOX_MODEL
+        lines = self._view.list([environment])
+        usual = next((name for name in USUAL_MODELS if name in lines), None)
+        best = min((line for line in lines.values() if line.is_chat), key=_rank, default=None) if usual is None else None
+        return usual or ("" if best is None else best.model.id)
 
     def _suggest(self, page: Page, slug: str) -> Sequence[str]:
         """The models that the field offers: those of which most is known first, as many as a page bears."""

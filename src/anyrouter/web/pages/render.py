@@ -31,6 +31,7 @@ class Templates:
         environment.globals["asset"] = assets.url
         environment.filters.update(
             money=words.money,
+            cost=words.cost,
             number=words.number,
             many=words.many,
             duration=words.duration_ms,

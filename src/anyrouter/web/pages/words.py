@@ -29,6 +29,13 @@ def money(nanousd: int | None) -> str:
     return f"{'-' if nanousd < 0 else ''}${text}"
 
 
+def cost(nanousd: int | None) -> str:
+    """What a request cost, in USD: always six decimals, so that amounts below each other can be compared; nothing is $0.00."""
+    if nanousd is None or abs(nanousd) * 1_000_000 < _NANO:
+        return money(nanousd)
+    return f"{'-' if nanousd < 0 else ''}${(Decimal(abs(nanousd)) / _NANO).quantize(_SMALLEST, ROUND_HALF_UP):,}"
+
+
 def number(value: int | None) -> str:
     """A whole number with separators."""
     return NOTHING if value is None else f"{value:,}"

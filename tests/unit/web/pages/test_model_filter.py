@@ -30,7 +30,8 @@ def names(query: str) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("", ["large", "mystery", "small", "vectors"]),
+        ("", ["large", "small", "mystery", "vectors"]),
+        ("sort=name", ["large", "mystery", "small", "vectors"]),
         ("q=ACME+lar", ["large"]),
         ("q=other", ["vectors"]),
         ("provider=other", ["vectors"]),
