@@ -104,6 +104,7 @@ def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
             "usage_hourly": SUM_BY_HOUR,
             "usage_model_hourly": SUM_BY_MODEL,
             "usage_model_daily": SUM_BY_MODEL_AND_DAY,
+            "usage_app_daily": SUM_BY_APP,
         }.items():
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- as above
             connection.execute(fill_in)
@@ -130,6 +131,14 @@ SELECT organisation_id, created_at_ms / 3600000, environment_id, api_key_id, rot
   environment, count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
   sum(cost_nanousd), sum(upstream_cost_nanousd)
 FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+"""
+SUM_BY_APP = """
+INSERT INTO usage_app_daily (organisation_id, day, app, model, provider, environment_id, environment,
+  requests, errors, input_tokens, output_tokens, reasoning_tokens, cache_read_tokens, cost_nanousd, upstream_cost_nanousd)
+SELECT organisation_id, created_at_ms / 86400000, coalesce(app_title, ''), model, provider, environment_id, environment,
+  count(*), 0, sum(input_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cache_read_tokens),
+  sum(cost_nanousd), sum(upstream_cost_nanousd)
+FROM ledger GROUP BY 1, 2, 3, 4, 5, 6, 7
 """
 SUM_BY_MODEL = """
 INSERT INTO usage_model_hourly (organisation_id, hour, environment_id, model, provider, environment,

@@ -147,3 +147,31 @@ async def test_sums_by_model_are_made_of_those_by_hour(tmp_path: Path, database_
         "usage_model_daily": [(7, "a", "live", 5, 1, 10, 50, 0, 0)],
     }
     await database.aclose()
+
+
+async def test_sums_by_app_are_made_of_those_by_hour(tmp_path: Path, database_url: str | None):
+    directory = DataDirectory(tmp_path / "data")
+    directory.create_database_file()
+    database = Database(locate(directory.database, database_url))
+    await database.write(lambda connection: upgrade(connection, "0005"))
+    rows = [(23, "a", "key_1", "x"), (0, "a", "key_2", "x"), (24, "a", "key_1", "x"), (1, "b", "key_1", "x"), (2, "a", "key_1", "")]
+
+    def fill(connection: sa.Connection) -> None:
+        table = sa.Table("usage_hourly", sa.MetaData(), autoload_with=connection)
+        for number, (hour, model, api_key, app) in enumerate(rows, start=1):
+            values = ("org_1", hour, model, "openai", "env_1", api_key, api_key, app, "live", number, 1, 10, 20, 30, 40, 50, 60)
+            connection.execute(table.insert().values(values))
+        upgrade(connection)
+
+    await database.write(fill)
+    query = (
+        "SELECT day, app, model, environment, requests, errors, input_tokens, upstream_cost_nanousd FROM usage_app_daily ORDER BY 1, 2, 3"
+    )
+    found = await database.read(lambda connection: [tuple(row) for row in connection.execute(sa.text(query))])
+    assert found == [
+        (0, "", "a", "live", 5, 1, 10, 60),
+        (0, "x", "a", "live", 3, 2, 20, 120),
+        (0, "x", "b", "live", 4, 1, 10, 60),
+        (1, "x", "a", "live", 3, 1, 10, 60),
+    ]
+    await database.aclose()

@@ -9,7 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 
+from anyrouter.control.ports import ActivityFilter
 from anyrouter.control.usage_range import RangeName, make_days
 from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
 from anyrouter.core.latency import count
@@ -214,3 +216,41 @@ async def test_old_hours_are_forgotten_in_both_tables_and_days_stay(
     assert len(await serving.reader.read_latencies(ask(span=hours))) == 2
     assert len(await serving.reader.read_latencies(ask())) == 3
     assert len(await serving.reader.read_usage(ask())) == 3
+    assert [row.time for row in await serving.reader.read_usage(ask(split=Split.APP))] == [FIRST_HOUR // 24 + 1, FIRST_HOUR // 24 + 4]
+
+
+async def test_sums_of_apps_are_those_of_the_ledger(serving: ServingStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    for number in range(40):
+        app = ("editor", None, "shell")[number % 3]
+        entry = make_entry(
+            created_at_ms=BEGIN_MS + number * 5 * HOUR_MS, app_title=app, model=f"m/{number % 2}", cost_nanousd=10**number % 997
+        )
+        serving.ledger.settle(*entry.split())
+        await serving.ledger.flush()  # a row is added to, and not only made
+    sums = "sum(cost_nanousd), sum(upstream_cost_nanousd), sum(input_tokens), sum(output_tokens)"
+    by_app = sa.text(f"SELECT day, app, model, {sums}, sum(requests) FROM usage_app_daily GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")  # noqa: S608 -- constants
+    of_ledger = sa.text(
+        f"SELECT created_at_ms / 86400000, coalesce(app_title, ''), model, {sums}, count(*) FROM ledger GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"  # noqa: S608 -- constants
+    )
+
+    def read_both(connection: sa.Connection) -> list[list[tuple[Any, ...]]]:
+        return [[tuple(row) for row in connection.execute(statement)] for statement in (by_app, of_ledger)]
+
+    apps, entries = await serving.database.read(read_both)
+    assert apps == entries
+    assert len(apps) > 20
+
+
+async def test_activity_by_day_and_app_is_the_same_with_and_without_keys(
+    storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]
+) -> None:
+    wanted = {group: (sums[0], sums[4]) for group, sums in add_up(entries, Split.APP, utc_day).items()}
+    first, last = date(2026, 10, 23), date(2026, 10, 28)
+    for groups in (("date", "app"), ("date", "app", "key"), ("date", "app", "model")):
+        found: dict[tuple[int, str], tuple[int, int]] = defaultdict(lambda: (0, 0))
+        query = ActivityFilter(organisation_id=ORG, date_from=first, date_to=last, group_by=groups)
+        for row in await storage.reader.read_activity(query):
+            assert row.date is not None
+            group = ((row.date - date(1970, 1, 1)).days, row.app or "")
+            found[group] = (found[group][0] + row.requests, found[group][1] + row.cost_nanousd)
+        assert found == wanted

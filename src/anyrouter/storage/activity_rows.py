@@ -10,14 +10,18 @@ from anyrouter.storage.usage_rows import USAGE_SUMS, moment_of
 
 EPOCH_DAY = date(1970, 1, 1)
 DIMENSIONS = ("date", "hour", "model", "provider", "environment", "key", "app", "tag", "trace")
-HOURLY = frozenset({"hour", "app"})
 _FIELD_OF = {"key": "api_key_id", "trace": "trace_id"}
 Group = Mapping[str, Any]
 
 
 def needs_hours(query: ActivityFilter) -> bool:
-    """Whether only the sums by hour can answer."""
-    return not HOURLY.isdisjoint(query.group_by) or query.app is not None
+    """Whether only the sums by hour can answer: those of days know either keys or apps."""
+    return "hour" in query.group_by or (needs_apps(query) and _needs_keys(query))
+
+
+def needs_apps(query: ActivityFilter) -> bool:
+    """Whether apps are told apart."""
+    return "app" in query.group_by or query.app is not None
 
 
 def list_pieces(query: ActivityFilter) -> list[dict[str, int]]:
@@ -38,6 +42,10 @@ def list_dimensions(query: ActivityFilter) -> list[str]:
     if ("tag" in query.group_by or query.tag is not None) and "key" not in names:
         names.append("key")
     return names
+
+
+def _needs_keys(query: ActivityFilter) -> bool:
+    return "key" in list_dimensions(query) or (query.rotation_group, query.api_key_id) != (None, None)
 
 
 def make_rows(query: ActivityFilter, groups: Sequence[Group], tags: Mapping[str, tuple[str, ...]]) -> list[ActivityRow]:

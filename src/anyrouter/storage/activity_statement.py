@@ -1,4 +1,4 @@
-"""The statement behind `/activity`: over the sums by day, those by hour where hours or apps are asked for, the entries for a trace."""
+"""The statement behind `/activity`: over sums by day, those by hour where hours or apps of keys are asked for, the entries for a trace."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from sqlalchemy import Select, bindparam, case, func, select
 
 from anyrouter.control.ports import ActivityFilter
 from anyrouter.core.ledger import HEDGE_LOST
-from anyrouter.storage.activity_rows import day_range_hours, list_dimensions, list_pieces, needs_hours
+from anyrouter.storage.activity_rows import day_range_hours, list_dimensions, list_pieces, needs_apps, needs_hours
 from anyrouter.storage.schema import ledger, usage_daily
-from anyrouter.storage.schema_money import usage_hourly
+from anyrouter.storage.schema_money import usage_app_daily, usage_hourly
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS
 
 _SHARED = ("model", "provider", "environment")
@@ -16,6 +16,11 @@ _DAILY: dict[str, Any] = {
     "date": usage_daily.c.day,
     "key": usage_daily.c.api_key_id,
     **{name: usage_daily.c[name] for name in _SHARED},
+}
+_APPS: dict[str, Any] = {
+    "date": usage_app_daily.c.day,
+    "app": usage_app_daily.c.app,
+    **{name: usage_app_daily.c[name] for name in _SHARED},
 }
 _HOURLY: dict[str, Any] = {
     "date": usage_hourly.c.hour // 24,
@@ -51,17 +56,21 @@ def make_activity_statement(query: ActivityFilter) -> tuple[list[str], Select[An
     if query.trace_id is not None:
         table, columns, sums = ledger, _ENTRIES, [_ENTRY_SUMS[name] for name in USAGE_SUMS]
     elif needs_hours(query):
-        table, columns = usage_hourly, _HOURLY
-        sums = [func.sum(usage_hourly.c[name]) for name in USAGE_SUMS]
+        table, columns, sums = usage_hourly, _HOURLY, _list_sums(usage_hourly)
+    elif needs_apps(query):
+        table, columns, sums = usage_app_daily, _APPS, _list_sums(usage_app_daily)
     else:
-        table, columns = usage_daily, _DAILY
-        sums = [func.sum(usage_daily.c[name]) for name in USAGE_SUMS]
+        table, columns, sums = usage_daily, _DAILY, _list_sums(usage_daily)
     names = [name for name in list_dimensions(query) if name in columns]
     is_by_day = len(list_pieces(query)) > 1
     shown = [_ONE_DAY if is_by_day and name == "date" else columns[name] for name in names]
     groups = [column for column in shown if column is not _ONE_DAY]
     conditions = [table.c.organisation_id == query.organisation_id, *_list_conditions(query, table, columns)]
     return names, select(*shown, *sums).where(*conditions).group_by(*groups).limit(query.max_groups + 1)
+
+
+def _list_sums(table: Any) -> list[Any]:
+    return [func.sum(table.c[name]) for name in USAGE_SUMS]
 
 
 def _list_conditions(query: ActivityFilter, table: Any, columns: dict[str, Any]) -> list[Any]:
@@ -83,9 +92,9 @@ def _list_conditions(query: ActivityFilter, table: Any, columns: dict[str, Any])
 
 def _list_days(query: ActivityFilter, table: Any) -> list[Any]:
     first, last = day_range_hours(query)
-    if table is usage_daily:
+    if "day" in table.c:
         first, last = (None if hour is None else hour // 24 for hour in (first, last))
-        column = usage_daily.c.day
+        column = table.c.day
     elif table is usage_hourly:
         column = usage_hourly.c.hour
     else:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table
 from anyrouter.core.ledger import AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
 from anyrouter.core.usage import Usage, UsageSource
 from anyrouter.storage.schema import ledger, usage_daily
+from anyrouter.storage.usage_app_rows import count_by_app, sum_by_app
 from anyrouter.storage.usage_model_rows import count_by_model, sum_by_model
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS, AppNames, count_by_hour, sum_by_hour
 
@@ -137,10 +138,11 @@ def _add_hours(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], dict[
 
 
 def _count(connection: Connection, entries: Sequence[Told], apps: AppNames) -> None:
-    """Add the entries to the sums by hour, by model and by day."""
+    """Add the entries to the sums by hour, by model, by app and by day."""
     rows = sum_by_hour(entries, apps)
     count_by_hour(connection, rows)
     count_by_model(connection, sum_by_model(rows))
+    count_by_app(connection, sum_by_app(rows))
     _, _, count = _statements(connection.dialect.paramstyle)
     connection.exec_driver_sql(count, [tuple(row.values()) for row in _add_hours(rows).values()])
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from anyrouter.control.usage_reader import LatencyRow, Span, Split, Unit, UsageFilter, UsageRow, UsageSums
+from anyrouter.control.usage_reader import LatencyRow, Split, UsageFilter, UsageRow, UsageSums
 from anyrouter.core.latency import count
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage.usage_rows import USAGE_SUMS, AppNames, sum_by_hour
+from anyrouter.storage.zone_days import number_hour
 
 _COLUMN_OF = {split: "rotation_group" if split is Split.KEY else split.value for split in Split}
 _SAME = ("organisation_id", "rotation_group", "model", "provider", "environment", "app")
@@ -45,11 +46,3 @@ def _list_rows(entries: Iterable[LedgerEntry], query: UsageFilter) -> Iterator[t
         is_asked = query.only is None or query.split is None or value in query.only
         if is_asked and query.span.first <= row["hour"] < query.span.end and all(getattr(query, n) in {None, row[n]} for n in _SAME):
             yield (number_hour(query.span, row["hour"]) if query.by_time else 0, value), row
-
-
-def number_hour(span: Span, hour: int) -> int:
-    """The number of the unit that an hour is in."""
-    if span.unit is Unit.HOUR:
-        return hour
-    offset = next((minutes for end, minutes in span.shifts if hour < end), 0)
-    return (hour * 60 + offset) // 1440

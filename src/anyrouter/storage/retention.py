@@ -1,15 +1,15 @@
-"""Deletes old entries of the ledger, a little at a time, so that what is being written need not wait. Sums by day stay."""
+"""Deletes old entries of the ledger, a little at a time, so that what is being written need not wait. Sums by day stay, but apps'."""
 
 import asyncio
 import time
 
 import structlog
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Column, Connection, Table, delete, func, select
 
 from anyrouter.core.errors import InternalError
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import ledger
-from anyrouter.storage.schema_money import usage_hourly, usage_model_hourly
+from anyrouter.storage.schema_money import usage_app_daily, usage_hourly, usage_model_hourly
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS
 
 _log = structlog.get_logger(__name__)
@@ -25,7 +25,9 @@ _id = ledger.c.generation_id
 
 
 class Retention:
-    """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all. Sums by hour are kept for `hourly_days`.
+    """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all.
+
+    Sums by hour, and those of apps, are kept for `hourly_days`.
 
     A row takes about 0.7 kB of the database. SQLite's file is made smaller as rows go; PostgreSQL reuses the space.
     """
@@ -36,8 +38,10 @@ class Retention:
 
     async def sweep(self, now_ms: int) -> int:
         """Delete what is too old or too much; returns how many rows. StorageUnavailable when the database is down."""
+        first_hour = now_ms // HOUR_MS - self._hourly_days * 24
         for table in (usage_hourly, usage_model_hourly):
-            await self._sweep_hours(table, now_ms)
+            await self._sweep_sums(table, table.c.hour, first_hour)
+        await self._sweep_sums(usage_app_daily, usage_app_daily.c.day, first_hour // 24)
         limits = []
         if self._max_days is not None:
             limits.append(f"gen-{max(0, now_ms - self._max_days * DAY_MS):012x}")
@@ -75,16 +79,14 @@ class Retention:
                     _log.info("ledger_entries_deleted", rows=deleted)
             await asyncio.sleep(INTERVAL_S)
 
-    async def _sweep_hours(self, table: Table, now_ms: int) -> None:
-        """Delete the sums of hours that are too old, an hour at a time."""
-        limit = now_ms // HOUR_MS - self._hourly_days * 24
-        hour = table.c.hour
+    async def _sweep_sums(self, table: Table, unit: Column[int], limit: int) -> None:
+        """Delete the sums of hours, or of days, that are too old, one at a time."""
 
         def work(connection: Connection) -> bool:
-            oldest = connection.execute(select(func.min(hour)).where(hour < limit)).scalar()
+            oldest = connection.execute(select(func.min(unit)).where(unit < limit)).scalar()
             if oldest is None:
                 return False
-            connection.execute(delete(table).where(hour == oldest))
+            connection.execute(delete(table).where(unit == oldest))
             return True
 
         has_more = True

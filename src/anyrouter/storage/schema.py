@@ -28,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 
 metadata = MetaData()
 

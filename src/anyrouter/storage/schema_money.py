@@ -143,3 +143,27 @@ def _make_model_table(name: str, time: str) -> Table:
 usage_model_hourly = _make_model_table("usage_model_hourly", "hour")
 usage_model_daily = _make_model_table("usage_model_daily", "day")
 Index("ix_usage_model_hourly_hour", usage_model_hourly.c.hour)
+
+# What was used, by day and app (`storage.usage_app_rows`): as `usage_hourly`, without keys. Retention deletes the oldest days when their
+# hours go.
+usage_app_daily = Table(
+    "usage_app_daily",
+    metadata,
+    Column("organisation_id", Id, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("app", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("provider", Text, primary_key=True),
+    Column("environment_id", Id, primary_key=True),
+    Column("environment", String(16), nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cost_nanousd", BigInteger, nullable=False),
+    Column("upstream_cost_nanousd", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_usage_app_daily_day", usage_app_daily.c.day)

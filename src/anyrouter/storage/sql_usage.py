@@ -1,17 +1,22 @@
 """Reads what the usage page shows from the database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise, product
-from operator import add
-from typing import Any
+from itertools import pairwise, product, repeat
+from operator import add, sub
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select
 
-from anyrouter.control.usage_reader import LatencyRow, UsageFilter, UsageRow, UsageSums
+from anyrouter.control.usage_reader import LatencyRow, Unit, UsageFilter, UsageRow, UsageSums
 from anyrouter.core.latency import BUCKETS
 from anyrouter.storage.database import Database
-from anyrouter.storage.usage_statement import is_by_day, list_sums, make_latency_statement, make_usage_statement, needs_apps
+from anyrouter.storage.usage_statement import is_by_day, is_moved, list_sums, make_latency_statement, make_usage_statement
+from anyrouter.storage.zone_days import cover, list_moves
+
+T = TypeVar("T")
+_Group = tuple[int, str]
+_Make = Callable[[UsageFilter], Select[Any]]
 
 
 class SqlUsageReader:
@@ -22,36 +27,76 @@ class SqlUsageReader:
 
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """The sums, in no order; groups without any are left out."""
-        names, found = list_sums(query), await self._add_up(query, make_usage_statement)
-        return [
-            UsageRow(time=time, value=value, sums=UsageSums(**dict(zip(names, sums, strict=True)))) for (time, value), sums in found.items()
-        ]
+        names = list_sums(query)
+
+        def make(found: Mapping[_Group, Sequence[int]]) -> Sequence[UsageRow]:
+            return [
+                UsageRow(time=time, value=value, sums=UsageSums(**dict(zip(names, sums, strict=True))))
+                for (time, value), sums in found.items()
+            ]
+
+        return await self._add_up(query, make_usage_statement, make)
 
     async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:
         """How long requests took, in no order; groups without any are left out."""
-        found = await self._add_up(query, make_latency_statement)
-        return [
-            LatencyRow(time=time, value=value, latency=tuple(counts[:BUCKETS]), ttft=tuple(counts[BUCKETS:]))
-            for (time, value), counts in found.items()
-            if any(counts)
-        ]
 
-    async def _add_up(self, query: UsageFilter, make: Callable[[UsageFilter], Select[Any]]) -> Mapping[tuple[int, str], Sequence[int]]:
-        """The sums by time and value."""
+        def make(found: Mapping[_Group, Sequence[int]]) -> Sequence[LatencyRow]:
+            return [
+                LatencyRow(time=time, value=value, latency=tuple(counts[:BUCKETS]), ttft=tuple(counts[BUCKETS:]))
+                for (time, value), counts in found.items()
+                if any(counts)
+            ]
 
-        def work(connection: Connection) -> Mapping[tuple[int, str], Sequence[int]]:
-            # Days have hundredfold fewer rows than hours: where no times are told apart, most of a span is read from them.
-            spans = (query.span,) if query.by_time or needs_apps(query) else query.span.cut()
-            statements = [make(replace(query, span=span)) for span in spans]
-            found: dict[tuple[int, str], Sequence[int]] = {}
-            for statement, piece in product(statements, _list_pieces(query)):
-                for time, value, *sums in connection.execute(statement, piece):
-                    if None not in sums:  # what sums of nothing are
-                        group, numbers = (int(time), value), list(map(int, sums))
-                        found[group] = numbers if group not in found else list(map(add, found[group], numbers))
-            return found
+        return await self._add_up(query, make_latency_statement, make)
+
+    async def _add_up(
+        self, query: UsageFilter, make: _Make, make_rows: Callable[[Mapping[_Group, Sequence[int]]], Sequence[T]]
+    ) -> Sequence[T]:
+        """What is made of the sums by time and value, on the reader's thread as well: there may be thousands."""
+
+        def work(connection: Connection) -> Sequence[T]:
+            found: dict[_Group, Sequence[int]] = {}
+            if is_moved(query):
+                _move_hours(connection, query, make, found)  # first, so that no day lacks an hour that is taken from it
+            for statement, piece in product([make(part) for part in _list_parts(query)], _list_pieces(query)):
+                for time, value, sums in _read(connection, statement, piece):
+                    _add(found, (time, value), sums, add)
+            return make_rows({group: sums for group, sums in found.items() if any(sums)} if is_moved(query) else found)
 
         return await self._database.read(work)
+
+
+def _move_hours(connection: Connection, query: UsageFilter, make: _Make, found: dict[_Group, Sequence[int]]) -> None:
+    """Take hours from the days of UTC that they are on, and give them to those of the zone."""
+    statement = make(replace(query, by_time=False, span=replace(query.span, unit=Unit.HOUR, shifts=())))
+    for move in list_moves(query.span):
+        for _, value, sums in _read(connection, statement, {"first": move.first, "end": move.end}):
+            for day, how in ((move.utc_day, sub), (move.zone_day, add)):
+                if day is not None:
+                    _add(found, (day, value), sums, how)
+
+
+def _read(connection: Connection, statement: Select[Any], piece: Mapping[str, int]) -> Iterator[tuple[int, str, Sequence[int]]]:
+    for row in connection.execute(statement, piece):
+        time, value, sums = row[0], row[1], row[2:]
+        if None not in sums:  # what sums of nothing are
+            yield int(time), value, list(map(int, sums))
+
+
+def _add(found: dict[_Group, Sequence[int]], group: _Group, sums: Sequence[int], how: Callable[[int, int], int]) -> None:
+    known = found.get(group)
+    if known is not None or how is not add:
+        sums = list(map(how, repeat(0) if known is None else known, sums))
+    found[group] = sums
+
+
+def _list_parts(query: UsageFilter) -> Sequence[UsageFilter]:
+    """What is asked for, in parts that days answer as far as they can: they have hundredfold fewer rows than hours."""
+    if is_moved(query):
+        return [replace(query, span=cover(query.span))]
+    if query.by_time or is_by_day(query):
+        return [query]
+    return [replace(query, span=span) for span in query.span.cut()]
 
 
 def _list_pieces(query: UsageFilter) -> Sequence[Mapping[str, int]]:

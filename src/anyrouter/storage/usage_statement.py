@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, Table, bindparam, case, func, lite
 
 from anyrouter.control.usage_reader import Span, Split, Unit, UsageFilter
 from anyrouter.storage.schema import usage_daily
-from anyrouter.storage.schema_money import usage_hourly, usage_model_daily, usage_model_hourly
+from anyrouter.storage.schema_money import usage_app_daily, usage_hourly, usage_model_daily, usage_model_hourly
 from anyrouter.storage.usage_model_rows import LATENCY_COLUMNS, TTFT_COLUMNS
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
@@ -56,15 +56,22 @@ def needs_apps(query: UsageFilter) -> bool:
 def is_by_day(query: UsageFilter) -> bool:
     """Whether the statement is to be asked with a day of UTC after the other as `first` and `end`.
 
-    Apps are read from many rows, which a database sorts to group them: a day's at a time takes a third less.
+    Apps of keys are read from many rows, which a database sorts to group them: a day's at a time takes a third less.
     """
-    return needs_apps(query) and not (query.by_time and query.span.needs_hours)
+    return needs_apps(query) and needs_keys(query) and not (query.by_time and query.span.needs_hours)
+
+
+def is_moved(query: UsageFilter) -> bool:
+    """Whether days of a zone are to be made of days of UTC and the hours that both count differently, since there are many hours."""
+    return query.by_time and query.span.unit is Unit.DAY and bool(query.span.shifts) and needs_keys(query) is not needs_apps(query)
 
 
 def choose_table(query: UsageFilter) -> Table:
     """The smallest table that knows the answer."""
-    if needs_apps(query):
+    if needs_apps(query) and needs_keys(query):
         return usage_hourly
+    if needs_apps(query):
+        return usage_hourly if query.span.needs_hours else usage_app_daily
     if needs_keys(query):
         return usage_hourly if query.span.needs_hours else usage_daily
     return usage_model_hourly if query.span.needs_hours else usage_model_daily
