@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,7 @@ from anyrouter.sandbox.server import SandboxServer
 from anyrouter.settings import Settings
 from anyrouter.storage.journal_ledger import JournalLedger
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
+from anyrouter.storage.thread_priority import lower_priority
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
 from anyrouter.web.api.ports import ApiPorts
@@ -93,6 +95,7 @@ def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
 
 
 async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
+    _put_pages_behind()
     prices = Prices(settings)
     async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(settings, outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
@@ -151,6 +154,12 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
         async with contextlib.aclosing(services), beside:
             _settle_memory()
             await server.serve()
+
+
+def _put_pages_behind() -> None:
+    """What pages do on threads is done by two, behind requests."""
+    threads = ThreadPoolExecutor(2, thread_name_prefix="anyrouter-behind", initializer=lower_priority)
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 def _settle_memory() -> None:

@@ -1,5 +1,6 @@
 """The gateway's addresses: the API at once, the pages when somebody first looks at one."""
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable
@@ -64,6 +65,7 @@ def make_site(  # noqa: PLR0917 -- all that the pages are over
                 server_rpm=settings.limits.default_rpm,
             )
         )
+        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         return built
 
     app = create_api(api)

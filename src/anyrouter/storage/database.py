@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from anyrouter.core.errors import GatewayError, InternalError, StorageUnavailable
+from anyrouter.storage.thread_priority import lower_priority
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -55,7 +56,7 @@ class Database:
         self._write_engine = self._engine(pool_size=1)
         self._read_engine = self._engine(pool_size=READERS + 1, is_reader=True)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="anyrouter-writer")
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="anyrouter-reader")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="anyrouter-reader", initializer=lower_priority)
         self._watcher = ThreadPoolExecutor(1, thread_name_prefix="anyrouter-watcher")
 
     async def read(self, work: Work[T]) -> T:
