@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from anyrouter.core.tenancy import Role
 from anyrouter.web.pages.cookies import SESSION_COOKIE
@@ -24,6 +24,8 @@ LOOKS = {"light": (DESKTOP, "light"), "dark": (DESKTOP, "dark"), "phone": (PHONE
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 _TIMEOUT_MS = 15_000
+
+expect.set_options(timeout=_TIMEOUT_MS)  # machines that do other things beside are slower than its own 5 s
 
 
 def find_chromium() -> str:
