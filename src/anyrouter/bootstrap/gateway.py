@@ -31,6 +31,7 @@ from anyrouter.bootstrap.tenant_client import make_guard
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.first_use import FirstUses
+from anyrouter.core.apikey import FIRST_KEY_NAME
 from anyrouter.core.audit import SYSTEM
 from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
@@ -58,7 +59,6 @@ from anyrouter.web.api.ports import ApiPorts
 from anyrouter.web.front.addresses import TrustedProxies
 from anyrouter.web.front.heap import keep_freed_memory
 
-FIRST_KEY_NAME = "first key"
 FIRST_KEY_ENVIRONMENT = "test"
 _TICK_S = 1.0
 _GRANTS_EVERY_S = 300.0

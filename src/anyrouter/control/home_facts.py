@@ -52,9 +52,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far an installation is. `has_own_login`: whoever looks has a second factor, a passkey, or signs in at a provider."""
+    """How far an installation is. `has_own_login`: whoever looks has a second factor, a passkey, or signs in at a provider.
 
-    has_live_key: bool
+    `has_key`: somebody has made one, besides the one that the first start makes.
+    """
+
+    has_key: bool
     has_request: bool
     has_provider: bool
     has_bound: bool
@@ -138,7 +141,7 @@ def list_steps(progress: Progress) -> list[Step]:
             text="Programs send it with each request. Give each program its own.",
             path="/dashboard/keys/new",
             scope="admin:keys",
-            is_done=progress.has_live_key,
+            is_done=progress.has_key,
         ),
         Step(
             title="Send the first request",

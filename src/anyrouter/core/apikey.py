@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
 
+FIRST_KEY_NAME = "first key"  # that of the key which an installation's first start makes
+
 
 class KeyKind(StrEnum):
     """Whose a key is: a program's, or a person's, with whose membership it ends."""

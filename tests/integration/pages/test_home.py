@@ -148,8 +148,7 @@ def test_a_new_installation_is_told_what_to_do_and_ticks_it(fresh: GatewayProces
     more = ["Set a budget or a limit", "Invite somebody", "Protect your account"]
     assert list_steps(member.get(PATH)) == {title: title == "Set up the owner" for title in (*titles, *more)}
     key = fresh.create_key(environment="test")
-    assert list_steps(member.get(PATH))["Create an API key"] is False  # the sandbox's are for trying out
-    fresh.command("keys", "create", "--name", "first", "--env", "live")
+    assert list_steps(member.get(PATH))["Create an API key"] is True
     fresh.command("budgets", "create", "5", "--env", "live")
     sent = httpx.post(
         f"{fresh.base_url}/api/v1/chat/completions",
@@ -163,6 +162,16 @@ def test_a_new_installation_is_told_what_to_do_and_ticks_it(fresh: GatewayProces
         time.sleep(0.1)
     assert left == {"Connect a provider", "Protect your account"}
     assert list_steps(browse_at(fresh, Role.VIEWER).get(PATH)) == {"Set up the owner": True, "Protect your account": False}
+
+
+def test_where_live_reaches_no_provider_all_is_not_said_to_be_well(fresh: GatewayProcess, browse_at: Callable[..., httpx.Client]):
+    reply = browse_at(fresh).get(PATH)
+    assert list_problems(reply) == {}
+    assert "All is well" not in reply.text
+    assert 'Nothing is wrong. live has no provider yet: <a href="/dashboard/settings/byok/new">' in reply.text
+    seen = browse_at(fresh, Role.VIEWER).get(PATH).text
+    assert "Nothing is wrong. live has no provider yet." in seen
+    assert "/dashboard/settings/byok/new" not in seen
 
 
 def test_steps_are_hidden_in_one_browser_and_shown_again(fresh: GatewayProcess, browse_at: Callable[..., httpx.Client]):

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from anyrouter.control.home_facts import Step, compare_days, list_steps
+from anyrouter.core.scopes import ADMIN_BYOK
 from anyrouter.policy.rights import may
 from anyrouter.web.pages.cookies import STEPS_COOKIE, steps_cookie
 from anyrouter.web.pages.home_figures import draw_day, has_any, list_tiles, name_measure
@@ -39,6 +40,8 @@ class HomePages:
         return await page.render(
             "home.html",
             problems=facts.problems,
+            unserved=facts.unserved,
+            may_add_provider=may(page.visit.rights, ADMIN_BYOK),
             tiles=list_tiles(day),
             chart=draw_day(day) if has_any([*day.todays, *day.yesterdays]) else "",
             measure=name_measure(day),

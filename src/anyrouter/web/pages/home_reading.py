@@ -10,6 +10,7 @@ from anyrouter.control.home_facts import Progress, find_days_left, find_unusual,
 from anyrouter.control.key_health import KeyHint
 from anyrouter.control.key_search import KeyPage, KeySearch, KeySort
 from anyrouter.control.usage_reader import Span, Unit, UsageFilter, UsageSums
+from anyrouter.core.apikey import FIRST_KEY_NAME
 from anyrouter.core.byok import ProviderCredential
 from anyrouter.core.scopes import ADMIN_BILLING, ADMIN_BYOK, ADMIN_KEYS, ADMIN_ORG
 from anyrouter.core.tenancy import CreditMode, EnvironmentKind
@@ -37,11 +38,15 @@ _LISTED_KEYS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeFacts:
-    """What is wrong, the worst first; sums by hour, of the last weeks; how far the installation is."""
+    """What is wrong, the worst first; sums by hour, of the last weeks; how far the installation is.
+
+    `unserved` are the live environments that reach no provider.
+    """
 
     problems: Sequence[Problem]
     hours: Mapping[int, UsageSums]
     progress: Progress
+    unserved: Sequence[str]
 
 
 class HomeReader:
@@ -69,7 +74,12 @@ class HomeReader:
             *list_spend_problems(find_unusual(hours, visit.now)),
             *list_key_problems(ending, rotated, visit.now),
         ]
-        return HomeFacts(problems=sorted(problems, key=lambda problem: problem.kind != "bad"), hours=hours, progress=progress)
+        return HomeFacts(
+            problems=sorted(problems, key=lambda problem: problem.kind != "bad"),
+            hours=hours,
+            progress=progress,
+            unserved=self._list_unserved(visit),
+        )
 
     async def _read_hours(self, visit: PageVisit) -> dict[int, UsageSums]:
         span = Span(first=first_needed(visit.now), end=hour_of(visit.now) + 1, unit=Unit.HOUR)
@@ -122,6 +132,11 @@ class HomeReader:
         }
         return list(reached.values())
 
+    def _list_unserved(self, visit: PageVisit) -> list[str]:
+        snapshot = self._ports.api.snapshot()
+        live = [row for row in visit.environments if row.is_active and row.kind is EnvironmentKind.LIVE]
+        return [row.slug for row in live if not any(upstream.serves(row) for upstream in snapshot.list_upstreams(row))]
+
     def _look_at_upstreams(self, visit: PageVisit) -> list[UpstreamFacts]:
         api = self._ports.api
         now_s, states = api.monotonic(), dict[str, list[TargetState]]()
@@ -145,16 +160,15 @@ class HomeReader:
     async def _read_progress(self, visit: PageVisit) -> Progress:
         ports, tenants, organisation_id = self._ports, self._ports.tenants(), visit.organisation_id
         member = visit.member_visitor.member
-        counts, newest, factor, ways = await asyncio.gather(
-            ports.api.keys.count_keys(organisation_id),
+        made, newest, factor, ways = await asyncio.gather(
+            self._count_made_keys(visit),
             ports.api.ledger.list_entries(organisation_id, limit=1),
             ports.second_factors.find(member),
             ports.profiles.find_ways_in(member),
         )
-        live = {row.id for row in visit.environments if row.kind is EnvironmentKind.LIVE}
         organisation = tenants.organisations.get(organisation_id)
         return Progress(
-            has_live_key=any(counts.get(environment_id) for environment_id in live),
+            has_key=made > 0,
             has_request=bool(newest),
             has_provider=bool(self._list_upstreams(visit)),
             has_bound=(
@@ -169,6 +183,12 @@ class HomeReader:
             ),
             has_own_login=factor is not None or ways.passkeys > 0 or ways.identities > 0,
         )
+
+    async def _count_made_keys(self, visit: PageVisit) -> int:
+        """How many keys people made: the first start's own is the oldest there is, as long as it is there."""
+        oldest = KeySearch(organisation_id=visit.organisation_id, now=visit.now, is_descending=False, limit=1)
+        found = await self._ports.api.keys.search_keys(oldest)
+        return found.total - sum(key.name == FIRST_KEY_NAME for key in found.keys)
 
     async def _has_bound_key(self, visit: PageVisit) -> bool:
         """Whether one of the newest keys has a limit of its own."""
