@@ -132,7 +132,7 @@ def test_a_streamed_answer_ends_with_what_it_took_and_is_in_the_ledger_as_the_me
     name, told = events[-1]
     figures = dict(told["figures"])
     assert name == "figures"
-    assert figures["Cost"] == "$0.00029"
+    assert figures["Cost"] == "$0.000290"
     assert figures["Tokens"] == "100 in, 4 out"
     assert figures["Answered by"] == "OpenAI (openai)"
     assert told["generation"] == reply.headers["x-generation-id"]
@@ -150,7 +150,7 @@ def test_without_scripts_the_answers_of_two_models_are_on_the_page_and_the_talk_
     )
     page = said(first)
     assert page.count("You said One") == 2
-    assert "$0.00035" in page
+    assert "$0.000350" in page
     assert 'model="openai/gpt-4o-mini"' in page
     sent = provider.received[-1].json()
     assert sent["messages"][0] == {"role": "system", "content": "Be brief."}

@@ -110,6 +110,7 @@ def test_the_numbers_of_a_split_are_those_of_the_api(
         name = row[column] or "No app named"
         share = f"{100 * row['usage'] / sum(one['usage'] for one in rows):.0f} %" if len(rows) > 1 else "100 %"
         assert f"{name} {text_of(row['usage'])} {share}" in page
+    assert f" {len(rows)} {split if len(rows) == 1 else f'{split}s'} in this time" in page
     total = sum(row["requests"] for row in rows)
     assert f"Requests {total}" in page
     assert f"Spend {text_of(sum(row['usage'] for row in rows))}" in page

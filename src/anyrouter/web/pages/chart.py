@@ -76,16 +76,17 @@ def stacked_bars(chart: Chart) -> Markup:
                 parts.append(f"M{slot * _STEP + 1} {low}V{high}h{_STEP - 2}V{low}z")
         if parts:
             paths.append(Markup('<path class="series-{}" stroke-width="0" d="{}"/>').format(series.colour, "".join(parts)))
-    return _frame(chart, scale, marks, Markup("").join(paths), sums)
+    return _frame(chart, scale, _drop_made_up(marks, [*sums, *_values(chart.before)]), Markup("").join(paths), sums)
 
 
 def lines(chart: Chart) -> Markup:
     """A line for each series, with gaps where nothing is known."""
     count = len(chart.labels)
-    marks = ticks(max([value for series in (*chart.series, chart.before) for value in _values(series)], default=0))
+    values = [value for series in (*chart.series, chart.before) for value in _values(series)]
+    marks = ticks(max(values, default=0))
     scale = _Scale(marks[-1], count)
     paths = [_line(scale, series, f"line series-{series.colour}") for series in chart.series]
-    return _frame(chart, scale, marks, Markup("").join(paths), None)
+    return _frame(chart, scale, _drop_made_up(marks, values), Markup("").join(paths), None)
 
 
 def sparkline(values: Sequence[int | None], text: str = "") -> Markup:
@@ -203,6 +204,11 @@ def _name_slot(chart: Chart, slot: int, sums: Sequence[int] | None) -> Markup:
     text = _tell(chart, slot, None if sums is None else sums[slot])
     area = Markup('<rect x="{}" width="{}" height="{}"><title>{}</title></rect>').format(slot * _STEP, _STEP, _HEIGHT, text)
     return Markup('<a href="{}" tabindex="-1">{}</a>').format(chart.links[slot], area) if chart.links and chart.links[slot] else area
+
+
+def _drop_made_up(marks: Sequence[int], values: Sequence[int]) -> Sequence[int]:
+    """The marks of an axis: where there is nothing but zeros, zero alone."""
+    return marks if any(value > 0 for value in values) else marks[:1]
 
 
 def _times(chart: Chart, height: int) -> Markup:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from anyrouter.core.ledger import EntryState, LedgerEntry
 from anyrouter.core.usage import UsageSource
 from anyrouter.providers.registry import PROVIDERS
-from anyrouter.web.pages.model_lines import price
-from anyrouter.web.pages.words import duration_ms, number
+from anyrouter.web.pages.words import cost, duration_ms, number
 
 Figure = tuple[str, str]  # a label and its value
 
@@ -33,11 +32,11 @@ def list_figures(entry: LedgerEntry) -> Sequence[Figure]:
 def _tell_cost(entry: LedgerEntry) -> str:
     if entry.is_price_unknown and not entry.cost_nanousd:
         return "unknown: the model has no price"
-    text = str(price(entry.cost_nanousd))
+    text = cost(entry.cost_nanousd)
     if entry.shadow_cost_nanousd:
-        return f"{text} (simulated; it would have been {price(entry.shadow_cost_nanousd)})"
+        return f"{text} (simulated; it would have been {cost(entry.shadow_cost_nanousd)})"
     if entry.is_byok:
-        return f"{text} here, {price(entry.upstream_cost_nanousd)} at your provider"
+        return f"{text} here, {cost(entry.upstream_cost_nanousd)} at your provider"
     return text
 
 

@@ -1,6 +1,7 @@
 """Charts: XML that a parser takes whatever things are called, numbers that are right, and words for who does not see it."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -90,6 +91,14 @@ def test_ticks_are_round_and_reach_the_largest(largest: int):
     assert 2 <= len(marks) <= 5
     assert len({after - one for one, after in pairwise(marks)}) == 1
     assert marks[-1] <= max(1, 2 * largest + 3)
+
+
+@pytest.mark.parametrize("draw", [chart.stacked_bars, chart.lines])
+def test_an_axis_without_spend_ends_with_no_amount_that_nobody_spent(draw: Callable[[chart.Chart], str]):
+    zeros = replace(make(chart.Series(name="a", values=[0, None, 0]), before=chart.Series(name="b", values=[0, 0, 0])), write=words.money)
+    scale = parse(draw(zeros)).find(".//svg[@class='chart scale']")
+    assert scale is not None
+    assert ["".join(node.itertext()) for node in scale.iter("text")] == ["$0.00"]
 
 
 def test_the_table_has_what_the_chart_has():

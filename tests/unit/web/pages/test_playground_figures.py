@@ -36,7 +36,7 @@ def figures(**changes: object) -> dict[str, str]:
 
 def test_cost_tokens_and_times_are_told() -> None:
     assert figures() == {
-        "Cost": "$0.00334",
+        "Cost": "$0.003340",
         "Tokens": "1,200 in, 34 out",
         "First token": "85 ms",
         "Total": "1.24 s",
@@ -53,8 +53,9 @@ def test_what_is_not_known_is_not_invented() -> None:
 
 
 def test_what_is_special_is_said() -> None:
-    assert figures(cost_nanousd=0, shadow_cost_nanousd=5)["Cost"] == "$0.00 (simulated; it would have been $0.000000005)"
-    assert figures(cost_nanousd=500_000, is_byok=True, upstream_cost_nanousd=1_000_000)["Cost"] == "$0.0005 here, $0.001 at your provider"
+    assert figures(cost_nanousd=0, shadow_cost_nanousd=5)["Cost"] == "$0.00 (simulated; it would have been < $0.000001)"
+    own = figures(cost_nanousd=500_000, is_byok=True, upstream_cost_nanousd=1_000_000)
+    assert own["Cost"] == "$0.000500 here, $0.001000 at your provider"
     assert figures(usage=Usage(input_tokens=9, output_tokens=8, cache_read_tokens=7, reasoning_tokens=6))["Tokens"] == (
         "9 in, 8 out (7 from cache, 6 for thinking)"
     )

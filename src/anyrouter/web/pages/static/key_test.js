@@ -38,7 +38,8 @@ async function ask(body, key) {
   }
   const answer = said.choices?.[0]?.message?.content ?? "";
   const usage = said.usage ?? {};
-  const tokens = `${usage.prompt_tokens ?? 0} tokens in, ${usage.completion_tokens ?? 0} out`;
+  const read = usage.prompt_tokens ?? 0;
+  const tokens = `${read} token${read === 1 ? "" : "s"} in, ${usage.completion_tokens ?? 0} out`;
   return line("good", "It works", [answer.slice(0, ANSWER_CHARACTERS), `${took} · cost ${price(usage)} · ${tokens}`]);
 }
 
