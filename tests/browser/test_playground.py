@@ -104,6 +104,31 @@ def test_another_environment_offers_its_own_models(open_page: OpenPage) -> None:
     expect(page.locator("#known-models option")).to_have_count(0)
 
 
+def test_another_environment_keeps_no_model_that_it_never_serves_and_no_code_of_the_one_before(
+    open_page: OpenPage, axe: Callable[[Page], None], keep_picture: Callable[[Page, str], None], problems: list[str]
+) -> None:
+    page = open_page(f"{PATH}?environment=test&model=sandbox/echo&beside=sandbox/long")
+    page.get_by_role("button", name="Show the code").click()
+    expect(page.locator("#code")).to_be_visible()
+    page.get_by_label("Environment").select_option("live")
+    expect(page.locator("#code")).to_be_hidden()
+    expect(page.get_by_label("Model", exact=True)).to_have_value("")
+    expect(page.locator("#beside")).to_have_value("")
+    expect(page.locator("#reach").get_by_role("link", name="Add a provider credential")).to_be_visible()
+    page.get_by_label("Model", exact=True).fill("sandbox/echo")
+    ask(page, "Hello")
+    trouble = page.locator('[data-talk="0"]').get_by_role("alert")
+    expect(trouble).to_contain_text("live has no provider for it")
+    expect(trouble.get_by_role("link", name="Provider credentials")).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(1)
+    axe(page)
+    keep_picture(page, "playground-unserved")
+    page.get_by_label("Environment").select_option("test")
+    expect(page.locator("#reach a")).to_have_count(0)
+    expect(page.get_by_label("Model", exact=True)).to_have_value("sandbox/echo")
+    problems[:] = [line for line in problems if "Failed to load resource" not in line]
+
+
 def test_without_scripts_the_answer_is_on_the_next_page(open_page: OpenPage) -> None:
     page = open_page(f"{PATH}?environment=test&model=sandbox/echo", has_scripts=False)
     for text in ("One", "Two"):

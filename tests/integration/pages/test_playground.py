@@ -214,6 +214,23 @@ def test_a_model_that_is_not_there_is_said_in_the_words_of_the_api(client: httpx
     assert "Hello</textarea>" in whole.text
 
 
+def test_a_model_that_the_environment_never_serves_is_replaced_and_refused_in_words_for_people(
+    client: httpx.Client, owner: httpx.Client, provider: ScriptedUpstream
+) -> None:
+    shown = client.get(PATH, params={"environment": "live", "model": "sandbox/echo", "beside": "sandbox/long"}).text
+    assert 'name="model" value="openai/gpt-4o-mini"' in shown
+    assert 'name="beside" value=""' in shown
+    before = len(provider.received)
+    streamed = client.post(f"{PATH}/stream", data=fields(model="sandbox/echo"))
+    assert streamed.status_code == 404
+    assert "live has no provider for it" in said(streamed)
+    whole, owners = (who.post(PATH, data=fields(model="sandbox/echo")) for who in (client, owner))
+    assert whole.status_code == owners.status_code == 404
+    assert re.search(r'id="model-error">live has no provider for it', whole.text, re.IGNORECASE)
+    assert "Provider credentials</a>" in owners.text
+    assert len(provider.received) == before
+
+
 def test_a_budget_that_is_used_up_is_said_and_nothing_is_sent(
     gateway: GatewayProcess, client: httpx.Client, provider: ScriptedUpstream
 ) -> None:

@@ -50,6 +50,16 @@ class ModelView:
         reached = [(row, self._reach_one(row, model)) for row in active]
         return merge_lines([pair for pair in reached if pair[1][0].upstreams], {model.id: model})[0]
 
+    def has_route(self, environment: Environment, name: str) -> bool:
+        """Whether requests of an environment may ask for a name; of one that nobody knows only asking can tell."""
+        snapshot = self._ports.snapshot()
+        model = snapshot.resolve(name)
+        return model is None or bool(find_candidates(snapshot, environment, model.id))
+
+    def has_provider(self, environment: Environment) -> bool:
+        """Whether requests of an environment reach anything."""
+        return any(row.serves(environment) for row in self._ports.snapshot().list_upstreams(environment))
+
     def _reach_one(self, environment: Environment, model: Model) -> tuple[ReachableModel]:
         upstreams = tuple(find_candidates(self._ports.snapshot(), environment, model.canonical_id or model.id))
         return (ReachableModel(model=model, upstreams=upstreams),)

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from anyrouter.control.generations import GenerationService
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_request_id
-from anyrouter.core.scopes import COMPLETIONS_WRITE
+from anyrouter.core.scopes import ADMIN_BYOK, COMPLETIONS_WRITE
 from anyrouter.core.tenancy import Environment, EnvironmentKind
 from anyrouter.policy.rights import may, rights_of_role
 from anyrouter.providers.sandbox import VENDOR as SANDBOX_VENDOR
@@ -69,7 +69,13 @@ class PlaygroundPages:
         column = page.form.text("column", "0")
         if column not in {"0", "1"} or int(column) >= len(form.models):
             raise ClientError(Denied(code="invalid_parameter", param="column", message="There is no such model in the form."))
-        return PlaygroundStream(await self._call(page, form, form.make_body(int(column), is_streamed=True)))
+        try:
+            return PlaygroundStream(await self._call(page, form, form.make_body(int(column), is_streamed=True)))
+        except ClientError as error:
+            if error.denied.code != "no_route":
+                raise
+            refusal = {"error": {"code": error.denied.code, "message": error.denied.message}}
+            return JSONResponse(refusal, status_code=error.denied.http_status)
 
     async def write(self, page: Page) -> Response:
         """POST …/code: the form with the programs that do the same; nothing is sent."""
@@ -85,6 +91,7 @@ class PlaygroundPages:
         principal = await self._principals.find(visit.member_visitor.member, form.environment, visit.address, visit.now)
         if isinstance(principal, Denied):
             raise ClientError(principal)
+        self._check_route(principal.environment, str(body["model"]))
         now_ms = int(visit.now.timestamp() * 1000)
         head = RequestHead(
             endpoint=ENDPOINT,
@@ -103,6 +110,12 @@ class PlaygroundPages:
             serve=self._ports.serve, generations=self._generations, head=head, principal=principal, body=body, holds=holds
         )
 
+    def _check_route(self, environment: Environment, model: str) -> None:
+        """The relay's own refusal speaks to programs."""
+        if not self._view.has_route(environment, model):
+            message = f"{environment.slug} has no provider for it: choose another model, or add a provider credential."
+            raise ClientError(Denied(code="no_route", param="model", message=message))
+
     def _write(self, form: PlaygroundForm) -> Sequence[tuple[str, Sequence[Sample]]]:
         """The programs, by model."""
         base_url = self._ports.base_url()
@@ -119,8 +132,9 @@ class PlaygroundPages:
             chosen = next((row for row in live_first if self._view.list([row])), next(iter(live_first), None))
         if chosen is None:
             return form
-        model = form.model or self._choose(chosen)
-        return form.with_choice(environment=chosen.slug, model=model)
+        is_served = form.model and self._view.has_route(chosen, form.model)
+        beside = form.beside if form.beside and self._view.has_route(chosen, form.beside) else ""
+        return form.with_choice(environment=chosen.slug, model=form.model if is_served else self._choose(chosen), beside=beside)
 
     def _choose(self, environment: Environment) -> str:
         """The model that a new conversation begins with: a small one that many know, else one of which most is known."""
@@ -166,6 +180,8 @@ class PlaygroundPages:
             message="" if is_answered else form.message,
             samples=samples or (),
             environments=[row for row in page.visit.environments if row.is_active],
+            is_unserved=any(row.slug == form.environment and not self._view.has_provider(row) for row in page.visit.environments),
+            may_add_provider=may(page.visit.rights, ADMIN_BYOK),
             suggestions=self._suggest(page, form.environment),
         )
 

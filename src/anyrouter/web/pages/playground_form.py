@@ -46,9 +46,9 @@ class PlaygroundForm:
         link = f"{PATH}?{urlencode(pairs)}" if pairs else PATH
         return link if len(link) <= _LONGEST_LINK else PATH
 
-    def with_choice(self, *, environment: str, model: str) -> "PlaygroundForm":
-        """The same with an environment and a model that were chosen for it."""
-        return replace(self, environment=environment, model=model)
+    def with_choice(self, *, environment: str, model: str, beside: str) -> "PlaygroundForm":
+        """The same with an environment and models that were chosen for it."""
+        return replace(self, environment=environment, model=model, beside=beside)
 
     def list_messages(self, column: int) -> list[dict[str, str]]:
         """What one of the models is sent: the system's text, what was said before, the message. ClientError for what cannot be sent."""

@@ -10,8 +10,14 @@ const send = form.querySelector("[data-send]");
 const talks = [...form.querySelectorAll("[data-talk]")].map((element) => new Talk(element));
 let running = null;
 
+/** A refusal, as an error. */
 async function readTrouble(reply) {
-  if ((reply.headers.get("content-type") ?? "").includes("json")) return (await reply.json()).error.message;
+  if (!(reply.headers.get("content-type") ?? "").includes("json")) return new Error(await readPage(reply));
+  const { message, code } = (await reply.json()).error;
+  return Object.assign(new Error(message), { isRouteMissing: code === "no_route" });
+}
+
+async function readPage(reply) {
   const page = new DOMParser().parseFromString(await reply.text(), "text/html");
   return page.querySelector("main h1 + p")?.textContent ?? `The gateway answered ${reply.status}.`;
 }
@@ -22,7 +28,7 @@ async function open(column, fields, signal) {
   body.delete(`talk-${1 - column}`);
   const reply = await fetch("/dashboard/playground/stream", { method: "POST", body, signal });
   if (reply.redirected) throw new Error(SIGNED_OUT);
-  if (!reply.ok) throw new Error(await readTrouble(reply));
+  if (!reply.ok) throw await readTrouble(reply);
   return reply;
 }
 
@@ -55,7 +61,7 @@ async function ask(talk, column, fields, signal) {
     isWhole = false;
     const seconds = ((performance.now() - started) / 1000).toFixed(2);
     if (signal.aborted) talk.addFigures([["Stopped", `after ${seconds} s; what had come by then is billed`]], generation);
-    else talk.addTrouble(problem instanceof TypeError ? "The gateway cannot be reached. Is it running?" : problem.message);
+    else talk.addTrouble(problem instanceof TypeError ? "The gateway cannot be reached. Is it running?" : problem.message, problem.isRouteMissing);
   }
   talk.end();
   if (answer && (isWhole || signal.aborted)) talk.keep(message, answer);
@@ -78,6 +84,21 @@ async function sendAll() {
   stop.hidden = true;
   running = null;
   form.message.focus();
+}
+
+/** The models that the other environment offers, one of them for a name that it does not have; code that was shown is another's now. */
+async function changeEnvironment() {
+  document.querySelector("#code").hidden = true;
+  const asked = form.environment.value;
+  const address = `/dashboard/playground?${new URLSearchParams({ environment: asked, model: form.model.value, beside: form.beside.value })}`;
+  const reply = await fetch(address);
+  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  if (form.environment.value !== asked) return;
+  if (reply.redirected || !reply.ok) { window.location.reload(); return; }
+  for (const selector of ["#known-models", "#reach"]) {
+    document.querySelector(selector).replaceWith(document.adoptNode(page.querySelector(selector)));
+  }
+  for (const name of ["model", "beside"]) form[name].value = page.getElementById(name).value;
 }
 
 /** Fetches the page for what the form says now, and puts a part of it in the place of ours. */
@@ -107,6 +128,4 @@ form.message.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); sendAll(); }
 });
 stop.addEventListener("click", () => running?.abort());
-form.environment.addEventListener("change", () => {
-  refresh(`/dashboard/playground?environment=${encodeURIComponent(form.environment.value)}`, {}, "#known-models");
-});
+form.environment.addEventListener("change", changeEnvironment);

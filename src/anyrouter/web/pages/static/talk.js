@@ -56,8 +56,12 @@ export class Talk {
     this.scroll(false);
   }
 
-  addTrouble(text) {
+  /** Why there is no answer, or no whole one. `isRouteMissing`: a provider's credential would mend it. */
+  addTrouble(text, isRouteMissing = false) {
+    if (!this.said.hasChildNodes() && !this.thoughts) this.answer.remove();
     const trouble = clone("trouble");
+    const mend = trouble.querySelector("[data-mend]");
+    if (mend) mend.hidden = !isRouteMissing;
     trouble.querySelector("[data-text]").textContent = text;
     this.turns.append(trouble);
     this.scroll(true);
