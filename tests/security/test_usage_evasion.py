@@ -189,7 +189,7 @@ def settled_records(exposed: Exposed) -> tuple[int, int, list[str]]:
 
 
 def records(exposed: Exposed) -> tuple[int, int, list[str]]:
-    """Rows of the ledger, rows of its sums, and what the journal is: as digests, since of megabytes that differ nobody reads a comparison."""
+    """Rows of the ledger, rows of its sums, and what the journal is: as digests, a comparison of megabytes is not read."""
     with closing(sqlite3.connect(exposed.gateway.data_dir / "anyrouter.db")) as database:
         counts = [database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("ledger", "usage_daily")]  # noqa: S608 -- constants
     return (
