@@ -22,9 +22,7 @@ from anyrouter.control.usage_reader import UsageSums
 NOW = datetime(2026, 3, 10, 14, 30, tzinfo=UTC)
 HOUR = hour_of(NOW)
 DOLLAR = 1_000_000_000
-NOTHING_DONE = Progress(
-    has_key=False, has_request=False, has_provider=False, has_bound=False, has_colleague=False, has_own_login=False
-)
+NOTHING_DONE = Progress(has_key=False, has_request=False, has_provider=False, has_bound=False, has_colleague=False, has_own_login=False)
 
 
 def cost(nanousd: int) -> UsageSums:
