@@ -137,7 +137,7 @@ class UsageReporter:
         series = by_value_and_slot(over_time, question.shown)
         empty = [NOTHING] * len(question.shown.slots)
         top_series = {value: series.get(value, empty) for value in top}
-        return _put_together(question, by_slot(now, question.shown), earlier, top_series, page, count)
+        return _compose(question, by_slot(now, question.shown), earlier, top_series, page, count)
 
     async def _report_latencies(self, question: UsageQuestion) -> LatencyReport | None:
         if question.rotation_group is not None or question.app is not None:
@@ -180,7 +180,7 @@ def _make_report(question: UsageQuestion, now: Sequence[UsageRow], earlier: Sequ
     parts = list_parts({value: add_up(some) for value, some in values.items()}, by_value(earlier) if is_split else {})
     series = {value: values[value] for value in choose_top(parts, question.measure)}
     page = _page(sort_parts(parts, question.sort), question)
-    return _put_together(question, by_slot(now, question.shown), earlier, series, page, len(parts))
+    return _compose(question, by_slot(now, question.shown), earlier, series, page, len(parts))
 
 
 def _rank(question: UsageQuestion, now: Sequence[UsageRow], earlier: Sequence[UsageRow]) -> tuple[list[Part], list[str], int]:
@@ -189,7 +189,7 @@ def _rank(question: UsageQuestion, now: Sequence[UsageRow], earlier: Sequence[Us
     return _page(sort_parts(parts, question.sort), question), choose_top(parts, question.measure), len(parts)
 
 
-def _put_together(  # noqa: PLR0917 -- the parts of a report
+def _compose(  # noqa: PLR0917 -- the parts of a report
     question: UsageQuestion,
     slots: Sequence[UsageSums],
     earlier: Sequence[UsageRow],
