@@ -49,6 +49,9 @@ def configure_logging(settings: "LoggingSettings") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
+    for name in ("uvicorn", "uvicorn.error"):  # it may have been given a handler of its own before
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     # It tells at "info" what the welcome has told already.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 

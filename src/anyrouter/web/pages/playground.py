@@ -28,7 +28,7 @@ APP_TITLE = b"AnyRouter playground"
 SUGGESTIONS = 200
 _MAX_KEPT = 1000
 SANDBOX_MODEL = "sandbox/echo"
-USUAL_MODELS = ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "google/gemini-2.5-flash", "mistralai/mistral-small")
+USUAL_MODELS = ("openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "mistralai/mistral-small")
 _FIELDS = ("model", "message", "temperature", "max_tokens")
 
 
