@@ -14,6 +14,7 @@ from anyrouter.core.tenancy import Role
 from support.dashboard import SignedIn, sign_in
 from support.gateway import GatewayProcess
 from support.identity_provider import CLIENT_ID, LyingProvider, sign_with_nothing
+from support.served import wait_for
 from support.upstream import Answer, json_answer
 
 SECRET = "client-secret-4711"
@@ -331,7 +332,8 @@ def test_who_is_a_member_of_two_organisations_is_asked_which_and_gets_no_other(
     reply = browser.get("/sso/callback", **provider.visit(browser.begin(next=PROFILE), "both", email=member.member.email))
     assert reply.headers["location"] == "/login/organisation"
     assert not browser.is_in
-    assert "Second house" in browser.get("/login/organisation").text
+    # The server notices within a moment what a command has made.
+    assert wait_for(lambda: "Second house" in browser.get("/login/organisation").text)
     headers = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), "sec-fetch-site": "same-origin"}
     stranger = sign_in(gateway.data_dir)
     nobody = httpx.post(f"{browser.base_url}/login/organisation", data={"member": stranger.member.id}, headers=headers)
