@@ -48,6 +48,37 @@ def test_a_member_signs_in_arrives_where_the_link_led_and_signs_out(visitor: Vis
     assert visitor.post("/logout").headers["location"] == "/login?done=signed-out"
 
 
+@pytest.mark.parametrize(
+    ("sent", "referer", "back"),
+    [
+        (
+            "/dashboard/settings/byok/new",
+            "{ours}/dashboard/settings/byok/new?provider=openai&done=x",
+            "/dashboard/settings/byok/new?provider=openai",
+        ),
+        ("/dashboard/settings/members/m_1/link", "", "/dashboard/settings/members/m_1"),
+        ("/dashboard/settings/members/m_1/link", "https://evil.example/dashboard", "/dashboard/settings/members/m_1"),
+        ("/dashboard/keys/bulk", "{ours}/invite?token=secret", "/dashboard/keys/bulk"),
+    ],
+)
+def test_a_form_after_the_session_has_ended_says_that_nothing_was_saved_and_leads_back(
+    gateway: GatewayProcess, visitor: Visitor, sent: str, referer: str, back: str
+) -> None:
+    visitor.sign_in(ADA)
+    kept = dict(visitor.cookies)
+    visitor.post("/logout")
+    visitor.cookies = kept
+    turned_away = visitor.post(sent, {"name": PROBE}, referer=referer.format(ours=gateway.base_url))
+    assert turned_away.status_code == 303
+    assert turned_away.headers["location"].startswith("/login?")
+    form = visitor.get(turned_away.headers["location"])
+    assert "nothing of what you just sent was saved" in words(form)
+    assert PROBE not in form.text
+    (hidden,) = re.findall(r'name="next" value="([^"]*)"', form.text)
+    arrived = visitor.get(visitor.sign_in(ADA, next=hidden.replace("&amp;", "&")).headers["location"])
+    assert arrived.headers["location"] == back
+
+
 def test_a_wrong_password_says_so_and_keeps_the_address_and_the_way(visitor: Visitor) -> None:
     reply = visitor.sign_in(ADA, "this is not the one", next="/dashboard/keys")
     assert reply.status_code == 403

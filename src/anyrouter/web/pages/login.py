@@ -22,6 +22,7 @@ from anyrouter.web.pages.routes import PUBLIC, Page, PageRoutes, redirect
 NOTICES = {
     "signed-out": "You are signed out.",
     "again": "That took too long. Please sign in again.",
+    "expired": "Your session had ended, so nothing of what you just sent was saved. Sign in, and the page that you were on opens again.",
     "tries": "Too many codes were wrong. Please sign in again.",
 }
 

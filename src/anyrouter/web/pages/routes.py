@@ -18,6 +18,7 @@ from anyrouter.web.pages.navigation import list_places
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.render import Templates
 from anyrouter.web.pages.visit import PageVisit, visit_of
+from anyrouter.web.pages.way_back import find_way_back
 
 PUBLIC = "public"  # anybody, also without a session
 MEMBER = "member"  # every role
@@ -113,10 +114,7 @@ class PageRoutes:
     def _judge(self, row: PageRow, visit: PageVisit, request: Request) -> Response | None:
         """None when the visitor may; who is not signed in is led to where that is done."""
         if visit.visitor is None:
-            here = request.scope["path"] if row.method == "GET" else ""
-            query = request.scope["query_string"].decode("latin-1")
-            way = f"?next={quote(here + ('?' + query if query else ''), safe='')}" if here else ""
-            return RedirectResponse(f"/login{way}", SEE_OTHER)
+            return self._lead_in(row, visit, request)
         if row.needs != MEMBER and not may(visit.rights, row.needs):
             raise ClientError(
                 Denied(
@@ -126,6 +124,20 @@ class PageRoutes:
                 )
             )
         return None
+
+    def _lead_in(self, row: PageRow, visit: PageVisit, request: Request) -> Response:
+        """To where one signs in, and from there back. What a form has sent is lost, and that is said."""
+        path = request.scope["path"]
+        if row.method != "GET":
+            way = find_way_back(request.headers.get("referer", ""), visit.origin, path, self._is_page)
+            return redirect("/login", next=way, done="expired")
+        query = request.scope["query_string"].decode("latin-1")
+        return redirect("/login", next=f"{path}?{query}" if query else path)
+
+    def _is_page(self, path: str) -> bool:
+        """Whether that is a page for who is signed in."""
+        pairs = zip(self.rows, self.routes, strict=True)
+        return any(row.method == "GET" and row.needs != PUBLIC and route.path_regex.match(path) for row, route in pairs)
 
     async def _note(self, row: PageRow, visit: PageVisit, denied: Denied) -> None:
         """Put on record what a member tried and may not."""

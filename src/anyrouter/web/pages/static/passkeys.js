@@ -38,6 +38,10 @@ class Refusal extends Error {}
 
 async function ask(form) {
   const reply = await fetch(form.dataset.begin, { method: "POST", headers: { accept: "application/json" } });
+  if (reply.redirected) { // the session has ended: there is where one signs in
+    window.location.assign(reply.url);
+    return null;
+  }
   if (!(reply.headers.get("content-type") ?? "").startsWith("application/json")) throw new Refusal("The gateway does not answer as it should. Load the page anew.");
   const said = await reply.json();
   if (said.go) {
