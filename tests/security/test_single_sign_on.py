@@ -82,6 +82,11 @@ class Browser:
     def is_in(self) -> bool:
         return "__Host-anyrouter-session" in self.cookies and self.get(PROFILE).status_code == 200
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether what is dangerous may be done without another proof: the page that asks for one leads on."""
+        return self.get(f"{PROFILE}/confirm", next=PROFILE).status_code == 303
+
 
 @pytest.fixture
 def new_browser(gateway: GatewayProcess) -> Callable[[], Browser]:
@@ -369,7 +374,8 @@ def test_the_flow_begins_at_the_address_that_it_will_come_back_to(gateway: Gatew
 
 
 def test_the_account_can_be_unlinked_unless_it_is_the_only_way_in(provider: LyingProvider, browser: Browser, member: SignedIn) -> None:
-    browser.get("/sso/callback", **provider.visit(browser.begin(), "linked", email=member.member.email))
+    proved = int(time.time())
+    browser.get("/sso/callback", **provider.visit(browser.begin(), "linked", email=member.member.email, auth_time=proved))
     headers = {"cookie": f"__Host-anyrouter-session={browser.cookies['__Host-anyrouter-session']}", "sec-fetch-site": "same-origin"}
     form = {"issuer": provider.issuer, "subject": "linked"}
     only = httpx.post(f"{browser.base_url}{PROFILE}/identity/unlink", data=form, headers=headers)
@@ -396,3 +402,42 @@ def test_who_is_to_prove_it_anew_is_asked_by_the_provider_and_not_recognised_by_
     assert "auth_time" in said(reply)
     browser.get("/sso/callback", **provider.visit(browser.begin(again="yes"), "anew-2", email=member.member.email, auth_time=lately))
     assert browser.is_in
+
+
+@pytest.mark.parametrize("ago_s", [None, 3600, -86_400], ids=["untold", "an hour ago", "tomorrow"])
+def test_a_provider_that_merely_knows_the_browser_proves_nothing_for_what_is_dangerous(
+    ago_s: int | None, provider: LyingProvider, browser: Browser, member: SignedIn
+) -> None:
+    proved = None if ago_s is None else int(time.time()) - ago_s
+    browser.get("/sso/callback", **provider.visit(browser.begin(), "known", email=member.member.email, auth_time=proved))
+    assert browser.is_in, "it is enough to come in"
+    assert not browser.is_fresh
+
+
+@pytest.mark.parametrize("again", [{}, {"again": "yes"}], ids=["plain", "again"])
+def test_who_has_proved_it_to_the_provider_a_moment_ago_need_not_do_so_again(
+    again: dict[str, str], provider: LyingProvider, browser: Browser, member: SignedIn
+) -> None:
+    lately = int(time.time()) - 60
+    browser.get("/sso/callback", **provider.visit(browser.begin(**again), "lately", email=member.member.email, auth_time=lately))
+    assert browser.is_fresh
+
+
+@pytest.mark.parametrize("lie", [None, "just now", True, 0, -5, 10**18], ids=repr)
+def test_who_is_signed_in_confirms_nothing_at_a_provider_that_does_not_say_when_it_asked(
+    lie: object, provider: LyingProvider, browser: Browser, member: SignedIn
+) -> None:
+    browser.get("/sso/callback", **provider.visit(browser.begin(), "silent", email=member.member.email))
+    reply = browser.get("/sso/callback", **provider.visit(browser.begin(again="yes"), "silent", auth_time=lie))
+    assert (reply.status_code, browser.is_in, browser.is_fresh) == (403, True, False), "the session of before goes on, as it was"
+    assert "auth_time" in said(reply)
+    assert "link to set a password" in said(reply), "there is another way"
+
+
+def test_who_was_asked_anew_without_a_session_comes_in_where_the_provider_never_tells(
+    provider: LyingProvider, browser: Browser, member: SignedIn
+) -> None:
+    answer = provider.visit(browser.begin(again="yes"), "never-tells", email=member.member.email, auth_time=None)
+    browser.get("/sso/callback", **answer)
+    assert browser.is_in
+    assert not browser.is_fresh

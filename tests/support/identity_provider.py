@@ -23,7 +23,8 @@ class LyingProvider:
     """Honest unless told otherwise.
 
     `claims` replace those of the ID token (None leaves one out), `sign` makes the token of the claims, `configuration` replaces what the
-    provider says of itself, `instead` answers for the token endpoint. Who comes with a browser is `person`, and sent back at once.
+    provider says of itself, `instead` answers for the token endpoint. Who comes with a browser is `person`, and sent back at once. When
+    somebody proved who it is (`auth_time`) is told where `max_age` asks for that, as the standard has it: the person has done so just now.
     """
 
     def __init__(self) -> None:
@@ -116,6 +117,7 @@ class LyingProvider:
             "iat": now_s,
             "nonce": asked["nonce"],
             "email_verified": True,
+            **({"auth_time": now_s} if "max_age" in asked else {}),
             **self.claims,
         }
         token = self.sign({name: value for name, value in claims.items() if value is not None})

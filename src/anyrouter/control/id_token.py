@@ -62,12 +62,17 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Who it is, as the provider says. `email` is in lower case, and empty unless the provider has verified it."""
+    """Who it is, as the provider says. `email` is in lower case, and empty unless the provider has verified it.
+
+    `proved_s` is when the person proved it to the provider (Unix seconds, the claim `auth_time`), None where that is not told: a provider
+    may also have known the browser from before.
+    """
 
     issuer: str
     subject: str
     email: str = ""
     name: str = ""
+    proved_s: float | None = None
 
 
 def read_id_token(token: str, keys: Sequence[Mapping[str, Any]], expected: Expected) -> Mapping[str, Any]:
@@ -94,7 +99,13 @@ def read_claims(claims: Mapping[str, Any], issuer: str) -> Claims:
         subject=_subject(claims),
         email=email.strip().lower() if isinstance(email, str) and is_verified is True else "",
         name=name if isinstance(name, str) else "",
+        proved_s=_proved_s(claims.get("auth_time")),
     )
+
+
+def _proved_s(value: Any) -> float | None:
+    is_time = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 2**53
+    return value if is_time else None
 
 
 def _read_header(token: str) -> Mapping[str, Any]:

@@ -50,8 +50,13 @@ class SessionService:
         self._store, self._clock, self._make_token = store, clock, make_token
         self.rules = rules or SessionRules()
 
-    async def begin(self, member: Member, method: SignInMethod, *, address: str, user_agent: str) -> tuple[Session, str]:
-        """A new session of a member who has just proved who it is, and its token's text, which is always a new one."""
+    async def begin(
+        self, member: Member, method: SignInMethod, *, address: str, user_agent: str, proved_at: datetime | None = None
+    ) -> tuple[Session, str]:
+        """A new session of a member who has proved who it is, and its token's text, which is always a new one.
+
+        It is fresh from `proved_at` on, at most from now; None: the proof was given now.
+        """
         now = self._now()
         token = base64.urlsafe_b64encode(self._make_token()).rstrip(b"=").decode()
         session = Session(
@@ -62,7 +67,7 @@ class SessionService:
             method=method,
             created_at=now,
             last_seen_at=now,
-            confirmed_at=now,
+            confirmed_at=now if proved_at is None else min(proved_at, now),
             expires_at=now + self.rules.lifetime,
             address=address[:MAX_TEXT],
             user_agent=user_agent[:MAX_TEXT],

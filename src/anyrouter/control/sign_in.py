@@ -46,10 +46,11 @@ _GUARDED = frozenset({SignInMethod.PASSWORD, SignInMethod.LINK})  # proofs that 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """Somebody has proved who it is: a session may begin."""
+    """Somebody has proved who it is: a session may begin. `proved_at` is when, None for just now."""
 
     member: Member
     method: SignInMethod
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +145,11 @@ class SignInService:
             return None
         return await self._admit(member, choice.method, choice.proved_at, choice.next_path), choice.next_path
 
-    async def admit_one_of(self, members: Sequence[Member], method: SignInMethod, *, next_path: str = "") -> Outcome:
-        """As `admit`, for who is one person in several organisations."""
-        return await self._admit_one_of(members, method, self._now(), next_path)
+    async def admit_one_of(
+        self, members: Sequence[Member], method: SignInMethod, *, proved_at: datetime | None = None, next_path: str = ""
+    ) -> Outcome:
+        """As `admit`, for who is one person in several organisations, and may have proved that long ago."""
+        return await self._admit_one_of(members, method, proved_at or self._now(), next_path)
 
     async def admit(self, member: Member, method: SignInMethod, *, next_path: str = "") -> SignedIn | SecondStep:
         """What follows a first proof: a second one, where the member has set that up and the first is of one factor alone."""
@@ -250,7 +253,7 @@ class SignInService:
             if factor is not None and factor.confirmed_at is not None:
                 pending = PendingSignIn(member=member, method=method, proved_at=proved_at, next_path=next_path)
                 return SecondStep(token=self.pending.open(pending))
-        return SignedIn(member=member, method=method)
+        return SignedIn(member=member, method=method, proved_at=proved_at)
 
     async def _is_still_proven(self, member: Member, method: SignInMethod, proved_at: datetime) -> bool:
         """Whether the password that was the proof is the one of now: a change ends what is half done, as it ends sessions."""

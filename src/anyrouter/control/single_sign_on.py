@@ -8,7 +8,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -32,6 +32,12 @@ _STALE = Denied(
     param="state",
     message=f"This sign-in was not begun in this browser, was ended already, or took longer than ten minutes. {_AGAIN}",
 )
+_NO_TIME = Denied(
+    code="sign_in_failed",
+    message="The sign-on provider does not say when you proved who you are (auth_time), so that this confirms nothing; you are signed in "
+    "as before. Ask an owner or an admin for a link to set a password, and confirm with that.",
+)
+NEVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +48,20 @@ class Begun:
     verifier: str = field(repr=False)
     redirect_uri: str
     next_path: str
+    is_confirmation: bool
     is_anew: bool
     began_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOn:
-    """Who it is, in each organisation where that person is a member, and where the person wanted to go."""
+    """Who it is, in each organisation where that person is a member, and where the person wanted to go.
+
+    `proved_at` is when that was proved to the provider, which may know a browser for weeks; `NEVER` where it does not tell.
+    """
 
     members: tuple[Member, ...]
+    proved_at: datetime
     next_path: str
 
 
@@ -70,10 +81,13 @@ class SingleSignOn:
         self._provider, self.rules, self._store, self._members, self._clock = provider, rules, store, members, clock
         self._begun: Challenges[Begun] = Challenges(monotonic=monotonic, lifetime_s=LIFETIME_S)
 
-    async def begin(self, browser: str, *, redirect_uri: str, next_path: str, address: str, is_anew: bool = False) -> str:
+    async def begin(
+        self, browser: str, *, redirect_uri: str, next_path: str, address: str, is_anew: bool = False, is_confirmation: bool = False
+    ) -> str:
         """Where the browser, which holds the secret `browser`, is to go. ClientError `upstream_error`.
 
         `is_anew`: the provider is to ask who it is, also where it knows the browser already (OpenID Connect Core 1.0, 3.1.2.1).
+        `is_confirmation`: and it has to say that it did, for it is all that is wanted of it.
         """
         configuration = await self._provider.find_configuration()
         begun = Begun(
@@ -81,7 +95,8 @@ class SingleSignOn:
             verifier=secrets.token_urlsafe(48),
             redirect_uri=redirect_uri,
             next_path=next_path,
-            is_anew=is_anew,
+            is_confirmation=is_confirmation,
+            is_anew=is_anew or is_confirmation,
             began_s=int(self._clock().timestamp()),
         )
         challenge = base64.urlsafe_b64encode(hashlib.sha256(begun.verifier.encode()).digest()).rstrip(b"=").decode()
@@ -94,7 +109,7 @@ class SingleSignOn:
             "nonce": begun.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
-            **({"prompt": "login", "max_age": "0"} if is_anew else {}),
+            **({"prompt": "login", "max_age": "0"} if begun.is_anew else {}),
         }
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
         address_there = configuration.authorization_endpoint
@@ -107,7 +122,8 @@ class SingleSignOn:
             raise ClientError(_STALE)
         await self._check_sender(answer)
         claims = await self._read_claims(answer.code, begun)
-        return SignedOn(members=await self._find_members(claims, actor), next_path=begun.next_path)
+        proved_at = NEVER if claims.proved_s is None else datetime.fromtimestamp(claims.proved_s, UTC)
+        return SignedOn(members=await self._find_members(claims, actor), proved_at=proved_at, next_path=begun.next_path)
 
     async def _check_sender(self, answer: SignOnAnswer) -> None:
         """An answer of another provider is none, nor is one that must name its provider and does not (RFC 9207)."""
@@ -138,13 +154,24 @@ class SingleSignOn:
                 found = read_id_token(token, await self._provider.find_keys(is_fresh=True), expected)
         except TokenRefusedError as error:
             raise _refused(str(error)) from None
-        proved_s = found.get("auth_time")  # some providers never tell
-        if begun.is_anew and isinstance(proved_s, int | float) and proved_s < begun.began_s - LEEWAY_S:
-            raise _refused("it did not ask who you are, which was needed here (auth_time)")
         if "email" not in found:  # with the code flow it may stand elsewhere (OpenID Connect Core 1.0, section 5.4)
             beside = await self._provider.read_user(access_token, found["sub"])
-            found = {**beside, **found}
-        return read_claims(found, self.rules.issuer)
+            found = {**beside, **found, "auth_time": found.get("auth_time")}
+        claims = read_claims(found, self.rules.issuer)
+        return replace(claims, proved_s=self._check_proof(claims.proved_s, begun))
+
+    def _check_proof(self, proved_s: float | None, begun: Begun) -> float | None:
+        """When the person proved it there, None where that is not told; refused where it had to be now and was not.
+
+        Many providers tell it only where they are asked to prove it anew, and some never do.
+        """
+        if proved_s is not None and proved_s > self._clock().timestamp() + LEEWAY_S:
+            proved_s = None
+        if begun.is_anew and proved_s is not None and proved_s < begun.began_s - LEEWAY_S:
+            raise _refused("it did not ask who you are, which was needed here (auth_time)")
+        if begun.is_confirmation and proved_s is None:
+            raise ClientError(_NO_TIME)
+        return proved_s
 
     async def _find_members(self, claims: Claims, actor: Actor) -> tuple[Member, ...]:
         """Whose account at the provider that is: by what was bound before, else by its verified address, which is bound now."""

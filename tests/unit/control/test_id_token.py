@@ -107,3 +107,10 @@ def test_an_address_counts_in_lower_case_and_only_when_verified() -> None:
     assert found == Claims(issuer=ISSUER, subject="ada", email="ada@example.org", name="Ada")
     assert read_claims({"sub": "ada", "email": "ada@example.org", "email_verified": "true", "name": 7}, ISSUER).email == ""
     assert read_claims({"sub": "ada", "email": ["ada@example.org"], "email_verified": True}, ISSUER).email == ""
+
+
+@pytest.mark.parametrize(
+    ("told", "proved_s"), [(1000, 1000), (1000.5, 1000.5), (True, None), ("1000", None), (0, None), (-1, None), (2.0**60, None), ([], None)]
+)
+def test_when_somebody_proved_it_is_a_time_or_is_not_told(told: object, proved_s: float | None) -> None:
+    assert read_claims({"sub": "ada", "auth_time": told}, ISSUER).proved_s == proved_s

@@ -39,7 +39,9 @@ class Entrance:
         """Begin a session and lead to where the visitor wanted to go. A session that the browser came with ends."""
         visit, sessions = page.visit, self._ports.sessions
         await self.end_session(visit)
-        _, token = await sessions.begin(signed_in.member, signed_in.method, address=visit.address, user_agent=visit.user_agent)
+        _, token = await sessions.begin(
+            signed_in.member, signed_in.method, address=visit.address, user_agent=visit.user_agent, proved_at=signed_in.proved_at
+        )
         path = own_path(next_path)
         # Over TLS every browser keeps the cookie. Without it one may not: the next page sees whether it came back.
         reply = redirect(path) if visit.is_secure else redirect(ARRIVED_PATH, next=path)

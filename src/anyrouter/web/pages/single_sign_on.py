@@ -61,6 +61,7 @@ class SignOnPages:
                 next_path=next_path,
                 address=page.visit.address,
                 is_anew=page.query.has("again"),
+                is_confirmation=page.visit.visitor is not None,
             )
         except ClientError as error:
             return await self._explain(page, error.denied)
@@ -77,7 +78,9 @@ class SignOnPages:
             signed_on = await sign_on.finish("" if secret is None else secret.text, answer, actor=browser_of(page).as_actor())
         except ClientError as error:
             return await self._explain(page, error.denied)
-        outcome = await self._ports.sign_in.admit_one_of(signed_on.members, SignInMethod.SSO, next_path=signed_on.next_path)
+        outcome = await self._ports.sign_in.admit_one_of(
+            signed_on.members, SignInMethod.SSO, proved_at=signed_on.proved_at, next_path=signed_on.next_path
+        )
         return await self._entrance.lead(page, outcome, signed_on.next_path)
 
     def _lead_home(self, page: Page, base_url: str, next_path: str) -> Response | None:
