@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,27 +14,27 @@ from typing import Any
 import structlog
 import uvloop
 
-from anyrouter import __version__
 from anyrouter.bootstrap.authorizations import Authorizations
 from anyrouter.bootstrap.byok import QuarantineNotes, TenantUpstreams
 from anyrouter.bootstrap.chores import Chore, keep_doing
-from anyrouter.bootstrap.measures import list_measures
+from anyrouter.bootstrap.gateway_facts import GatewayFacts
 from anyrouter.bootstrap.model_lists import HttpModelLists
-from anyrouter.bootstrap.money import make_holds, tell_budgets
+from anyrouter.bootstrap.money import make_holds
 from anyrouter.bootstrap.notices import list_message_work, make_notices
-from anyrouter.bootstrap.pages import make_site
+from anyrouter.bootstrap.pages import Beginning, PagesProcess
 from anyrouter.bootstrap.prices import Prices
 from anyrouter.bootstrap.probes import Probes
 from anyrouter.bootstrap.server import GatewayServer, configure_server
 from anyrouter.bootstrap.services import Services, make_services, wall_clock
+from anyrouter.bootstrap.single_sign_on import find_client_secret
 from anyrouter.bootstrap.target_facts import KnownTargets
 from anyrouter.bootstrap.tenant_client import make_guard
 from anyrouter.bootstrap.tenants import TenantReader
+from anyrouter.bootstrap.web_ports import make_api_ports
 from anyrouter.control.environments import declare_environments
 from anyrouter.control.first_use import FirstUses
 from anyrouter.core.apikey import FIRST_KEY_NAME
 from anyrouter.core.audit import SYSTEM
-from anyrouter.core.errors import StorageUnavailable
 from anyrouter.core.provider import AuthKind
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.policy.candidate import RoutingRules
@@ -50,14 +51,15 @@ from anyrouter.relay.replay import Replay
 from anyrouter.relay.stats import RelayStats
 from anyrouter.sandbox.server import SandboxServer
 from anyrouter.settings import Settings
-from anyrouter.storage.journal_ledger import JournalLedger
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
 from anyrouter.storage.thread_priority import lower_priority
 from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
-from anyrouter.web.api.ports import ApiPorts
-from anyrouter.web.front.addresses import TrustedProxies
+from anyrouter.web.api.app import create_api
+from anyrouter.web.behind.forward import Forward
+from anyrouter.web.behind.zygote import Zygote
 from anyrouter.web.front.heap import keep_freed_memory
+from anyrouter.web.site import Site
 
 FIRST_KEY_ENVIRONMENT = "test"
 _TICK_S = 1.0
@@ -77,26 +79,25 @@ class Started:
     interrupted: int  # generations that the last run had left open
 
 
-class JournalHealth:
-    """Whether usage can be recorded now."""
-
-    def __init__(self, ledger: JournalLedger) -> None:
-        self._ledger = ledger
-
-    async def check(self) -> None:
-        """StorageUnavailable when the ledger's queue is full."""
-        if not self._ledger.has_room():
-            raise StorageUnavailable("The ledger's queue is full: the database has not taken entries for a while.")
-
-
 def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
     """Serve until SIGINT or SIGTERM. InternalError with a text for the operator when it cannot start."""
-    uvloop.run(_serve(settings, on_started))
-
-
-async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    _put_pages_behind()
     prices = Prices(settings)
+    zygote = Zygote(lambda between: _run_pages(settings, prices, between)) if settings.dashboard.enabled else None
+    try:
+        uvloop.run(_serve(settings, prices, zygote, on_started))
+    finally:
+        if zygote is not None:
+            zygote.close()
+
+
+def _run_pages(settings: Settings, prices: Prices, between: socket.socket) -> None:
+    from anyrouter.bootstrap.pages_process import run_pages  # noqa: PLC0415 -- a template engine and more, which is not for this process
+
+    run_pages(settings, prices, between)
+
+
+async def _serve(settings: Settings, prices: Prices, zygote: Zygote | None, on_started: Callable[[Started], None]) -> None:
+    _put_reading_behind()
     async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(settings, outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
         prices.add_client(client)
@@ -133,15 +134,16 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
             hedging=HedgePolicy(floor_s=settings.routing.hedge_floor_s),
             holds=make_holds(settings, storage, limiter),
         )
-        ports = _api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay)
-        bound = settings.server.port
+        ports = make_api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay)
+        facts = GatewayFacts(relay, limiter, prices.state, storage.ledger.find_pending)
+        pages = None if zygote is None else _make_pages(settings, zygote, facts, relay, storage)
 
         def tell(port: int) -> None:
-            nonlocal bound
-            bound = port
+            if pages is not None:
+                pages.begin(Beginning(port=port, sandbox_port=sandbox.port, setup_digest=services.set_up.digest, found=prices.found))
             on_started(Started(port=port, first_key=first_key, setup_token=setup_token, interrupted=storage.recovered.interrupted))
 
-        site = make_site(settings, storage, services, tenants, ports, relay, limiter, lambda: bound)
+        site = create_api(ports) if pages is None else Site(create_api(ports), Forward(pages.open))
         server = GatewayServer(configure_server(settings, relay, site, outbox), tell)
         work = _list_work(settings, storage, services, relay, client, tenant_upstreams)
 
@@ -150,14 +152,19 @@ async def _serve(settings: Settings, on_started: Callable[[Started], None]) -> N
                 prices.add_tenants(tenant_upstreams.by_environment)
                 relay.snapshot = prices.snapshot()
 
-        beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, authorizations, work)
+        beside = _beside(storage, tenants, take_tenants, authenticator, relay, replay, prices, pages, authorizations, work)
         async with contextlib.aclosing(services), beside:
             _settle_memory()
             await server.serve()
 
 
-def _put_pages_behind() -> None:
-    """What pages do on threads is done by two, behind requests."""
+def _make_pages(settings: Settings, zygote: Zygote, facts: GatewayFacts, relay: Relay, storage: ServingStorage) -> PagesProcess:
+    find_client_secret(settings)  # an operator hears of a missing one now, not the first who wants to sign in
+    return PagesProcess(zygote, facts, relay, storage.watch)
+
+
+def _put_reading_behind() -> None:
+    """What is done on threads beside the requests is done by two, behind them."""
     threads = ThreadPoolExecutor(2, thread_name_prefix="anyrouter-behind", initializer=lower_priority)
     asyncio.get_running_loop().set_default_executor(threads)
 
@@ -220,60 +227,6 @@ def _make_replay(settings: Settings, storage: ServingStorage, stats: RelayStats)
         store=ReplyStore(max_bytes=settings.cache.max_bytes),
         environments={table.slug: table.cache_ttl_s for table in settings.environments},
         ttl_s=settings.cache.ttl_s,
-    )
-
-
-def _api_ports(  # noqa: PLR0917 -- all that the API is over
-    settings: Settings,
-    prices: Prices,
-    storage: ServingStorage,
-    services: Services,
-    tenants: TenantReader,
-    authenticator: Authenticator,
-    limiter: RateLimiter,
-    relay: Relay,
-) -> ApiPorts:
-    server, proxies = settings.server, TrustedProxies(settings.server.trusted_proxies)
-
-    def client_address(peer: tuple[str, int] | None, headers: dict[bytes, bytes]) -> str:
-        return proxies.client_host(peer[0] if peer else "", headers.get(b"x-forwarded-for"))
-
-    return ApiPorts(
-        authenticator=authenticator,
-        keys=storage.keys,
-        key_service=services.keys,
-        ledger=storage.reader,
-        presets=services.presets,
-        budgets=services.budgets,
-        credits=services.credits,
-        credentials=services.credentials,
-        webhooks=services.webhooks,
-        leaks=services.leaks,
-        environments=services.environments,
-        organisations=services.organisations,
-        members=services.members,
-        audit=services.audit,
-        denials=services.denials,
-        idempotency=services.idempotency,
-        find_pending=storage.ledger.find_pending,
-        note_use=storage.key_use.note,
-        snapshot=lambda: relay.snapshot,
-        catalogue=lambda: prices.catalogue.listed,
-        catalogue_state=prices.state,
-        is_hidden=prices.is_hidden,
-        stats=relay.stats,
-        health=relay.health,
-        limit_state=limiter.peek,
-        budget_states=tell_budgets(relay),
-        store=storage.health,
-        journal=JournalHealth(storage.ledger),
-        version=__version__,
-        measures=lambda: list_measures(storage, services, prices, relay),
-        client_address=client_address,
-        public_environment=tenants.find_public,
-        public_url=server.public_url,
-        is_catalogue_public=server.public_models,
-        metrics_token=server.metrics_token,
     )
 
 
@@ -340,6 +293,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     relay: Relay,
     replay: Replay,
     prices: Prices,
+    pages: PagesProcess | None,
     authorizations: Authorizations,
     probing: Sequence[Coroutine[Any, Any, None]],
 ) -> AsyncIterator[None]:
@@ -357,6 +311,8 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
 
     def on_prices() -> None:
         relay.snapshot = prices.snapshot()
+        if pages is not None:
+            pages.tell_found(prices.found)
 
     async def tick() -> None:
         while True:
@@ -373,6 +329,8 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     try:
         yield
     finally:
+        if pages is not None:
+            await pages.aclose()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

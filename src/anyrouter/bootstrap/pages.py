@@ -1,72 +1,133 @@
-"""The gateway's addresses: the API at once, the pages when somebody first looks at one."""
+"""The pages as the gateway has them: a process of their own, started when somebody first looks at one.
 
-import gc
-import importlib
-import sys
-from collections.abc import Callable
+Rendering a page over a million generations takes an interpreter for tens of milliseconds, which requests would wait for.
+"""
 
-from starlette.types import ASGIApp
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from anyrouter.bootstrap.money import make_billing
-from anyrouter.bootstrap.services import Services
-from anyrouter.bootstrap.single_sign_on import find_client_secret
-from anyrouter.bootstrap.tenants import TenantReader
-from anyrouter.relay.limiter import RateLimiter
+import structlog
+
+from anyrouter.bootstrap.gateway_facts import GatewayFacts
+from anyrouter.bootstrap.remote_gateway import LOOK, SERVE
+from anyrouter.core.catalogue import Model
+from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.relay import Relay
-from anyrouter.settings import Settings
-from anyrouter.storage.opening import Storage
-from anyrouter.web.api.app import create_api
-from anyrouter.web.api.ports import ApiPorts
-from anyrouter.web.site import Site
+from anyrouter.storage.epoch_watch import EpochWatch
+from anyrouter.web.behind.link import Link
+from anyrouter.web.behind.stream import Broken, Kind, Stream
+from anyrouter.web.behind.zygote import Zygote
+from anyrouter.web.pages.downstream import PageDownstream
 
-# How long a thread that fills a template may keep the interpreter from the loop, which gives it up several times in a request.
-# Python's own 5 ms would add to each of them; nothing else runs on threads for long.
-SWITCH_INTERVAL_S = 0.0002
+_PATIENCE_S = 2.0
+_log = structlog.get_logger(__name__)
 
 
-def make_site(  # noqa: PLR0917 -- all that the pages are over
-    settings: Settings,
-    storage: Storage,
-    services: Services,
-    tenants: TenantReader,
-    api: ApiPorts,
-    relay: Relay,
-    limiter: RateLimiter,
-    port: Callable[[], int],
-) -> ASGIApp:
-    """The API, and the pages beside it, where there are to be any. `port` is the one listened on."""
-    find_client_secret(settings)  # an operator hears of a missing one now, not the first who wants to sign in
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What the pages' process has to be told: what the gateway knows since it has started."""
 
-    def base_url() -> str:
-        return settings.server.base_url(port())
+    port: int
+    sandbox_port: int
+    setup_digest: bytes | None = field(repr=False)
+    found: Mapping[str, Sequence[Model]]
 
-    def load() -> ASGIApp:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
-        pages = importlib.import_module("anyrouter.web.pages.app")  # a template engine and more, which not everybody needs
-        ports = importlib.import_module("anyrouter.web.pages.ports")
-        sign_in = importlib.import_module("anyrouter.bootstrap.sign_in")
-        settings_pages = importlib.import_module("anyrouter.bootstrap.settings_pages")
-        built: ASGIApp = pages.create_pages(
-            ports.PagePorts(
-                api=api,
-                sessions=services.sessions,
-                sign_in=sign_in.make_sign_in(storage, services),
-                sign_in_links=services.sign_in_links,
-                profiles=sign_in.make_profiles(storage, services),
-                second_factors=sign_in.make_second_factors(storage, services),
-                passkeys=sign_in.Later(lambda: sign_in.make_passkeys(storage, services, base_url)),
-                single_sign_on=sign_in.Later(lambda: sign_in.find_single_sign_on(settings, storage, services)),
-                sign_on_name="" if settings.sso.rules is None else settings.sso.rules.name,
-                settings=settings_pages.make_settings_ports(storage, services, limiter),
-                serve=relay.serve,
-                tenants=lambda: tenants.current,
-                base_url=base_url,
-                billing=make_billing(settings),
-                server_rpm=settings.limits.default_rpm,
-            )
-        )
-        gc.freeze()  # what was loaded stays: the collector need not look at it again and again
-        return built
 
-    app = create_api(api)
-    return Site(app, load) if settings.dashboard.enabled else app
+class PagesProcess:
+    """Starts the process with the first stream, and again after it has ended; answers what it asks. `begin` before the first use."""
+
+    def __init__(self, zygote: Zygote, facts: GatewayFacts, relay: Relay, watch: EpochWatch) -> None:
+        self._zygote, self._facts, self._relay, self._watch = zygote, facts, relay, watch
+        self._beginning: Beginning | None = None
+        self._link: Link | None = None
+        self._starting = asyncio.Lock()
+        self._telling: asyncio.Task[None] | None = None
+
+    def begin(self, beginning: Beginning) -> None:
+        """What the process is told when it is started."""
+        self._beginning = beginning
+
+    async def open(self) -> Stream:
+        """A stream for a request; Broken when there is no process."""
+        link = self._link
+        if link is None or link.ended.is_set():
+            link = await self._start()
+        return await link.open()
+
+    def tell_found(self, found: Mapping[str, Sequence[Model]]) -> None:
+        """The models that upstreams say they have are these now."""
+        if self._beginning is not None and self._beginning.found is not found:
+            self._beginning = replace(self._beginning, found=found)
+            self._telling = asyncio.get_running_loop().create_task(self._tell(self._beginning))
+
+    async def _tell(self, beginning: Beginning) -> None:
+        link = self._link
+        if link is None or link.ended.is_set():
+            return
+        with suppress(Broken):
+            stream = await link.open()
+            await stream.send_object(Kind.NEWS, beginning)
+            stream.close()
+
+    async def aclose(self) -> None:
+        """End it, in order where it can."""
+        if self._link is not None:
+            await self._link.aclose(_PATIENCE_S)
+
+    async def _start(self) -> Link:
+        async with self._starting:
+            if self._link is not None and not self._link.ended.is_set():
+                return self._link
+            if self._beginning is None:
+                raise Broken
+            if self._link is not None:
+                _log.warning("pages_started_again")
+                await self._link.aclose()
+            try:
+                self._link = link = Link(self._zygote.start(), self._answer)
+            except OSError as error:
+                _log.error("pages_not_started", reason=str(error), cure="restart the gateway")
+                raise Broken from None
+            stream = await link.open()
+            await stream.send_object(Kind.BEGIN, self._beginning)
+            stream.close()
+            return link
+
+    async def _answer(self, stream: Stream) -> None:
+        name, arguments = await stream.receive_object(Kind.QUESTION)
+        if name == SERVE:
+            await self._serve(stream, *arguments)
+        elif name == LOOK:
+            await self._watch.look()
+            await stream.send_object(Kind.ANSWER, None)
+        else:
+            await stream.send_object(Kind.ANSWER, await getattr(self._facts, name)(*arguments))
+
+    async def _serve(self, stream: Stream, head: RequestHead, principal: Principal, body: bytes) -> None:
+        """A chat of the playground: the same relay, and its reply as it comes. Whoever asked is gone when the stream is."""
+        downstream = PageDownstream()
+        work = self._relay.serve(head, principal, body, downstream)
+        if work is not None:
+            downstream.follow(work)
+        leaving = asyncio.get_running_loop().create_task(_leave_with(stream, downstream))
+        try:
+            if await downstream.read_head() is None:
+                return
+            await stream.send_object(Kind.REPLY, (downstream.status, dict(downstream.headers)))
+            while (part := await downstream.read()) is not None:
+                await stream.send(Kind.BODY, part)
+            if not downstream.is_aborted and not downstream.is_closed:
+                await stream.send(Kind.END)
+        finally:
+            leaving.cancel()
+            await downstream.settle(_PATIENCE_S)
+
+
+async def _leave_with(stream: Stream, downstream: PageDownstream) -> None:
+    try:
+        while True:
+            await stream.receive()
+    except Broken:
+        downstream.leave()

@@ -54,6 +54,7 @@ class Prices:
         self._sandbox_port = 0
         self._on_change: Callable[[], None] = lambda: None
         self._tenants: Mapping[str, tuple[Upstream, ...]] = {}
+        self._found: Mapping[str, Sequence[Model]] = {}
         self.catalogue = self._compose()
 
     def add_sandbox(self, port: int) -> None:
@@ -65,6 +66,16 @@ class Prices:
         upstreams = [upstream for upstream in self._settings.upstreams if upstream.discovery_vendor is not None]
         vendors = {upstream.id: upstream.discovery_vendor or "" for upstream in upstreams}
         self._discovery = Discovery(vendors, HttpModelLists(client, upstreams), lambda: datetime.now(UTC))
+
+    @property
+    def found(self) -> Mapping[str, Sequence[Model]]:
+        """The models that upstreams say they have, by upstream."""
+        return self._found if self._discovery is None else self._discovery.models
+
+    def take_found(self, found: Mapping[str, Sequence[Model]]) -> None:
+        """What another process of the gateway has found so."""
+        self._found = found
+        self._replace()
 
     def add_authorizations(self, by_upstream: Mapping[str, Authorization]) -> None:
         """What upstreams are asked with, where a line of the head does not do, is there."""
@@ -136,13 +147,10 @@ class Prices:
 
     def _compose(self) -> Catalogue:
         overlay = NO_OVERLAY if self._file is None else self._file.overlay
-        return compose(self._bundled, overlay, [model for models in self._discovered().values() for model in models])
-
-    def _discovered(self) -> Mapping[str, Sequence[Model]]:
-        return {} if self._discovery is None else self._discovery.models
+        return compose(self._bundled, overlay, [model for models in self.found.values() for model in models])
 
     def _with_discovered(self, upstream: Upstream) -> Upstream:
-        found = {model.id: model.upstream_name for model in self._discovered().get(upstream.id, ())}
+        found = {model.id: model.upstream_name for model in self.found.get(upstream.id, ())}
         return replace(upstream, models=found | dict(upstream.models)) if found else upstream
 
     def _sandboxes(self) -> tuple[Upstream, ...]:

@@ -1,7 +1,7 @@
 """Finds one generation for the key that asks. Whatever the key may not see is as absent as what never was."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from anyrouter.control.ports import LedgerReader
 from anyrouter.core import scopes
@@ -14,7 +14,7 @@ _ID = re.compile(r"[!-~]{1,256}", re.ASCII)
 class GenerationService:
     """Reads what is settled and not yet in the database first, so that a generation can be read when its reply ends."""
 
-    def __init__(self, *, ledger: LedgerReader, find_pending: Callable[[str], LedgerEntry | None]) -> None:
+    def __init__(self, *, ledger: LedgerReader, find_pending: Callable[[str], Awaitable[LedgerEntry | None]]) -> None:
         self._ledger, self._find_pending = ledger, find_pending
 
     async def find(self, viewer: ApiKey, generation_id: str) -> LedgerEntry | None:
@@ -24,7 +24,7 @@ class GenerationService:
         """
         if not _ID.fullmatch(generation_id):
             return None
-        pending = self._find_pending(generation_id)
+        pending = await self._find_pending(generation_id)
         if pending is not None and _is_visible(pending, viewer):
             return pending
         entry = await self._ledger.find_entry(viewer.organisation_id, viewer.environment_id, generation_id)

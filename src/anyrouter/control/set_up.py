@@ -38,6 +38,15 @@ class SetUp:
         self._digest = _digest(token)
         return token
 
+    @property
+    def digest(self) -> bytes | None:
+        """The run's token, as far as another process of the gateway needs it to know it again; None: there is none."""
+        return self._digest
+
+    def take_over(self, digest: bytes | None) -> None:
+        """Know the token that another process of the gateway has made."""
+        self._digest = digest
+
     async def is_awaited(self) -> bool:
         """Whether there is no owner, and a link that makes one. It costs a look at the store until there was one."""
         if self._digest is not None and await self._store.has_owner(self.organisation_id):

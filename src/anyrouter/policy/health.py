@@ -183,11 +183,15 @@ class TargetHealth:
         """Whether it answered 429 and its time is not over."""
         return now_s < self._rest_until_s
 
+    def read_state(self, now_s: float) -> TargetState:
+        """What people call its state now."""
+        rank = self.rank(now_s)  # first: a circuit is told by it that its time is over
+        return _STATES.get(self.circuit.state) or ("well" if rank == WELL else "short")
+
     def report(self, now_s: float) -> HealthReport:
         """What is known of it now."""
-        rank = self.rank(now_s)
         return HealthReport(
-            state=_STATES.get(self.circuit.state) or ("well" if rank == WELL else "short"),
+            state=self.read_state(now_s),
             wait_s=max(self.wait_s(now_s), self.budget.wait_s(now_s, 1)),
             performance=self.window.read_performance(now_s),
             uptime_5m=self.window.read_uptime(now_s, 300),

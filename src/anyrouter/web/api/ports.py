@@ -83,23 +83,17 @@ async def no_budgets(principal: Principal) -> Sequence[BudgetState]:  # noqa: AR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiPorts:
-    """Everything that the reading API needs.
+class ControlPorts:
+    """What the API and the pages are both over: what is kept and how it is changed, and what can be reached.
 
-    `find_pending` finds a settled generation that is not yet in the database. `snapshot` and `catalogue` (models by id) give what
-    holds at the moment, `catalogue_state` how its sources are, `is_hidden` which names are not to be
-    listed, `public_environment` the one whose models anybody may see when `is_catalogue_public`. `limit_state` gives
-    a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key (`relay.ports.KeyUse`).
-    `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers. `journal` fails
-    when intents could not be written. `health` is how the targets do. `budget_states` tells how the budgets stand that a key's requests
-    count against, credits last; StorageUnavailable when nobody can say.
+    `snapshot` and `catalogue` (models by id) give what holds at the moment, `is_hidden` which names are not to be
+    listed, `public_environment` the one whose models anybody may see where the API is told that they may.
+    `client_address` gives the client's address behind trusted proxies, from the socket's peer and the headers.
     """
 
-    authenticator: Authenticator
     keys: KeyStore
     key_service: KeyService
     ledger: LedgerReader
-    find_pending: Callable[[str], LedgerEntry | None]
     snapshot: Callable[[], Snapshot]
     catalogue: Callable[[], Mapping[str, Model]]
     presets: PresetService
@@ -112,22 +106,36 @@ class ApiPorts:
     members: MemberService
     audit: AuditService
     denials: DenialLog
+    version: str
+    client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
+    public_environment: Callable[[], Environment | None] = lambda: None
+    is_hidden: Callable[[str], bool] = lambda _: False
+    clock: Callable[[], datetime] = wall_clock
+    monotonic: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPorts(ControlPorts):
+    """Everything that the reading API needs.
+
+    `find_pending` finds a settled generation that is not yet in the database. `catalogue_state` is how the sources of the catalogue
+    are. `limit_state` gives a key's rate limit at a monotonic time; nothing is counted. `note_use` is told of each use of a key
+    (`relay.ports.KeyUse`). `journal` fails when intents could not be written. `health` is how the targets do. `budget_states` tells how
+    the budgets stand that a key's requests count against, credits last; StorageUnavailable when nobody can say.
+    """
+
+    authenticator: Authenticator
     idempotency: IdempotencyService
+    find_pending: Callable[[str], Awaitable[LedgerEntry | None]]
     stats: RelayStats
     limit_state: Callable[[Principal, float], LimitState]
     store: StoreHealth
     journal: StoreHealth
-    version: str
     leaks: LeakService | None = None  # None: nobody's reports are taken
     note_use: Callable[[str, int, str, str | None], None] = note_nothing
     budget_states: Callable[[Principal], Awaitable[Sequence[BudgetState]]] = no_budgets
     measures: Callable[[], Sequence[Measure]] = no_measures
-    client_address: Callable[[tuple[str, int] | None, dict[bytes, bytes]], str] = peer_address
-    public_environment: Callable[[], Environment | None] = lambda: None
     catalogue_state: Callable[[], CatalogueState] = CatalogueState
-    is_hidden: Callable[[str], bool] = lambda _: False
-    clock: Callable[[], datetime] = wall_clock
-    monotonic: Callable[[], float] = time.monotonic
     public_url: str | None = None
     is_catalogue_public: bool = False
     metrics_token: Secret | None = None

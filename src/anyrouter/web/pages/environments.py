@@ -126,6 +126,7 @@ class EnvironmentPages:
         shared, _ = self._list_upstreams(environment)
         keys = await self._ports.api.keys.count_keys(page.visit.organisation_id)
         credentials = await self._ports.api.credentials.list(page.visit.rights, page.visit.organisation_id, environment=environment.slug)
+        (load,) = await self._ports.gateway.read_loads([environment])
         return await page.render(
             "environment.html",
             status=mistake.status,
@@ -138,7 +139,7 @@ class EnvironmentPages:
             credentials=credentials[:ROWS],
             more_credentials=max(0, len(credentials) - ROWS),
             models=len(self._reach.list_environment(environment)),
-            load=self._ports.settings.environment_load(environment),
+            load=load,
             is_standard=environment.slug in STANDARD_SLUGS,
             typed=page.form.text("confirm"),
         )

@@ -73,7 +73,7 @@ class GenerationPages:
         """By our id, or the upstream's; what is settled and not yet in the database first."""
         if not _ID.fullmatch(text) or (text.startswith("gen-") and len(text) < MIN_PREFIX):
             raise ClientError(_NONE)
-        pending = self._ports.api.find_pending(text)
+        pending = await self._ports.gateway.find_pending(text)
         if pending is not None and pending.organisation_id == visit.organisation_id:
             return pending
         found = await self._ports.api.ledger.search_entries(EntrySearch(organisation_id=visit.organisation_id, id_text=text, limit=1))

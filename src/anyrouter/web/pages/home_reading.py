@@ -67,7 +67,7 @@ class HomeReader:
         )
         days_left = None if balance is None else find_days_left(balance.balance_nanousd, hours, visit.now)
         problems = [
-            *list_upstream_problems(self._look_at_upstreams(visit)),
+            *list_upstream_problems(await self._look_at_upstreams(visit)),
             *list_budget_problems(uses, name_owners(visit.organisation_id, visit.environments)),
             *list_credit_problems(days_left, 0 if balance is None else balance.balance_nanousd),
             *list_credential_problems(self._list_credentials(visit), visit.now),
@@ -137,14 +137,14 @@ class HomeReader:
         live = [row for row in visit.environments if row.is_active and row.kind is EnvironmentKind.LIVE]
         return [row.slug for row in live if not any(upstream.serves(row) for upstream in snapshot.list_upstreams(row))]
 
-    def _look_at_upstreams(self, visit: PageVisit) -> list[UpstreamFacts]:
-        api = self._ports.api
-        now_s, states = api.monotonic(), dict[str, list[TargetState]]()
-        for key, health in api.health.items():
-            states.setdefault(key[0], []).append(health.report(now_s).state)
-        found = []
-        for row in self._list_upstreams(visit):
-            record, mine = api.stats.upstreams.get(row.id), states.get(row.id, [])
+    async def _look_at_upstreams(self, visit: PageVisit) -> list[UpstreamFacts]:
+        gateway, reached = self._ports.gateway, self._list_upstreams(visit)
+        states, found = dict[str, list[TargetState]](), []
+        for standing in await gateway.list_standings([row.id for row in reached]):
+            states.setdefault(standing.key[0], []).append(standing.state)
+        records = await gateway.read_records()
+        for row in reached:
+            record, mine = records.get(row.id), states.get(row.id, [])
             worst = find_worst(mine)
             found.append(
                 UpstreamFacts(

@@ -45,13 +45,14 @@ class LimitPages:
         environments: Sequence[Environment] = ()
         if may(visit.rights, ADMIN_ORG):
             environments = await self._ports.api.environments.list(visit.rights, visit.organisation_id)
+        shown = environments[:ROWS]
         return await page.render(
             "limits.html",
             uses=uses,
             total=len(found),
             names=await self._name_owners(page, [use.budget for use in uses]),
             periods=dict(PERIODS),
-            environments=[(row, self._ports.settings.environment_load(row)) for row in environments[:ROWS]],
+            environments=list(zip(shown, await self._ports.gateway.read_loads(shown), strict=True)),
             more_environments=max(0, len(environments) - ROWS),
             server_rpm=self._ports.server_rpm,
             next_link=f"{PATH}?page={number + 1}" if number * ROWS < len(found) else "",

@@ -1,12 +1,12 @@
-"""The catalogue as an organisation sees it, and how the targets of a model do. Without I/O."""
+"""The catalogue as an organisation sees it, and which targets a model has. Without I/O."""
 
 from collections.abc import Sequence
 
 from anyrouter.core.catalogue import Model
 from anyrouter.core.tenancy import Environment
-from anyrouter.policy.health import HealthReport
+from anyrouter.policy.health import TargetKey
 from anyrouter.policy.route import Upstream, find_candidates
-from anyrouter.web.api.ports import ApiPorts
+from anyrouter.web.api.ports import ControlPorts
 from anyrouter.web.api.reach import Reach, ReachableModel
 from anyrouter.web.pages.model_lines import ModelLine, merge_lines
 
@@ -17,7 +17,7 @@ _Rows = tuple[tuple[ReachableModel, ...], ...]
 class ModelView:
     """Lines of models, kept for each organisation as long as what its environments reach is the same."""
 
-    def __init__(self, ports: ApiPorts) -> None:
+    def __init__(self, ports: ControlPorts) -> None:
         self._ports = ports
         self._reach = Reach(snapshot=ports.snapshot, catalogue=ports.catalogue, public_environment=lambda: None, is_hidden=ports.is_hidden)
         self._kept: dict[tuple[tuple[str, ...], bool], tuple[_Rows, dict[str, ModelLine]]] = {}
@@ -64,11 +64,9 @@ class ModelView:
         upstreams = tuple(find_candidates(self._ports.snapshot(), environment, model.canonical_id or model.id))
         return (ReachableModel(model=model, upstreams=upstreams),)
 
-    def report(self, model: Model, upstream: Upstream) -> HealthReport | None:
-        """How an upstream did with a model lately; None where it was not asked since the gateway has started."""
-        name = upstream.upstream_name(model.canonical_id or model.id, model)
-        if name is None:
-            return None
-        part = name if upstream.byok is None else f"seal {upstream.byok.seal_version}"  # an account does as a whole
-        health = self._ports.health.look((upstream.id, part))
-        return None if health is None else health.report(self._ports.monotonic())
+
+
+def find_target(model: Model, upstream: Upstream) -> TargetKey:
+    """What the gateway knows an upstream by where it is asked for a model."""
+    name = upstream.upstream_name(model.canonical_id or model.id, model) or ""
+    return upstream.id, name if upstream.byok is None else f"seal {upstream.byok.seal_version}"  # an account does as a whole

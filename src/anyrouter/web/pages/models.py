@@ -18,7 +18,7 @@ from anyrouter.web.pages.forms import Fields
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
 from anyrouter.web.pages.model_filter import EVERYTHING, MAKES, PATH, ROWS, TAKES, ModelFilter, parse_filter
 from anyrouter.web.pages.model_lines import ModelLine, list_prices, name_capability, price, read_created
-from anyrouter.web.pages.model_view import ModelView
+from anyrouter.web.pages.model_view import ModelView, find_target
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.request_code import Sample, make_body, write_chat, write_embedding
 from anyrouter.web.pages.routes import Page, PageRoutes
@@ -76,6 +76,8 @@ class ModelPages:
         if line is None:
             raise ClientError(_NO_MODEL)
         model = line.model
+        targets = [find_target(model, row.upstream) for row in line.served]
+        reports = await self._ports.gateway.report(targets)
         return await page.render(
             "model.html",
             line=line,
@@ -83,7 +85,10 @@ class ModelPages:
             created=read_created(model),
             prices=list_prices(model.tariff),
             request_price=price(model.tariff.request_nanousd) if model.tariff and model.tariff.request_nanousd else None,
-            served=[{"row": row, "upstream": row.upstream, "report": _read(self._view.report(model, row.upstream))} for row in line.served],
+            served=[
+                {"row": row, "upstream": row.upstream, "report": _read(reports.get(target))}
+                for row, target in zip(line.served, targets, strict=True)
+            ],
             used=await self._read_usage(page, line) if may(rights, USAGE_READ) else None,
             is_simulated=all(row.upstream.is_sandbox for row in line.served),
             samples=self._write(line),

@@ -68,7 +68,7 @@ class OrganisationPages:
             installation=installation,
             size="" if installation is None or installation.data_bytes is None else name_size(installation.data_bytes),
             models=len(api.catalogue()),
-            catalogue=api.catalogue_state(),
+            catalogue=await self._ports.gateway.read_catalogue_state(),
         )
 
 

@@ -39,7 +39,7 @@ class PlaygroundPages:
         self._ports, self._view = ports, view
         self._principals = SessionPrincipals(ports.tenants)
         self._suggested: dict[str, tuple[Mapping[str, ModelLine], Sequence[str]]] = {}  # by environment's id
-        self._generations = GenerationService(ledger=ports.api.ledger, find_pending=ports.api.find_pending)
+        self._generations = GenerationService(ledger=ports.api.ledger, find_pending=ports.gateway.find_pending)
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on."""

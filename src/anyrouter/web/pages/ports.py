@@ -12,8 +12,9 @@ from anyrouter.control.sign_in import SignInService
 from anyrouter.control.sign_in_links import SignInLinkService
 from anyrouter.core.tenants import Tenants
 from anyrouter.policy.charge import PLAIN, Billing
-from anyrouter.web.api.ports import ApiPorts, wall_clock
+from anyrouter.web.api.ports import ControlPorts, wall_clock
 from anyrouter.web.pages.downstream import Serve
+from anyrouter.web.pages.gateway import Gateway
 from anyrouter.web.pages.settings_ports import SettingsPorts
 
 if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in that way needs
@@ -23,16 +24,17 @@ if TYPE_CHECKING:  # their libraries take 10 MB each, which only who signs in th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagePorts:
-    """Everything that the pages need: what the API has (`api`), and what is theirs alone.
+    """Everything that the pages need: what they share with the API (`api`), and what is theirs alone.
 
-    `serve` is the relay's, for the playground. `tenants` gives what is known of all organisations at the moment, without I/O.
-    `base_url` tells the address of the gateway as clients reach it, without a path: for snippets and links. `billing` is what the
-    operator charges, `server_rpm` how many requests a minute the whole gateway takes, None where that is not known. `passkeys` and
-    `single_sign_on` are made when they are first asked for; `sign_on_name` is what people know the provider by, empty where there is
-    none.
+    `gateway` is asked how requests go, and `serve` is its relay's, for the playground: both are in another process. `tenants` gives
+    what is known of all organisations at the moment, without I/O. `base_url` tells the address of the gateway as clients reach it,
+    without a path: for snippets and links. `billing` is what the operator charges, `server_rpm` how many requests a minute the whole
+    gateway takes, None where that is not known. `passkeys` and `single_sign_on` are made when they are first asked for;
+    `sign_on_name` is what people know the provider by, empty where there is none.
     """
 
-    api: ApiPorts
+    api: ControlPorts
+    gateway: Gateway
     sessions: SessionService
     sign_in: SignInService
     sign_in_links: SignInLinkService

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from anyrouter.control.discovery import ListState
 from anyrouter.core.catalogue import Model
-from anyrouter.policy.health import HealthReport, TargetHealth, TargetState
+from anyrouter.policy.health import HealthReport, TargetKey, TargetState
 from anyrouter.policy.route import Upstream
 from anyrouter.relay.stats import UpstreamRecord
+from anyrouter.web.pages.gateway import Standing
 
 MAX_TARGETS = 20
 STATES: Mapping[TargetState, tuple[str, str]] = {
@@ -92,19 +93,26 @@ class ModelNames:
         return names
 
 
+def name_targets(upstream: Upstream, found: Iterable[Standing], names: Mapping[str, str]) -> list[tuple[str, Standing]]:
+    """An upstream's targets with the public ids of their models: those in trouble first, then those that are asked most."""
+    if upstream.byok is not None:
+        named = [("", standing) for standing in found]
+    else:
+        named = [(names[standing.key[1]], standing) for standing in found if standing.key[1] in names]
+    return sorted(named, key=lambda pair: (-pair[1].rank, -pair[1].asked, pair[0]))
+
+
 def make_line(
     upstream: Upstream,
-    found: Iterable[tuple[str, TargetHealth]],
-    names: Mapping[str, str],
-    now_s: float,
+    named: Sequence[tuple[str, Standing]],
+    reports: Mapping[TargetKey, HealthReport],
     *,
     record: UpstreamRecord | None,
     models_read: ListState | None,
 ) -> UpstreamLine:
-    """An upstream's line, of the health of its targets by their names: those in trouble first, then those that are asked most."""
-    named = [(names[name] if upstream.byok is None else "", health) for name, health in found if upstream.byok is not None or name in names]
-    named.sort(key=lambda pair: (-pair[1].rank(now_s), -pair[1].admitted, pair[0]))
-    targets = [TargetLine(model=model, report=health.report(now_s)) for model, health in named[:MAX_TARGETS]]
+    """An upstream's line. Of `named` as many are shown as there may be, if they have a report."""
+    shown = [(model, reports.get(standing.key)) for model, standing in named[:MAX_TARGETS]]
+    targets = [TargetLine(model=model, report=report) for model, report in shown if report is not None]
     return UpstreamLine(
         upstream=upstream,
         # The simulated provider fails because it is asked to: nothing is learned from that.

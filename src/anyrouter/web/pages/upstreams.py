@@ -1,16 +1,16 @@
 """/dashboard/settings/upstreams: how the providers do that requests of the organisation go to."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from starlette.responses import Response
 
 from anyrouter.core.scopes import ADMIN_BYOK, USAGE_READ
-from anyrouter.policy.health import TargetHealth
 from anyrouter.policy.rights import has_environment, may
 from anyrouter.policy.route import Upstream
+from anyrouter.web.pages.gateway import Standing
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes
-from anyrouter.web.pages.upstream_lines import STATES, ModelNames, UpstreamLine, make_line
+from anyrouter.web.pages.upstream_lines import MAX_TARGETS, STATES, ModelNames, UpstreamLine, make_line, name_targets
 from anyrouter.web.pages.visit import PageVisit
 
 PATH = "/dashboard/settings/upstreams"
@@ -21,7 +21,7 @@ class UpstreamPages:
     """To be looked at: the operator's upstreams that any environment reaches, and the own credentials that the visitor manages."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._api, self._names = ports.api, ModelNames()
+        self._api, self._gateway, self._names = ports.api, ports.gateway, ModelNames()
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the page on."""
@@ -33,7 +33,7 @@ class UpstreamPages:
         number = max(1, page.query.whole("page") or 1)
         return await page.render(
             "upstreams.html",
-            lines=self._describe(upstreams[(number - 1) * ROWS : number * ROWS]),
+            lines=await self._describe(upstreams[(number - 1) * ROWS : number * ROWS]),
             total=len(upstreams),
             states=STATES,
             may_enter=may(page.visit.rights, ADMIN_BYOK),
@@ -53,20 +53,18 @@ class UpstreamPages:
                     own |= {row.id: row for row in snapshot.tenants.get(environment.id, ())}
         return [*shared.values(), *own.values()]
 
-    def _describe(self, upstreams: Iterable[Upstream]) -> list[UpstreamLine]:
-        api, now_s = self._api, self._api.monotonic()
-        asked: dict[str, list[tuple[str, TargetHealth]]] = {}
-        for key, health in api.health.items():
-            asked.setdefault(key[0], []).append((key[1], health))
-        catalogue, lists = api.catalogue(), api.catalogue_state().lists
-        return [
-            make_line(
-                row,
-                asked.get(row.id, ()),
-                self._names.find(row, catalogue) if row.byok is None and row.id in asked else {},
-                now_s,
-                record=api.stats.upstreams.get(row.id),
-                models_read=lists.get(row.id),
-            )
+    async def _describe(self, upstreams: Sequence[Upstream]) -> list[UpstreamLine]:
+        catalogue, gateway = self._api.catalogue(), self._gateway
+        asked: dict[str, list[Standing]] = {}
+        for standing in await gateway.list_standings([row.id for row in upstreams]):
+            asked.setdefault(standing.key[0], []).append(standing)
+        targets = [
+            name_targets(row, asked.get(row.id, ()), self._names.find(row, catalogue) if row.byok is None and row.id in asked else {})
             for row in upstreams
+        ]
+        reports = await gateway.report([standing.key for named in targets for _, standing in named[:MAX_TARGETS]])
+        records, lists = await gateway.read_records(), (await gateway.read_catalogue_state()).lists
+        return [
+            make_line(row, named, reports, record=records.get(row.id), models_read=lists.get(row.id))
+            for row, named in zip(upstreams, targets, strict=True)
         ]

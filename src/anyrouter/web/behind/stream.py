@@ -1,0 +1,91 @@
+"""Frames between two processes of one gateway: a kind, a length and as many bytes.
+
+Objects travel pickled. That is safe here alone: both ends are the same program, on a pair of sockets that nobody else can open.
+"""
+
+import asyncio
+import pickle
+import struct
+from contextlib import suppress
+from enum import IntEnum
+from socket import socket
+from typing import Any
+
+_HEADER = struct.Struct("<BI")
+_BUFFER_BYTES = 262_144  # what the reader of a stream may be behind
+
+
+class Kind(IntEnum):
+    """What a frame holds; `Stream.send` says how."""
+
+    BEGIN = 1  # what a process has to know before its first request
+    NEWS = 2  # something of that is different now
+    REQUEST = 3  # an ASGI scope
+    REPLY = 4  # status and headers
+    BODY = 5  # bytes, more to come
+    END = 6  # the last bytes
+    QUESTION = 7  # a name and arguments
+    ANSWER = 8
+
+
+class Broken(Exception):
+    """The other process has ended, or will not say more."""
+
+
+class Stream:
+    """One stream. Whoever closes it says to the other end that nothing more is wanted."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def over(cls, end: socket) -> "Stream":
+        """The stream of one end of a pair of sockets, which is its own from now on."""
+        end.settimeout(0)
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=_BUFFER_BYTES))
+
+    async def send(self, kind: Kind, data: bytes = b"") -> None:
+        """One frame, behind those before it. Waits while the other end is behind; Broken when it is gone."""
+        if self._writer.is_closing():
+            raise Broken
+        self._writer.write(_HEADER.pack(kind, len(data)))
+        if data:
+            self._writer.write(data)
+        try:
+            await self._writer.drain()
+        except OSError:
+            raise Broken from None
+
+    async def send_object(self, kind: Kind, value: Any) -> None:
+        """As `send`, for what is not bytes."""
+        await self.send(kind, pickle.dumps(value))
+
+    async def receive(self) -> tuple[Kind, bytes]:
+        """The next frame; Broken when there is none."""
+        try:
+            kind, length = _HEADER.unpack(await self._reader.readexactly(_HEADER.size))
+            return Kind(kind), await self._reader.readexactly(length) if length else b""
+        except (OSError, EOFError):
+            raise Broken from None
+
+    async def receive_object(self, kind: Kind) -> Any:
+        """The object in the next frame, which is of that kind; Broken else."""
+        found, data = await self.receive()
+        if found is not kind:
+            raise Broken
+        return read_object(data)
+
+    def end(self) -> None:
+        """Send nothing more, and still receive."""
+        with suppress(OSError, RuntimeError):
+            self._writer.write_eof()
+
+    def close(self) -> None:
+        """Say that nothing more is wanted. What was sent still arrives."""
+        with suppress(OSError, RuntimeError):
+            self._writer.close()
+
+
+def read_object(data: bytes) -> Any:
+    """What `Stream.send_object` was given."""
+    return pickle.loads(data)  # noqa: S301 -- see above
