@@ -1,7 +1,7 @@
 """AuditStore and `append_event`, the same over every store; and what the databases themselves guarantee."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from anyrouter.control.audit import AuditService, Head, find_differences, make_event
 from anyrouter.control.stores import AuditFilter
+from anyrouter.core.apikey import ApiKey
 from anyrouter.core.audit import GENESIS, OPERATOR, Actor, ActorKind, AuditEvent
 from anyrouter.core.errors import ClientError, GatewayError
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
@@ -316,6 +317,29 @@ async def test_a_text_is_found_in_who_did_what_to_what(storage: AnyStorage, text
     await storage.audit.add_event(event("key.rotate", target_id="key_2", organisation_id="org_other"))
     rows = await AuditService(store=storage.audit).list(replace(ALL, text=text))
     assert sorted(row.number for row in rows) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Nightly", {"key.create", "key.change", "key.disable"}),  # as it is called now
+        ("DRAFT", {"key.change"}),  # as it was called
+        ('50%_/\\ "é"', {"key.create", "key.change", "key.disable"}),
+        ("nightly 51", set()),
+        ("weekly", {"key.create", "key.delete"}),  # deleted since
+        ('{"name', set()),
+    ],
+)
+async def test_a_key_is_found_by_the_names_that_it_had_and_has(
+    storage: AnyStorage, make_key: Callable[..., Awaitable[ApiKey]], text: str, found: set[str]
+):
+    name = 'nightly 50%_/\\ "é"'
+    key, gone = await make_key(name=name), await make_key(name="weekly")
+    await storage.audit.add_event(event("key.change", target_id=key.id, before={"name": "draft", "tags": []}, after={"name": name}))
+    await storage.audit.add_event(event("key.disable", target_id=key.id))
+    await storage.keys.update_key(replace(gone, deleted_at=NOW, version=gone.version + 1), event("key.delete", target_id=gone.id))
+    rows = await AuditService(store=storage.audit).list(replace(ALL, text=text))
+    assert {row.event.action for row in rows} == found
 
 
 @pytest.mark.parametrize("text", ["", "x" * 101, "a\x00b", "a\nb"])

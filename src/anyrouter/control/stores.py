@@ -164,8 +164,8 @@ class CreditStore(Protocol):
 class AuditFilter:
     """Which events are wanted; None does not restrict. `before_number` is the place of a page. Times: `since` included, `until` not.
 
-    `text` is a part of who did it, of what it was done to, of the action, an address, a request's id or a code; the case of ASCII letters
-    does not matter.
+    `text` is a part of who did it, of what it was done to, of the action, an address, a request's id, a code, or of a name that the key had
+    then or has now; the case of ASCII letters does not matter.
     """
 
     organisation_id: str

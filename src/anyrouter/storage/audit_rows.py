@@ -9,7 +9,9 @@ from anyrouter.core.audit import Actor, ActorKind, AuditEvent, ChainedEvent
 from anyrouter.storage.records import from_ms, to_ms
 
 # What a search for a text looks at.
-SEARCHED = ("actor_label", "actor_id", "address", "request_id", "action", "target_id", "target_label", "environment", "code")
+SEARCHED = ("actor_id", "address", "request_id", "action", "target_id", "environment", "code", "target_label", "actor_label")
+# How `before` and `after` of a key begin where they have its name.
+NAME_FIRST = '{"name":"'
 
 
 def chained_to_row(chained: ChainedEvent) -> dict[str, Any]:
@@ -38,6 +40,11 @@ def chained_to_row(chained: ChainedEvent) -> dict[str, Any]:
         "previous": chained.previous,
         "hash": chained.hash,
     }
+
+
+def write_as_json(text: str) -> str:
+    """A part of a text as it stands in `before` and `after`."""
+    return msgspec.json.encode(text).decode()[1:-1]
 
 
 def row_to_chained(row: Mapping[Any, Any]) -> ChainedEvent:

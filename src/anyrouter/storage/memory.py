@@ -171,9 +171,9 @@ class MemoryStorage:
     def __init__(self) -> None:
         self.watch = MemoryWatch()
         self.audit_log = MemoryAuditLog()
-        self.audit = MemoryAuditStore(self.audit_log)
         self.idempotency = MemoryIdempotencyStore()
         self.keys = MemoryKeyStore(self.audit_log, on_change=self.watch.announce)
+        self.audit = MemoryAuditStore(self.audit_log, self.keys.list_names)
         self.key_use = self.keys
         sign_in = MemorySignInRows()
         self.members = MemoryMemberStore(self.audit_log, self.keys, sign_in, on_change=self.watch.announce)

@@ -144,6 +144,10 @@ class MemoryKeyStore:
         mine = [row for row in self._rows.values() if row["organisation_id"] == organisation_id]
         return {row["id"]: tuple(json.loads(row["tags"])) for row in mine}
 
+    def list_names(self, organisation_id: str) -> dict[str, str]:
+        """The names of an organisation's keys, by their ids; deleted ones too."""
+        return {row["id"]: row["name"] for row in self._rows.values() if row["organisation_id"] == organisation_id}
+
     def _find(self, organisation_id: str, key_id: str) -> Row | None:
         row = self._rows.get(key_id)
         return row if row is not None and row["organisation_id"] == organisation_id and row["deleted_at_ms"] is None else None

@@ -52,6 +52,14 @@ def test_events_are_searched_and_filtered_in_the_address(owner: httpx.Client) ->
     assert "Nothing is found" in said(owner.get(f"{PATH}?q=%3Cscript%3Enowhere"))
 
 
+def test_a_key_is_found_by_its_name(gateway: GatewayProcess, owner: httpx.Client) -> None:
+    key = gateway.command("keys", "create", "--name", "Nightly Reports")["data"]
+    gateway.command("keys", "create", "--name", "another")
+    assert owner.post(f"/dashboard/keys/{key['id']}/state", data={"state": "off"}).status_code == 303
+    found = list_actions(owner.get(f"{PATH}?q=nightly+rep"))
+    assert found == ["key.disable", "key.create"]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
