@@ -1,9 +1,12 @@
 """For all tests."""
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
 
+import httpx._transports.default
+import httpx2._transports.default
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +15,10 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 if not os.environ.get("CI"):
     settings.load_profile("anywhere")
+
+# Each client, also each of the providers' SDKs and each `httpx.get`, reads the file of all authorities: 20 ms, some thousand times.
+for transport in (httpx._transports.default, httpx2._transports.default):
+    transport.create_ssl_context = functools.cache(transport.create_ssl_context)
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
