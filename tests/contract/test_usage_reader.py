@@ -159,7 +159,7 @@ async def test_a_span_has_its_first_hour_and_not_its_end(storage: ServingStorage
 
 async def test_costs_alone_rank_keys_and_some_are_read_in_full(storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]) -> None:
     wanted = {value: sums[-1] for (_, value), sums in add_up(entries, Split.KEY, lambda _: 0).items()}
-    rows = await storage.reader.read_usage(ask(split=Split.KEY, by_time=False, has_costs_only=True))
+    rows = await storage.reader.read_usage(ask(split=Split.KEY, by_time=False, names=("cost_nanousd",)))
     assert {row.value: row.sums.cost_nanousd for row in rows} == wanted
     assert set(wanted) == {"key_1", "key_3"}
     one = [entry for entry in entries if entry.rotation_group == "key_3"]
@@ -182,23 +182,68 @@ async def test_of_another_organisation_there_is_only_its_own(storage: ServingSto
 async def test_latencies_are_those_of_settled_requests(
     storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry], span: Span, number: Callable[[LedgerEntry], int]
 ) -> None:
-    settled = [e for e in entries if e.state is EntryState.SETTLED and e.error_code != HEDGE_LOST and e.environment == "live"]
-    for split in (None, Split.MODEL, Split.PROVIDER, Split.ENVIRONMENT):
+    settled = [e for e in entries if e.state is EntryState.SETTLED and e.error_code != HEDGE_LOST]
+    live, of_key = [e for e in settled if e.environment == "live"], [e for e in settled if e.rotation_group == "key_1"]
+    of_app = [e for e in live if e.app_title is None]
+    for query, some, by_time in (
+        *((ask(span=span, split=split, environment="live"), live, by_time) for split in (None, *Split) for by_time in (True, False)),
+        (ask(span=span, rotation_group="key_1"), of_key, True),
+        (ask(span=span, rotation_group="key_1", split=Split.KEY), of_key, False),
+        (ask(span=span, rotation_group="key_1", split=Split.ENVIRONMENT), of_key, True),
+        (ask(span=span, app="", environment="live"), of_app, True),
+        (ask(span=span, app="", environment="live", split=Split.APP), of_app, False),
+        (ask(span=span, split=Split.KEY, only=("key_1", "no_such")), of_key, True),
+        (ask(span=span, split=Split.APP, only=("",), environment="live"), of_app, True),
+        (ask(span=span, split=Split.ENVIRONMENT, only=("live",), app=""), of_app, False),
+    ):
+        assert some
         latencies: dict[tuple[int, str], list[int]] = defaultdict(list)
         ttfts: dict[tuple[int, str], list[int]] = defaultdict(list)
-        for entry in settled:
-            group = (number(entry), value_of(entry, split))
+        for entry in some:
+            group = (number(entry) if by_time else 0, value_of(entry, query.split))
             latencies[group].append(entry.latency_ms)
             ttfts[group] += [] if entry.ttft_ms is None else [entry.ttft_ms]
-        rows = await storage.reader.read_latencies(ask(span=span, split=split, environment="live"))
+        rows = await storage.reader.read_latencies(replace(query, by_time=by_time))
         assert {(row.time, row.value): row.latency for row in rows} == {group: count(times) for group, times in latencies.items()}
         assert {(row.time, row.value): row.ttft for row in rows} == {group: count(ttfts[group]) for group in latencies}
 
 
+async def test_latencies_of_some_hours_are_those_of_the_days_and_the_hours_around(
+    storage: ServingStorage | MemoryStorage, entries: list[LedgerEntry]
+) -> None:
+    settled = [e for e in entries if e.state is EntryState.SETTLED and e.error_code != HEDGE_LOST]
+    for first, end in ((5, 75), (15, 80), (3, 9), (0, 5)):
+        span = Span(first=FIRST_HOUR + first, end=FIRST_HOUR + end, unit=Unit.HOUR)
+        times = [e.latency_ms for e in settled if span.first <= utc_hour(e) < span.end and e.app_title == "editor"]
+        rows = await storage.reader.read_latencies(ask(span=span, by_time=False, app="editor"))
+        assert [row.latency for row in rows] == ([count(times)] if times else [])
+
+
+async def test_latencies_of_clients_are_added_to(serving: ServingStorage, make_entry: Callable[..., LedgerEntry]) -> None:
+    for number in range(20):
+        for key in ("key_1", f"key_{number % 3}"):
+            entry = make_entry(
+                created_at_ms=BEGIN_MS, rotation_group=key, latency_ms=number * 50, ttft_ms=number * 20 if number % 2 else None
+            )
+            serving.ledger.settle(*entry.split())
+        await serving.ledger.flush()
+    rows = {row.value: row for row in await serving.reader.read_latencies(ask(split=Split.KEY))}
+    assert {key: sum(row.latency) for key, row in rows.items()} == {"key_0": 7, "key_1": 27, "key_2": 6}
+    assert rows["key_2"].latency == count(number * 50 for number in range(2, 20, 3))
+    assert rows["key_2"].ttft == count(number * 20 for number in (5, 11, 17))
+
+
 @pytest.mark.usefixtures("entries")
-async def test_latencies_by_key_or_app_cannot_be_asked_for(storage: ServingStorage | MemoryStorage) -> None:
-    for query in (ask(split=Split.KEY), ask(split=Split.APP), ask(rotation_group="key_1"), ask(app="")):
-        with pytest.raises(ValueError, match="not told apart by key and app"):
+async def test_latencies_of_keys_apps_and_models_together_cannot_be_asked_for(storage: ServingStorage | MemoryStorage) -> None:
+    for query in (
+        ask(split=Split.KEY, app=""),
+        ask(split=Split.APP, rotation_group="key_1"),
+        ask(split=Split.MODEL, rotation_group="key_1"),
+        ask(split=Split.PROVIDER, app="editor"),
+        ask(split=Split.KEY, model="openai/a"),
+        ask(rotation_group="key_1", provider="openai"),
+    ):
+        with pytest.raises(ValueError, match="not known by keys, apps and models"):
             await storage.reader.read_latencies(query)
 
 
@@ -215,6 +260,8 @@ async def test_old_hours_are_forgotten_in_both_tables_and_days_stay(
         assert sorted(row.time for row in rows) == [FIRST_HOUR + 24, FIRST_HOUR + 4 * 24]
     assert len(await serving.reader.read_latencies(ask(span=hours))) == 2
     assert len(await serving.reader.read_latencies(ask())) == 3
+    for query in (ask(span=hours, split=Split.KEY), ask(split=Split.APP), ask(rotation_group="key_1")):
+        assert len(await serving.reader.read_latencies(query)) == 2
     assert len(await serving.reader.read_usage(ask())) == 3
     assert [row.time for row in await serving.reader.read_usage(ask(split=Split.APP))] == [FIRST_HOUR // 24 + 1, FIRST_HOUR // 24 + 4]
 

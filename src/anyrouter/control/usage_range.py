@@ -122,7 +122,7 @@ def parse_range(now: datetime, *, name: str = "", date_from: str = "", date_to: 
         raise _refusal("range", f"one of {', '.join(RangeName)} is needed") from None
     if known is RangeName.DAY:
         end = hour_of(now) + 1
-        return _make_hours(known, zone or UTC_NAME, end - 24, end)
+        return _make_hours(known, zone or UTC_NAME, end - 24, end, is_last=True)
     first = today.replace(day=1) if known is RangeName.THIS_MONTH else today - timedelta(days=_DAYS[known] - 1)
     return make_days(known, now, (first, today), zone or UTC_NAME)
 
@@ -143,7 +143,7 @@ def make_days(name: RangeName, now: datetime, days: tuple[date, date], zone: str
     begins, ends = first_hour(first, place), first_hour(last + timedelta(days=1), place)
     is_hourly = count <= _MOST_HOURLY_DAYS if like is None else like.span.unit is Unit.HOUR
     if is_hourly and has_hours:
-        return _make_hours(name, zone, begins, ends, days=(first, last))
+        return _make_hours(name, zone, begins, ends, days=(first, last), is_last=ends > hour_of(now))
     shifts = list_shifts(begins, ends, place)
     is_utc = all(minutes == 0 for _, minutes in shifts)
     is_exact = is_utc or has_hours
@@ -151,7 +151,7 @@ def make_days(name: RangeName, now: datetime, days: tuple[date, date], zone: str
     if is_utc or not has_hours:
         span = Span(first=number_of(first) * 24, end=(number_of(last) + 1) * 24, unit=Unit.DAY)
     else:
-        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts)
+        span = Span(first=begins, end=ends, unit=Unit.DAY, shifts=shifts, is_last=ends > hour_of(now))
     numbers = range(number_of(first), number_of(last) + 1)
     slots = tuple(numbers[::7]) if is_weekly else tuple(numbers)
     return UsageRange(
@@ -159,13 +159,15 @@ def make_days(name: RangeName, now: datetime, days: tuple[date, date], zone: str
     )
 
 
-def _make_hours(name: RangeName, zone: str, first: int, end: int, days: tuple[date, date] | None = None) -> UsageRange:
+def _make_hours(
+    name: RangeName, zone: str, first: int, end: int, days: tuple[date, date] | None = None, *, is_last: bool = False
+) -> UsageRange:
     place = find_zone(zone)
     first_day, last_day = days or (_local(first, place).date(), _local(end - 1, place).date())
     return UsageRange(
         name=name,
         zone=zone,
-        span=Span(first=first, end=end, unit=Unit.HOUR),
+        span=Span(first=first, end=end, unit=Unit.HOUR, is_last=is_last),
         slots=tuple(range(first, end)),
         first_day=first_day,
         last_day=last_day,
@@ -182,7 +184,7 @@ def slices(shown: UsageRange, days: int) -> Iterator[Span]:
     for first in range(number_of(shown.first_day), last, days):
         ends = (first, min(first + days, last))
         hours = [first_hour(day_of(day), place) if span.shifts else day * 24 for day in ends]
-        yield replace(span, first=hours[0], end=hours[1])
+        yield replace(span, first=hours[0], end=hours[1], is_last=span.is_last and ends[1] == last)
 
 
 @lru_cache(maxsize=64)

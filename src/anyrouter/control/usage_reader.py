@@ -1,7 +1,7 @@
 """What the usage page asks of the store: sums over a span of time, by time and by one dimension."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -32,35 +32,50 @@ class Span:
     """Hours since 1970 UTC, from `first` to before `end`.
 
     `shifts` make days of another zone: its offsets in minutes, each with the hour before which it holds. Without any days are UTC's, and
-    the span is of whole ones where the unit is a day.
+    the span is of whole ones where the unit is a day. `is_last`: nothing was used later.
     """
 
     first: int
     end: int
     unit: Unit = Unit.DAY
     shifts: tuple[tuple[int, int], ...] = ()
+    is_last: bool = False
 
     @property
     def needs_hours(self) -> bool:
         """Whether only sums by hour can answer."""
         return self.unit is Unit.HOUR or bool(self.shifts)
 
-    def cut(self) -> tuple["Span", ...]:
-        """The same hours as whole days of UTC and what is left of them at both ends: for who tells no times apart."""
-        begins, ends = -(-self.first // 24) * 24, self.end // 24 * 24
-        if not self.needs_hours or begins >= ends:
-            return (self,)
-        middle = Span(first=begins, end=ends)
-        edges = (Span(first=self.first, end=begins, unit=Unit.HOUR), Span(first=ends, end=self.end, unit=Unit.HOUR))
-        return (middle, *(edge for edge in edges if edge.first < edge.end))
+    def cut(self) -> tuple["Piece", ...]:
+        """The same hours as whole days of UTC with as few single ones as can be: for who tells no times apart."""
+        if not self.needs_hours:
+            return (Piece(span=self),)
+        begins, end = (self.first + 12) // 24 * 24, -(-self.end // 24) * 24 if self.is_last else self.end
+        ends = (end + 12) // 24 * 24
+        if begins >= ends:
+            return (Piece(span=replace(self, unit=Unit.HOUR, shifts=())),)
+        edges = [
+            Piece(span=Span(first=min(inner, outer), end=max(inner, outer), unit=Unit.HOUR), is_taken_away=is_taken_away)
+            for inner, outer, is_taken_away in ((begins, self.first, begins < self.first), (ends, end, ends > end))
+            if inner != outer
+        ]
+        return (Piece(span=Span(first=begins, end=ends)), *edges)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Hours that count, or that are to be taken away from those of another piece."""
+
+    span: Span
+    is_taken_away: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageFilter:
     """What is summed. What is None is not asked for; `app` is empty for what names none. Texts must be the same.
 
-    `by_time` tells the span's units apart. `only` are values of the split: the others are left out. `has_costs_only`: nothing else need
-    be summed, which is quicker for keys.
+    `by_time` tells the span's units apart. `only` are values of the split: the others are left out. `names` are the sums that are
+    needed, if not all.
     """
 
     organisation_id: str
@@ -68,12 +83,29 @@ class UsageFilter:
     by_time: bool = True
     split: Split | None = None
     only: tuple[str, ...] | None = None
-    has_costs_only: bool = False
+    names: tuple[str, ...] | None = None
     rotation_group: str | None = None
     model: str | None = None
     provider: str | None = None
     environment: str | None = None
     app: str | None = None
+
+
+def knows_latencies(query: UsageFilter) -> bool:
+    """Whether is counted how long these requests took: by model, provider and environment, or by key, or by app.
+
+    Not by all of them together, which would be too many to count. A key and an app are known by environment too.
+    """
+    by_key = query.split is Split.KEY or query.rotation_group is not None
+    by_app = query.split is Split.APP or query.app is not None
+    by_model = query.split in {Split.MODEL, Split.PROVIDER} or (query.model, query.provider) != (None, None)
+    return by_key + by_app + by_model <= 1
+
+
+def check_latencies(query: UsageFilter) -> None:
+    """ValueError for one that is not known."""
+    if not knows_latencies(query):
+        raise ValueError("latencies are not known by keys, apps and models at the same time")
 
 
 class UsageSums(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,5 +154,5 @@ class UsageReader(Protocol):
     async def read_latencies(self, query: UsageFilter) -> Sequence[LatencyRow]:
         """How long requests took, in no order; groups without any are left out.
 
-        They are not told apart by key and app: ValueError for a query that asks for either. Kept as long as sums by hour.
+        ValueError for a query of which `knows_latencies` says no. Those of keys and apps are kept as long as sums by hour.
         """

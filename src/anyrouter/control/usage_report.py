@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from anyrouter.control.usage_range import UsageRange
 from anyrouter.control.usage_reader import NOTHING, LatencyRow, Split, UsageFilter, UsageReader, UsageRow, UsageSums
 from anyrouter.control.usage_view import (
-    COST_SORTS,
     TIMES,
     Measure,
     Part,
@@ -21,6 +20,7 @@ from anyrouter.control.usage_view import (
     by_value_and_slot,
     choose_top,
     list_parts,
+    list_ranking_sums,
     sort_parts,
     subtract,
 )
@@ -114,26 +114,26 @@ class UsageReporter:
         return await asyncio.to_thread(_make_report, question, now, earlier)
 
     async def _report_keys(self, question: UsageQuestion) -> UsageReport:
-        """Ranked by what they cost, which an index knows, where that is enough. The period before counts for those shown alone."""
-        has_index = not question.shown.span.needs_hours and question.measure is Measure.COST
-        is_by_cost = has_index and question.sort.removeprefix("-") in COST_SORTS
+        """Ranked by the sums that this needs alone. The rest, and the period before, is read of those that are shown."""
         is_by_change = question.sort.removeprefix("-") == "change"
         keys = replace(question.filter(question.shown, by_time=False), split=Split.KEY)
         keys_earlier = replace(keys, span=(question.earlier or question.shown).span)
         (now, earlier), ranked, ranked_earlier = await asyncio.gather(
             self._read_both(question, None),
-            self._reader.read_usage(replace(keys, has_costs_only=is_by_cost)),
-            self._read_earlier(question, replace(keys_earlier, only=None if is_by_change else ())),
+            self._reader.read_usage(replace(keys, names=list_ranking_sums(question.sort, question.measure))),
+            self._read_earlier(question, replace(keys_earlier, only=None if is_by_change else (), names=("cost_nanousd",))),
         )
         page, top, count = await asyncio.to_thread(_rank, question, ranked, ranked_earlier)
         shown = tuple(part.value for part in page)
         over_time, full, full_earlier = await asyncio.gather(
             self._read_some(replace(keys, by_time=True), top),
-            self._read_some(keys, shown if is_by_cost else ()),
-            self._read_earlier(question, replace(keys_earlier, only=() if is_by_change else shown)),
+            self._read_some(keys, shown),
+            self._read_earlier(question, replace(keys_earlier, only=shown)),
         )
         sums, sums_earlier = by_value(full), by_value(full_earlier)
-        page = [replace(part, sums=sums.get(part.value, part.sums), before=sums_earlier.get(part.value, part.before)) for part in page]
+        page = [
+            Part(value=part.value, sums=sums.get(part.value, part.sums), before=sums_earlier.get(part.value, part.before)) for part in page
+        ]
         series = by_value_and_slot(over_time, question.shown)
         empty = [NOTHING] * len(question.shown.slots)
         top_series = {value: series.get(value, empty) for value in top}

@@ -1,10 +1,10 @@
 """What the usage page makes of sums: measures over time, the largest parts and the rest, and what changed. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import astuple
 
 from anyrouter.control.usage_range import UsageRange
@@ -32,8 +32,7 @@ class Measure(StrEnum):
 TIMES = frozenset({Measure.LATENCY, Measure.TTFT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One value of the split over the whole range, and over the period before."""
 
     value: str
@@ -104,7 +103,24 @@ SORTS: Mapping[str, Callable[[Part], int]] = {
     "tokens": lambda part: part.sums.input_tokens + part.sums.output_tokens,
     "change": lambda part: part.sums.cost_nanousd - part.before.cost_nanousd,
 }
-COST_SORTS = frozenset({"cost", "name"})
+_SORT_SUMS: Mapping[str, tuple[str, ...]] = {
+    "name": (),
+    "requests": ("requests",),
+    "errors": ("errors",),
+    "input": ("input_tokens",),
+    "output": ("output_tokens",),
+    "cache": ("input_tokens", "cache_read_tokens"),
+    "tokens": ("input_tokens", "output_tokens"),
+}
+_COST_SUMS = ("cost_nanousd",)
+
+
+def list_ranking_sums(sort: str, measure: Measure) -> tuple[str, ...]:
+    """The names of the sums that `sort_parts` and `choose_top` look at."""
+    counted = _count_by(measure)
+    return tuple(
+        {**dict.fromkeys(_SORT_SUMS.get(sort.removeprefix("-"), _COST_SUMS)), **dict.fromkeys(_SORT_SUMS.get(counted, _COST_SUMS))}
+    )
 
 
 def sort_parts(parts: Iterable[Part], sort: str) -> list[Part]:
@@ -118,9 +134,13 @@ def sort_parts(parts: Iterable[Part], sort: str) -> list[Part]:
 
 def choose_top(parts: Iterable[Part], measure: Measure) -> list[str]:
     """The largest values by the measure (by requests where it is no sum), at most `TOP`, without those that have nothing."""
-    counted = measure if measure not in TIMES and measure is not Measure.CACHE else Measure.REQUESTS
+    counted = _count_by(measure)
     sizes = {part.value: read_measure(counted, part.sums) or 0 for part in parts}
     return sorted((value for value, size in sizes.items() if size > 0), key=lambda value: (-sizes[value], value))[:TOP]
+
+
+def _count_by(measure: Measure) -> Measure:
+    return measure if measure not in TIMES and measure is not Measure.CACHE else Measure.REQUESTS
 
 
 def tell_change(now: int | None, earlier: int | None) -> str:

@@ -7,6 +7,7 @@ lost a race is no request of its own: its tokens and cost are summed, and it is 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from operator import add, itemgetter
 from sqlite3 import sqlite_version_info
 from typing import Any
 
@@ -16,10 +17,11 @@ from sqlalchemy import Connection, Table
 
 from anyrouter.core.ledger import AttemptRecord, EntryState, Intent, LedgerEntry, Outcome
 from anyrouter.core.usage import Usage, UsageSource
+from anyrouter.storage.client_latencies import count_by_client, sum_by_client
 from anyrouter.storage.schema import ledger, usage_daily
 from anyrouter.storage.usage_app_rows import count_by_app, sum_by_app
 from anyrouter.storage.usage_model_rows import count_by_model, sum_by_model
-from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS, USAGE_SUMS, AppNames, count_by_hour, sum_by_hour
+from anyrouter.storage.usage_rows import USAGE_SUMS, AppNames, count_by_hour, sum_by_hour
 
 MAX_UPSTREAM_ID = 256  # what `/generation` takes; PostgreSQL refuses to index a much longer one
 
@@ -49,6 +51,8 @@ _UPSTREAM_ID = _COLUMNS.index("upstream_id")
 # A bool is no int to sqlite3: it would be asked for an adapter, which costs as much as ten other values.
 _TRUTH = ((False, True), (0, 1))
 _USAGE_COLUMNS = tuple(column.name for column in usage_daily.columns)
+_read_key = itemgetter(*("hour" if name == "day" else name for name in USAGE_KEY))
+_read_sums = itemgetter(*USAGE_SUMS)
 _encode = msgspec.json.Encoder().encode
 _attempts = msgspec.json.Decoder(tuple[AttemptRecord, ...])
 _PLAIN_FIELDS = tuple(name for name in LedgerEntry.__struct_fields__ if name not in {"state", "usage", "attempts"})
@@ -119,32 +123,30 @@ def record_missing(connection: Connection, entries: Sequence[Told], apps: AppNam
 
 def sum_by_day(entries: Iterable[Told]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Rows of `usage_daily`, by their keys and in the order of these: processes that write the same rows must not deadlock."""
-    return _add_hours(sum_by_hour(entries, AppNames()))
+    rows = _add_hours(sum_by_hour(entries, AppNames()))
+    return {row[: len(USAGE_KEY)]: dict(zip(_USAGE_COLUMNS, row, strict=True)) for row in rows}
 
 
-def _add_hours(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Rows by hour and app, added up to rows by day."""
-    days: dict[tuple[Any, ...], dict[str, Any]] = {}
+def _add_hours(rows: Iterable[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """Rows by hour and app, added up to rows of `usage_daily`, in the order of their keys."""
+    days: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for row in rows:
-        values = {**row, "day": row["hour"] * HOUR_MS // DAY_MS}
-        key = tuple(values[name] for name in USAGE_KEY)
+        organisation_id, hour, *rest = _read_key(row)
+        key, sums = (organisation_id, hour // 24, *rest), _read_sums(row)
         day = days.get(key)
-        if day is None:
-            days[key] = {name: values[name] for name in _USAGE_COLUMNS}
-        else:
-            for name in USAGE_SUMS:
-                day[name] += row[name]
-    return dict(sorted(days.items()))
+        days[key] = (row["environment"], *sums) if day is None else (day[0], *map(add, day[1:], sums))
+    return [(*key, *day) for key, day in sorted(days.items())]
 
 
 def _count(connection: Connection, entries: Sequence[Told], apps: AppNames) -> None:
-    """Add the entries to the sums by hour, by model, by app and by day."""
+    """Add the entries to the sums by hour, by model, by app, by client and by day."""
     rows = sum_by_hour(entries, apps)
     count_by_hour(connection, rows)
     count_by_model(connection, sum_by_model(rows))
     count_by_app(connection, sum_by_app(rows))
+    count_by_client(connection, sum_by_client(rows))
     _, _, count = _statements(connection.dialect.paramstyle)
-    connection.exec_driver_sql(count, [tuple(row.values()) for row in _add_hours(rows).values()])
+    connection.exec_driver_sql(count, _add_hours(rows))
 
 
 @cache
@@ -153,10 +155,10 @@ def _statements(paramstyle: str) -> tuple[str, str, str]:
 
     SQLAlchemy would process every parameter of every row, which doubles what a row costs.
     """
-    add = _insert(ledger, paramstyle)
+    insert = _insert(ledger, paramstyle)
     added = ", ".join(f"{name} = usage_daily.{name} + excluded.{name}" for name in USAGE_SUMS)
     count = f"{_insert(usage_daily, paramstyle)} ON CONFLICT ({', '.join(USAGE_KEY)}) DO UPDATE SET {added}"
-    return add, f"{add} ON CONFLICT DO NOTHING", count
+    return insert, f"{insert} ON CONFLICT DO NOTHING", count
 
 
 @cache

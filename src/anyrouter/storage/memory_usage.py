@@ -1,10 +1,11 @@
 """What the usage page shows, from entries in memory: the same answers as the database's."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from anyrouter.control.usage_reader import LatencyRow, Split, UsageFilter, UsageRow, UsageSums
-from anyrouter.core.latency import count
+from anyrouter.control.usage_reader import LatencyRow, Split, UsageFilter, UsageRow, UsageSums, check_latencies
+from anyrouter.core.latency import BUCKETS
 from anyrouter.core.ledger import LedgerEntry
 from anyrouter.storage.usage_rows import USAGE_SUMS, AppNames, sum_by_hour
 from anyrouter.storage.zone_days import number_hour
@@ -25,17 +26,19 @@ def sum_usage(entries: Iterable[LedgerEntry], query: UsageFilter) -> Sequence[Us
 
 def count_latencies(entries: Iterable[LedgerEntry], query: UsageFilter) -> Sequence[LatencyRow]:
     """The counts of entries, as `UsageReader.read_latencies`."""
-    if query.split in {Split.KEY, Split.APP} or (query.rotation_group, query.app) != (None, None):
-        raise ValueError("latencies are not told apart by key and app")
-    found: dict[tuple[int, str], tuple[list[int], list[int]]] = {}
+    check_latencies(query)
+    found: dict[tuple[int, str], Counter[int]] = {}
     for group, row in _list_rows(entries, query):
-        latencies, ttfts = found.setdefault(group, ([], []))
-        latencies += row["latencies"]
-        ttfts += row["ttfts"]
+        if row["buckets"]:
+            found.setdefault(group, Counter()).update(row["buckets"])
     return [
-        LatencyRow(time=time, value=value, latency=count(latencies), ttft=count(ttfts))
-        for (time, value), (latencies, ttfts) in found.items()
-        if latencies or ttfts
+        LatencyRow(
+            time=time,
+            value=value,
+            latency=tuple(counts[bucket] for bucket in range(BUCKETS)),
+            ttft=tuple(counts[BUCKETS + bucket] for bucket in range(BUCKETS)),
+        )
+        for (time, value), counts in found.items()
     ]
 
 

@@ -4,12 +4,13 @@ import asyncio
 import time
 
 import structlog
-from sqlalchemy import Column, Connection, Table, delete, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, func, select
 
+from anyrouter.control.usage_reader import Unit
 from anyrouter.core.errors import InternalError
 from anyrouter.storage.database import Database
 from anyrouter.storage.schema import ledger
-from anyrouter.storage.schema_money import usage_app_daily, usage_hourly, usage_model_hourly
+from anyrouter.storage.schema_money import client_latencies, usage_app_daily, usage_hourly, usage_model_hourly
 from anyrouter.storage.usage_rows import DAY_MS, HOUR_MS
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ _id = ledger.c.generation_id
 class Retention:
     """Keeps entries for `max_days` and at most `max_rows` of them; None keeps them all.
 
-    Sums by hour, and those of apps, are kept for `hourly_days`.
+    Sums by hour, those of apps, and how long requests of keys and apps took are kept for `hourly_days`.
 
     A row takes about 0.7 kB of the database. SQLite's file is made smaller as rows go; PostgreSQL reuses the space.
     """
@@ -42,6 +43,8 @@ class Retention:
         for table in (usage_hourly, usage_model_hourly):
             await self._sweep_sums(table, table.c.hour, first_hour)
         await self._sweep_sums(usage_app_daily, usage_app_daily.c.day, first_hour // 24)
+        for unit, limit in ((Unit.HOUR, first_hour), (Unit.DAY, first_hour // 24)):
+            await self._sweep_sums(client_latencies, client_latencies.c.number, limit, client_latencies.c.unit == unit.value)
         limits = []
         if self._max_days is not None:
             limits.append(f"gen-{max(0, now_ms - self._max_days * DAY_MS):012x}")
@@ -79,14 +82,14 @@ class Retention:
                     _log.info("ledger_entries_deleted", rows=deleted)
             await asyncio.sleep(INTERVAL_S)
 
-    async def _sweep_sums(self, table: Table, unit: Column[int], limit: int) -> None:
+    async def _sweep_sums(self, table: Table, unit: Column[int], limit: int, *which: ColumnElement[bool]) -> None:
         """Delete the sums of hours, or of days, that are too old, one at a time."""
 
         def work(connection: Connection) -> bool:
-            oldest = connection.execute(select(func.min(unit)).where(unit < limit)).scalar()
+            oldest = connection.execute(select(func.min(unit)).where(unit < limit, *which)).scalar()
             if oldest is None:
                 return False
-            connection.execute(delete(table).where(unit == oldest))
+            connection.execute(delete(table).where(unit == oldest, *which))
             return True
 
         has_more = True

@@ -28,7 +28,7 @@ from sqlalchemy import (
     true,
 )
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 
 metadata = MetaData()
 
@@ -255,7 +255,7 @@ usage_daily = Table(
     Column("cost_nanousd", BigInteger, nullable=False),
     Column("upstream_cost_nanousd", BigInteger, nullable=False),
 )
-# It covers the sums of costs: the rows of one key are far apart, one for each day and model.
+# It covers the sums: the rows of one key are far apart, one for each day and model.
 Index(
     "ix_usage_daily_rotation_group",
     usage_daily.c.organisation_id,
@@ -263,4 +263,10 @@ Index(
     usage_daily.c.day,
     usage_daily.c.cost_nanousd,
     usage_daily.c.upstream_cost_nanousd,
+    usage_daily.c.requests,
+    usage_daily.c.errors,
+    usage_daily.c.input_tokens,
+    usage_daily.c.output_tokens,
+    usage_daily.c.reasoning_tokens,
+    usage_daily.c.cache_read_tokens,
 )

@@ -167,3 +167,18 @@ usage_app_daily = Table(
     sqlite_with_rowid=False,
 )
 Index("ix_usage_app_daily_day", usage_app_daily.c.day)
+
+# How long requests took, by key and by app, for each hour and day since 1970 (`storage.client_latencies`, which has the law of `counts`).
+# Retention deletes the oldest.
+client_latencies = Table(
+    "client_latencies",
+    metadata,
+    Column("unit", String(8), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("organisation_id", Id, primary_key=True),
+    Column("split", String(8), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("environment", String(16), primary_key=True),
+    Column("counts", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -5,7 +5,6 @@ counts by the buckets of `core.latency`, a column for each. Only those count tha
 model.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from operator import add
@@ -13,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
-from anyrouter.core.latency import BOUNDS, BUCKETS
+from anyrouter.core.latency import BUCKETS
 from anyrouter.storage.schema_money import usage_model_daily, usage_model_hourly
 from anyrouter.storage.usage_rows import USAGE_SUMS
 
@@ -23,7 +22,7 @@ _KEYS = {table: tuple(column.name for column in table.primary_key.columns) for t
 _COLUMNS = {table: tuple(column.name for column in table.columns) for table in _KEYS}
 _KEY = len(_KEYS[usage_model_hourly])
 _TIME = _KEYS[usage_model_hourly].index("hour")
-_LATENCY, _TTFT = (_COLUMNS[usage_model_hourly].index(names[0]) - _KEY for names in (LATENCY_COLUMNS, TTFT_COLUMNS))
+_COUNTS = _COLUMNS[usage_model_hourly].index(LATENCY_COLUMNS[0]) - _KEY  # those to the first token follow
 _NOTHING = (0,) * (len(_COLUMNS[usage_model_hourly]) - _KEY - 1)
 Row = tuple[Any, ...]
 
@@ -38,10 +37,8 @@ def sum_by_model(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
             group = groups[key] = [row["environment"], *_NOTHING]
         for place, name in enumerate(USAGE_SUMS, start=1):
             group[place] += row[name]
-        for milliseconds in row["latencies"]:
-            group[_LATENCY + bisect_right(BOUNDS, milliseconds)] += 1
-        for milliseconds in row["ttfts"]:
-            group[_TTFT + bisect_right(BOUNDS, milliseconds)] += 1
+        for bucket in row["buckets"]:
+            group[_COUNTS + bucket] += 1
     return [(*key, *group) for key, group in sorted(groups.items())]
 
 

@@ -4,14 +4,17 @@ An app is named by its clients, who may name as many as they like: per organisat
 own, the others share one.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
 from anyrouter.control import usage_reader
+from anyrouter.core.latency import BOUNDS, BUCKETS
 from anyrouter.core.ledger import HEDGE_LOST, EntryState, Intent, Outcome
 from anyrouter.storage.schema_money import usage_hourly
 
@@ -31,7 +34,8 @@ USAGE_SUMS = (
     "upstream_cost_nanousd",
 )
 _COLUMNS = tuple(column.name for column in usage_hourly.columns)
-_SUMMED = (*_KEY, "environment", *USAGE_SUMS, "latencies", "ttfts")
+_SUMMED = (*_KEY, "environment", *USAGE_SUMS, "buckets")
+_read_columns = itemgetter(*_COLUMNS)
 # Compared by identity: a member's hash is a function of Python's, and read off the class it costs ten times a name of the module.
 _FAILED, _INTERRUPTED = EntryState.FAILED, EntryState.INTERRUPTED
 
@@ -68,7 +72,8 @@ def name_app(title: str | None, referer: str | None) -> str:
 def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> list[dict[str, Any]]:
     """Rows of `usage_hourly`, in the order of their keys: processes that write the same rows must not deadlock.
 
-    With them, as `latencies` and `ttfts`, how long those requests took that were settled.
+    With them, as `buckets`, how long those requests took that were settled: a bucket of `core.latency` each, and one more that is larger
+    by `BUCKETS` to the first token.
     """
     sums: dict[tuple[Any, ...], list[Any]] = {}
     for intent, outcome in entries:
@@ -84,7 +89,7 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
         )
         row = sums.get(key)
         if row is None:
-            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS), [], []]
+            row = sums[key] = [intent.environment, *[0] * len(USAGE_SUMS), []]
         usage, is_own = outcome.usage, outcome.error_code != HEDGE_LOST
         row[1] += is_own
         row[2] += is_own and (outcome.state is _FAILED or outcome.state is _INTERRUPTED)
@@ -95,16 +100,15 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
         row[7] += outcome.cost_nanousd
         row[8] += outcome.upstream_cost_nanousd
         if is_own and outcome.state is EntryState.SETTLED:
-            row[9].append(outcome.latency_ms)
+            row[9].append(bisect_right(BOUNDS, outcome.latency_ms))
             if outcome.ttft_ms is not None:
-                row[10].append(outcome.ttft_ms)
+                row[9].append(BUCKETS + bisect_right(BOUNDS, outcome.ttft_ms))
     return [dict(zip(_SUMMED, (*key, *row), strict=True)) for key, row in sorted(sums.items())]
 
 
 def count_by_hour(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Add such rows to those that are there."""
-    values = [tuple(row[name] for name in _COLUMNS) for row in rows]
-    connection.exec_driver_sql(_statement(connection.dialect.paramstyle), values)
+    connection.exec_driver_sql(_statement(connection.dialect.paramstyle), [_read_columns(row) for row in rows])
 
 
 def hour_of(moment: datetime) -> int:

@@ -1,7 +1,7 @@
 """Ranges of the usage page: which hours a day of a zone has, where clocks change too, and what cannot be understood."""
 
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +13,7 @@ from anyrouter.control.usage_range import (
     before,
     find_zone,
     first_hour,
+    hour_of,
     list_zones,
     make_days,
     number_of,
@@ -149,13 +150,29 @@ def test_slices_make_the_span(zone: str):
     assert list(slices(parse_range(NOW, name="24h"), 7)) == [parse_range(NOW, name="24h").span]
 
 
-@pytest.mark.parametrize(("first", "end", "count"), [(30, 130, 3), (24, 130, 2), (24, 120, 1), (5, 20, 1), (30, 50, 1), (20, 30, 1)])
-def test_hours_are_cut_into_whole_days_and_their_ends(first: int, end: int, count: int):
-    parts = sorted(Span(first=first, end=end, unit=Unit.HOUR).cut(), key=lambda part: part.first)
-    assert len(parts) == count
-    assert all(one.end == other.first for one, other in pairwise(parts))
-    assert (parts[0].first, parts[-1].end) == (first, end)
-    assert all(part.needs_hours or (part.first % 24, part.end % 24) == (0, 0) for part in parts)
+@pytest.mark.parametrize(
+    ("first", "end", "single"),
+    [(30, 130, 6 + 10), (24, 130, 10), (42, 128, 6 + 8), (25, 143, 1 + 1), (24, 120, 0), (5, 20, 9), (30, 50, 8), (20, 28, 8), (37, 40, 3)],
+)
+def test_hours_are_cut_into_whole_days_and_as_few_single_ones_as_can_be(first: int, end: int, single: int):
+    found, hours = Counter[int](), 0
+    for piece in Span(first=first, end=end, unit=Unit.HOUR).cut():
+        span, counts = piece.span, -1 if piece.is_taken_away else 1
+        found.update(dict.fromkeys(range(span.first, span.end), counts))
+        assert span.needs_hours or (span.first % 24, span.end % 24) == (0, 0)
+        hours += (span.end - span.first) * span.needs_hours
+    assert {hour: times for hour, times in found.items() if times} == dict.fromkeys(range(first, end), 1)
+    assert hours == single
+
+
+def test_of_the_day_that_is_not_over_no_hours_are_told_apart():
+    shown = parse_range(NOW, name="30d", zone="Europe/Berlin")
+    days, hours = [piece.span for piece in shown.span.cut()]
+    assert (days.needs_hours, hours.needs_hours) == (False, True)
+    assert days.end == (hour_of(NOW) // 24 + 1) * 24
+    earlier = before(shown, NOW).span
+    assert max(piece.span.end for piece in earlier.cut()) == -(-earlier.end // 24) * 24
+    assert [span.is_last for span in slices(shown, 7)] == [False, False, False, False, True]
 
 
 def ask(**texts: str) -> UsageRange:
