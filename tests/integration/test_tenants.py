@@ -18,6 +18,7 @@ from anyrouter.core.audit import OPERATOR
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID, Member, Role
 from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.storage.opening import Storage, open_storage
+from support.databases import lay_tables
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
 MEMBER = Member(id="mem_1", organisation_id=DEFAULT_ORGANISATION_ID, email="a@example.org", name="A", role=Role.OWNER, created_at=NOW)
@@ -25,7 +26,7 @@ MEMBER = Member(id="mem_1", organisation_id=DEFAULT_ORGANISATION_ID, email="a@ex
 
 @pytest.fixture
 async def storage(tmp_path: Path) -> AsyncIterator[Storage]:
-    storage = await open_storage(tmp_path / "data", environment={})
+    storage = await open_storage(lay_tables(tmp_path / "data"), environment={})
     yield storage
     await storage.aclose()
 

@@ -27,6 +27,7 @@ from anyrouter.relay.authenticate import Authenticator
 from anyrouter.relay.call import RequestHead
 from anyrouter.storage.memory import MemoryStorage
 from anyrouter.storage.opening import ServingStorage, open_serving_storage
+from support.databases import lay_tables
 from support.operator_keys import OperatorKeys
 from support.tenants import tenants_of
 
@@ -227,7 +228,9 @@ class KeyLifeOnSqlite(KeyLife):
 
     async def open(self) -> MemoryStorage | ServingStorage:
         self.directory = TemporaryDirectory()
-        return await open_serving_storage(Path(self.directory.name) / "data", None, environment={}, price_interrupted=lambda _: 0)
+        return await open_serving_storage(
+            lay_tables(Path(self.directory.name) / "data"), None, environment={}, price_interrupted=lambda _: 0
+        )
 
     def teardown(self) -> None:
         super().teardown()

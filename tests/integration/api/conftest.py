@@ -34,6 +34,7 @@ from anyrouter.storage.ledger_rows import record_missing
 from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.web.api.app import create_api
 from anyrouter.web.api.ports import ApiPorts
+from support.databases import lay_tables
 from support.operator_keys import WHO
 
 PEPPER = b"MARKER-pepper-of-thirty-two-byte".hex()
@@ -169,7 +170,7 @@ def make_entry(key: ApiKey, **fields: Any) -> LedgerEntry:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    storage = await open_storage(tmp_path / "data", environment={"ANYROUTER_PEPPER": PEPPER})
+    storage = await open_storage(lay_tables(tmp_path / "data"), environment={"ANYROUTER_PEPPER": PEPPER})
     clock, stats, pending, journal = Moment(), RelayStats(), {}, Switch()
     storage.watch.subscribe(lambda _: authenticator.forget())
     tenants = TenantReader(storage)

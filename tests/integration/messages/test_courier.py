@@ -22,6 +22,7 @@ from anyrouter.policy.rights import OPERATOR_RIGHTS
 from anyrouter.storage.kek import LocalKeys
 from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.storage.vault import SealingVault
+from support.databases import lay_tables
 from support.upstream import Answer
 from support.webhook_receiver import WebhookReceiver, verify
 
@@ -59,7 +60,7 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 @pytest.fixture
 async def world(tmp_path: Path, receiver: WebhookReceiver) -> AsyncIterator[World]:
-    storage = await open_storage(tmp_path / "data", environment={})
+    storage = await open_storage(lay_tables(tmp_path / "data"), environment={})
     vault = SealingVault([LocalKeys(tmp_path / "kek", {})])
     client = make_tenant_client({receiver.authority, "127.0.0.1:1"}, {})
 
