@@ -58,3 +58,15 @@ def test_who_is_not_signed_in_is_led_to_where_that_is_done(new_context: Callable
     page.goto("/dashboard?from=a%20link")
     assert page.url.endswith("/login?next=%2Fdashboard%3Ffrom%3Da%2520link")
     problems.clear()
+
+
+def test_on_a_phone_the_menus_button_stands_beside_the_name_and_opens_below_it(open_page: OpenPage) -> None:
+    page = open_page("/dashboard", look="phone")
+    name, button = page.locator(".side .brand").bounding_box(), page.get_by_text("Menu", exact=True).bounding_box()
+    assert name is not None
+    assert button is not None
+    assert name["y"] <= button["y"] + button["height"] / 2 <= name["y"] + name["height"]
+    page.get_by_text("Menu", exact=True).click()
+    first = page.get_by_role("navigation", name="Dashboard").get_by_role("link", name="Home").bounding_box()
+    assert first is not None
+    assert first["y"] > button["y"] + button["height"]

@@ -240,7 +240,8 @@ def test_a_webhook_is_added_tried_told_and_deleted(
     seen = len(receiver.received)
     httpx.post(f"{site}{SETTINGS}/limits/new", headers=who.headers, data={"owner": "organisation", "limit": "9", "period": "daily"})
     receiver.wait_for(lambda rows: len(rows) > seen)
-    page.goto(page.url.removesuffix("/test"))
+    page.reload()
+    expect(page.get_by_text("The receiver took the test message")).to_be_hidden()
     expect(page.get_by_role("cell", name="budget.create")).to_be_visible()
     check(page)
     accept_next(page)
@@ -308,3 +309,18 @@ def test_without_scripts_the_forms_work(open_page: OpenPage) -> None:
     page.get_by_role("button", name="Create budget").click()
     page.get_by_role("button", name="Delete the budget").click()
     expect(page.get_by_text("The budget is deleted")).to_be_visible()
+
+
+def test_fields_of_a_filter_stand_on_one_line_and_use_a_phones_width(open_page: OpenPage) -> None:
+    for place in ("audit", "members"):
+        page = open_page(f"{SETTINGS}/{place}")
+        boxes = [box for field in page.locator("main .filters").locator("input, select, button").all() if (box := field.bounding_box())]
+        assert len(boxes) >= 3
+        first = [box for box in boxes if abs(box["y"] - boxes[0]["y"]) < boxes[0]["height"]]
+        assert len(first) >= 3
+        assert {(box["y"], box["height"]) for box in first} == {(first[0]["y"], first[0]["height"])}
+        narrow = open_page(f"{SETTINGS}/{place}", look="phone")
+        search, form = narrow.get_by_label("Search").bounding_box(), narrow.locator("main .filters").bounding_box()
+        assert search is not None
+        assert form is not None
+        assert search["width"] == form["width"]

@@ -27,6 +27,13 @@ def said(reply: httpx.Response) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", reply.text)).split())
 
 
+def follow(client: httpx.Client, reply: httpx.Response) -> httpx.Response:
+    """The page that a form leads to, asked for with the cookies of the form's reply as well."""
+    assert reply.status_code == 303, said(reply)
+    set_here = [line.partition(";")[0] for line in reply.headers.get_list("set-cookie")]
+    return client.get(reply.headers["location"], headers={"cookie": "; ".join([client.headers["cookie"], *set_here])})
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     process = GatewayProcess(tmp_path_factory.mktemp("pages"), config=CONFIG)

@@ -3,6 +3,7 @@
 import html
 import re
 import sqlite3
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -12,7 +13,7 @@ from anyrouter.core.tenancy import Role
 from support.gateway import GatewayProcess
 from support.upstream import Received, ScriptedUpstream, json_answer
 
-from .conftest import PROBE, said
+from .conftest import PROBE, follow, said
 
 PATH = "/dashboard/settings/byok"
 SECRET = "sk-very-secret-text-0123456789"
@@ -98,15 +99,30 @@ def test_a_mistake_is_told_at_its_field_and_nothing_is_lost_but_the_secret(
 
 def test_the_test_says_status_time_and_what_the_provider_said(owner: httpx.Client, provider: ScriptedUpstream) -> None:
     path = add_well(owner, "openai-compatible", name="local", base_url=f"{provider.url}/v1")
-    good = said(owner.post(f"{path}/test"))
-    assert "The provider takes the credential" in good
+    tested = owner.post(f"{path}/test")
+    page = follow(owner, tested)
+    good = said(page)
+    assert good.count("takes the credential") == 1
     assert re.search(r"Status 200 after \d+ ms", good)
+    assert "max-age=0" in page.headers["set-cookie"].lower()
+    assert "takes the credential" not in said(owner.get(tested.headers["location"]))
     bad = owner.post(f"{path}/secret", data={"key": "sk-this-key-is-bad"})
     assert bad.headers["location"].endswith("done=replaced")
-    refused = owner.post(f"{path}/test")
-    assert "The provider does not take the credential" in said(refused)
-    assert "Status 401" in said(refused)
-    assert "sk-this-key-is-bad" not in refused.text
+    tested = owner.post(f"{path}/test")
+    refused = follow(owner, tested)
+    assert said(refused).count("answers 401: it refuses the credential") == 1
+    assert "Status 401" not in said(refused)
+    (cookie,) = tested.headers.get_list("set-cookie")
+    assert "sk-this-key-is-bad" not in refused.text + tested.text + str(urlsafe_b64decode(cookie.partition("=")[2].partition(";")[0]))
+
+
+def test_what_came_of_a_test_is_shown_by_its_own_page_alone(owner: httpx.Client, provider: ScriptedUpstream) -> None:
+    paths = [add_well(owner, "openai-compatible", name=name, base_url=f"{provider.url}/v1") for name in ("tried", "not tried")]
+    cookie = owner.post(f"{paths[0]}/test").headers["set-cookie"].partition(";")[0]
+    for text in (cookie, "__Host-anyrouter-outcome=bm8", "__Host-anyrouter-outcome=e30=", "__Host-anyrouter-outcome=%%%"):
+        page = owner.get(paths[1], headers={"cookie": f"{owner.headers['cookie']}; {text}"})
+        assert page.status_code == 200
+        assert "takes the credential" not in said(page)
 
 
 def test_a_changed_address_drops_the_secret_and_says_so(owner: httpx.Client, provider: ScriptedUpstream) -> None:
@@ -130,7 +146,10 @@ def test_credentials_are_switched_off_ordered_and_deleted(gateway: GatewayProces
     orders = {row["name"]: row["sort_order"] for row in gateway.command("byok", "list")["data"] if row["provider"] == "mistral"}
     assert orders["three"] < orders["two"] < orders["one"]
     off = owner.post(f"{paths[0]}/state", data={"state": "off", "from_list": "yes"})
-    assert "switched off" in said(owner.get(off.headers["location"]))
+    told = owner.get(off.headers["location"])
+    assert "switched off" in said(told)
+    assert 'class="notice info"' in told.text
+    assert 'class="notice good"' not in told.text
     owner.post(f"{paths[0]}/state", data={"state": "on"})
     assert "in use" in said(owner.get(paths[0]))
     gone = owner.post(f"{paths[0]}/delete")

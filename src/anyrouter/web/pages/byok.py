@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from anyrouter.control.credential_order import list_tiers, plan_move
 from anyrouter.control.credential_rows import name_status
-from anyrouter.control.credentials import Probed
 from anyrouter.control.provider_choice import describe_needs, find_providers, has_region_variable, is_asked
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.byok import ProviderCredential
@@ -21,6 +20,7 @@ from anyrouter.core.tenancy import Environment
 from anyrouter.policy.rights import has_environment
 from anyrouter.web.pages import byok_form
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
+from anyrouter.web.pages.outcome import Outcome, forget, show_once, take_outcome
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes, redirect
 
@@ -120,8 +120,10 @@ class ByokPages:
         return redirect(f"{PATH}/{credential.id}", done="added")
 
     async def show(self, page: Page) -> Response:
-        """GET …/{id}."""
-        return await self._show_credential(page, await self._find(page))
+        """GET …/{id}, with what came of a test that leads here."""
+        outcome = take_outcome(page)
+        reply = await self._show_credential(page, await self._find(page), probed=outcome)
+        return reply if outcome is None else forget(reply)
 
     async def change(self, page: Page) -> Response:
         """POST …/{id}: everything but the secret."""
@@ -148,13 +150,14 @@ class ByokPages:
         return redirect(f"{PATH}/{credential.id}", done="replaced")
 
     async def test(self, page: Page) -> Response:
-        """POST …/{id}/test: the provider's answer is in the reply, which nothing is kept of but the event."""
-        visit = page.visit
+        """POST …/{id}/test: the page that it leads to shows the provider's answer, of which nothing is kept but the event."""
+        visit, credential_id = page.visit, page.param("id")
         try:
-            probed = await self._credentials.test(visit.actor, visit.rights, visit.organisation_id, page.param("id"))
+            probed = await self._credentials.test(visit.actor, visit.rights, visit.organisation_id, credential_id)
         except ClientError as error:
             return await self._show_credential(page, await self._find(page), mistake=read_mistake(error, ()))
-        return await self._show_credential(page, await self._find(page), probed=probed)
+        path, status = f"{PATH}/{credential_id}", probed.status
+        return show_once(Outcome(path=path, is_ok=probed.is_ok, status=status, latency_ms=probed.latency_ms, message=probed.message))
 
     async def change_state(self, page: Page) -> Response:
         """POST …/{id}/state: used or not."""
@@ -223,7 +226,7 @@ class ByokPages:
         mistake: Mistake = NO_MISTAKE,
         values: Mapping[str, str] | None = None,
         chosen: Sequence[str] | None = None,
-        probed: Probed | None = None,
+        probed: Outcome | None = None,
     ) -> Response:
         provider = self._find_provider(page, credential.provider)
         keys = chosen if chosen is not None else credential.allowed_keys or ()

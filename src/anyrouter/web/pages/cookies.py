@@ -1,4 +1,4 @@
-"""The cookies of the pages: the session's token, the theme, whether next steps are hidden, and two while somebody signs in.
+"""The cookies of the pages: the session's token, the theme, whether next steps are hidden, what came of a test, two to sign in with.
 
 `__Host-`: a browser takes such a cookie over TLS only (or from this very machine), for this host only, whole path (RFC 6265bis). So no
 other host and no plain-text connection can set or see it.
@@ -11,8 +11,10 @@ PENDING_COOKIE = "__Host-anyrouter-pending"
 BROWSER_COOKIE = "__Host-anyrouter-browser"
 THEME_COOKIE = "__Host-anyrouter-theme"
 STEPS_COOKIE = "__Host-anyrouter-steps"
+OUTCOME_COOKIE = "__Host-anyrouter-outcome"
 THEMES = ("auto", "light", "dark")
 _YEAR_S = 365 * 24 * 3600
+_MINUTE_S = 60
 
 
 def read_cookies(header: str) -> Mapping[str, str]:
@@ -58,3 +60,13 @@ def theme_cookie(theme: str) -> str:
 def steps_cookie(member_id: str) -> str:
     """The Set-Cookie line with which a member's next steps are hidden in this browser; shown again with an empty id."""
     return f"{STEPS_COOKIE}={member_id}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_YEAR_S if member_id else 0}"
+
+
+def outcome_cookie(text: str) -> str:
+    """The Set-Cookie line of what came of a test, for the page that shows it next."""
+    return f"{OUTCOME_COOKIE}={text}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={_MINUTE_S}"
+
+
+def end_outcome_cookie() -> str:
+    """The Set-Cookie line that takes it away."""
+    return f"{OUTCOME_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"

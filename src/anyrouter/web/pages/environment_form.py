@@ -10,10 +10,10 @@ from anyrouter.web.pages.forms import Fields
 LIMITS = ("rate_limit_rpm", "rate_limit_tpm", "concurrency")
 FIELDS = ("name", *LIMITS, "budget_policy")
 POLICIES = (
-    ("", "clamp (what the gateway does if nothing is said)"),
-    (BudgetPolicy.CLAMP.value, "clamp: the answer is cut to what is left"),
-    (BudgetPolicy.STRICT.value, "strict: what could cost more is refused"),
-    (BudgetPolicy.OPTIMISTIC.value, "optimistic: a realistic guess has to fit"),
+    ("", "As usual: answers are shortened"),
+    (BudgetPolicy.CLAMP.value, "Shorten answers to what is left"),
+    (BudgetPolicy.STRICT.value, "Refuse what could cost more than is left"),
+    (BudgetPolicy.OPTIMISTIC.value, "Let through what is likely to fit"),
 )
 
 

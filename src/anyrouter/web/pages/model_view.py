@@ -65,7 +65,6 @@ class ModelView:
         return (ReachableModel(model=model, upstreams=upstreams),)
 
 
-
 def find_target(model: Model, upstream: Upstream) -> TargetKey:
     """What the gateway knows an upstream by where it is asked for a model."""
     name = upstream.upstream_name(model.canonical_id or model.id, model) or ""

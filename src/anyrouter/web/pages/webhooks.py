@@ -5,11 +5,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from anyrouter.control.webhooks import Sent
 from anyrouter.core.errors import ClientError
 from anyrouter.core.scopes import ADMIN_ORG
 from anyrouter.core.webhook import Webhook
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
+from anyrouter.web.pages.outcome import Outcome, forget, show_once, take_outcome
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes, redirect
 from anyrouter.web.pages.webhook_form import FIELDS, KIND_MEANINGS, keep_values, read_settings, show_values
@@ -57,8 +57,10 @@ class WebhookPages:
         return await page.render("webhook_secret.html", webhook=webhook, secret=secret)
 
     async def show(self, page: Page) -> Response:
-        """GET …/{id}."""
-        return await self._show(page, await self._find(page))
+        """GET …/{id}, with what came of a test that leads here."""
+        outcome = take_outcome(page)
+        reply = await self._show(page, await self._find(page), sent=outcome)
+        return reply if outcome is None else forget(reply)
 
     async def change(self, page: Page) -> Response:
         """POST …/{id}: address, events and name; the secret stays."""
@@ -70,10 +72,11 @@ class WebhookPages:
         return redirect(f"{PATH}/{webhook.id}", done="changed")
 
     async def test(self, page: Page) -> Response:
-        """POST …/{id}/test: one message now; how the receiver took it is in this reply."""
-        visit = page.visit
-        sent = await self._webhooks.test(visit.actor, visit.rights, visit.organisation_id, page.param("id"))
-        return await self._show(page, await self._find(page), sent=sent)
+        """POST …/{id}/test: one message now; the page that it leads to shows how the receiver took it."""
+        visit, webhook_id = page.visit, page.param("id")
+        sent = await self._webhooks.test(visit.actor, visit.rights, visit.organisation_id, webhook_id)
+        path = f"{PATH}/{webhook_id}"
+        return show_once(Outcome(path=path, is_ok=sent.is_ok, status=sent.status, latency_ms=sent.latency_ms, message=sent.message))
 
     async def change_state(self, page: Page) -> Response:
         """POST …/{id}/state: told or not."""
@@ -104,7 +107,7 @@ class WebhookPages:
         *,
         mistake: Mistake = NO_MISTAKE,
         values: Mapping[str, Any] | None = None,
-        sent: Sent | None = None,
+        sent: Outcome | None = None,
     ) -> Response:
         limit = MAX_DELIVERIES if page.query.has("all") else DELIVERIES
         found = await self._webhooks.list_deliveries(page.visit.rights, page.visit.organisation_id, webhook.id, limit=limit + 1)
