@@ -1,5 +1,6 @@
 """Whether a key may be made, or become, what somebody wants: by who asks, whose it is, where it lives and how long."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from anyrouter.core.audit import Actor, ActorKind
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.tenancy import Environment
 from anyrouter.policy.authorize import UNKNOWN_KEY
-from anyrouter.policy.rights import Rights, is_role_enough, judge_grant
+from anyrouter.policy.rights import Rights, is_role_enough, judge_grant, judge_power
 
 DEFAULT_ENVIRONMENT = "live"
 _OWN_KEY = Denied(
@@ -34,16 +35,19 @@ class KeyGrants:
             raise ClientError(_OWN_KEY)
         ended = replace(key, is_disabled=True, deleted_at=changed.deleted_at, updated_at=changed.updated_at, version=changed.version)
         is_mere_end = is_end and replace(changed, is_disabled=True) == ended
-        await self.check_grant(actor, rights, None if is_mere_end else changed)
+        await self.check_grant(actor, rights, None if is_mere_end else changed, gained=changed.scopes - key.scopes)
 
-    async def check_grant(self, actor: Actor, rights: Rights, wanted: ApiKey | None) -> None:
-        """The key that asks is looked at as it is now: one that was rotated or ended a moment ago gives nothing any more."""
+    async def check_grant(self, actor: Actor, rights: Rights, wanted: ApiKey | None, *, gained: Collection[str]) -> None:
+        """The key that asks is looked at as it is now: one that was rotated or ended a moment ago gives nothing any more.
+
+        `gained` are the scopes that `wanted` has not yet, or has a new text for.
+        """
         if actor.kind is ActorKind.KEY and actor.id is not None:
             found = await self._store.find_by_ids([actor.id])
             if not found or found[0].deleted_at is not None or found[0].is_disabled:
                 raise ClientError(UNKNOWN_KEY)
             rights = replace(rights, is_retiring=found[0].superseded_by is not None)
-        denied = None if wanted is None else judge_grant(rights, wanted)
+        denied = None if wanted is None else judge_grant(rights, wanted) or judge_power(rights, gained)
         if denied is not None:
             raise ClientError(denied)
 

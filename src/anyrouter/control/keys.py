@@ -108,7 +108,7 @@ class KeyService:
             key = replace(key, expires_at=now + lifetime)
         check_times(key, lifetime)
         await self._grants.check_member(key, home)
-        await self._grants.check_grant(actor, rights, key)
+        await self._grants.check_grant(actor, rights, key, gained=key.scopes)
         await self._store.add_key(key, _event(actor, "key.create", key, now, after=key_facts(key)), most=self._max_keys)
         return key, text
 
@@ -278,7 +278,7 @@ class KeyService:
         lifetime = await self._grants.find_lifetime(old.organisation_id)
         if lifetime is not None and (new.expires_at is None or new.expires_at > now + lifetime):
             new = replace(new, expires_at=now + lifetime)
-        await self._grants.check_grant(actor, rights, new)
+        await self._grants.check_grant(actor, rights, new, gained=new.scopes)
         retired = retire(old, new.id, grace_s, start, now)
         before, after = find_differences(key_facts(old), key_facts(retired))
         await self._store.rotate_key(retired, new, _event(actor, "key.rotate", old, now, before, after), most=self._max_keys)

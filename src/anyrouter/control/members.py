@@ -25,6 +25,7 @@ from anyrouter.core.ids import new_id
 from anyrouter.core.scopes import ADMIN_ORG
 from anyrouter.core.tenancy import Invitation, Member, Role
 from anyrouter.policy.rights import Rights, may, rights_of_role
+from anyrouter.policy.session import NOT_FRESH
 
 TOKEN_PREFIX = "inv_"  # noqa: S105 -- what tokens begin with, not one
 INVITATION_LIFETIME = timedelta(days=7)
@@ -32,6 +33,7 @@ MAX_MEMBERS = 10_000
 MAX_INVITATIONS = 1000
 MAX_EMAIL_LENGTH = 254
 _ATTEMPTS = 100  # of a change that names no version: each of many at once is made in its turn
+_POWERFUL = frozenset({Role.OWNER, Role.ADMIN})
 _CHANGEABLE = frozenset({"name", "role"})
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,188}[a-z0-9])?", re.ASCII)
 _TOKEN = re.compile(r"inv_[A-Za-z0-9_-]{43}", re.ASCII)
@@ -249,7 +251,7 @@ class MemberService:
         raise AssertionError  # the loop returns or raises
 
     async def _check_role(self, actor: Actor, rights: Rights, organisation_id: str, role: Role, *, is_given: bool = True) -> None:
-        """Whether who asks may give or take the role. The role of who asks is looked up as it is now.
+        """Whether who asks may give or take the role. The role of who asks is looked up as it is now. Power is given with a fresh proof.
 
         A key gives no role that may more than the key: else a key for one thing would be a way to everything.
         """
@@ -257,7 +259,7 @@ class MemberService:
         if rights.is_operator:
             return
         own = await self._find_role(actor, organisation_id)
-        if own not in {Role.OWNER, Role.ADMIN}:
+        if own not in _POWERFUL:
             raise ClientError(_FORBIDDEN)
         if role is Role.OWNER and own is not Role.OWNER:
             raise ClientError(_OWNERS)
@@ -265,6 +267,8 @@ class MemberService:
         if is_given and missing:
             message = f"role: {role.value} may do what {missing[0]} names, and whoever asks may not. Ask somebody who has that scope."
             raise ClientError(Denied(code="exceeds_rights", param="role", message=message))
+        if is_given and role in _POWERFUL and not rights.is_fresh:
+            raise ClientError(NOT_FRESH)
 
     async def _find_role(self, actor: Actor, organisation_id: str) -> Role | None:
         maker = await self._find_maker(actor)

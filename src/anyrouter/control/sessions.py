@@ -19,12 +19,11 @@ from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ids import new_id
 from anyrouter.core.sign_in import Session, SignInMethod
 from anyrouter.core.tenancy import Member
-from anyrouter.policy.session import SessionRules, is_alive, is_fresh
+from anyrouter.policy.session import NOT_FRESH, SessionRules, is_alive, is_fresh
 
 MAX_TEXT = 200
 _SEEN_EVERY = timedelta(minutes=1)
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_NOT_FRESH = Denied(code="sign_in_failed", message="Confirm that it is you first: it is some time since you have signed in.")
 _NO_SESSION = Denied(code="not_found", message="There is no such session; it may have ended already.")
 
 
@@ -104,7 +103,7 @@ class SessionService:
     def check_fresh(self, visitor: Visitor) -> None:
         """ClientError `sign_in_failed` unless it is fresh: how one signs in is changed by who is there, not by who finds a screen."""
         if not self.is_fresh(visitor):
-            raise ClientError(_NOT_FRESH)
+            raise ClientError(NOT_FRESH)
 
     async def confirm(self, visitor: Visitor) -> None:
         """Keep that the person has just proved to be there."""

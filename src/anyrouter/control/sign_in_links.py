@@ -4,6 +4,7 @@
 `renew_invitation` where that one is lost). `make_link` has the address that either token opens.
 
 Whoever has the link is the member, so nobody makes one for somebody who may more: only an owner does for an owner, and no key does at all.
+Of a member who makes one it has to be known that it is not a screen that somebody has left (`Rights.is_fresh`).
 The text of its token exists for the length of `make` and is returned once.
 """
 
@@ -23,6 +24,7 @@ from anyrouter.core.scopes import ADMIN_ORG
 from anyrouter.core.sign_in import SignInLink
 from anyrouter.core.tenancy import Member, Role
 from anyrouter.policy.rights import Rights, may
+from anyrouter.policy.session import NOT_FRESH
 
 LINK_LIFETIME = timedelta(days=1)
 _PAGES = {"inv_": "invite", "lnk_": "reset", "set_": "setup"}
@@ -87,6 +89,8 @@ class SignInLinkService:
             raise ClientError(_FORBIDDEN)
         if member is not None and member.role is Role.OWNER and own.role is not Role.OWNER:
             raise ClientError(_OWNERS)
+        if not rights.is_fresh:
+            raise ClientError(NOT_FRESH)
 
     def _now(self) -> datetime:
         now = self._clock().astimezone(UTC)

@@ -5,7 +5,7 @@ restricts the maker (environment, endpoints, models, providers, regions, address
 on each key: what all keys of a maker may do together is bounded by budgets and limits of the environment and the organisation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from anyrouter.core.scopes import grants
 from anyrouter.core.tenancy import EnvironmentKind, Role
 from anyrouter.core.tenants import Owner
 from anyrouter.policy.network import is_covered
+from anyrouter.policy.session import NOT_FRESH
 
 _POLICY_WIDTH = {BudgetPolicy.STRICT: 0, BudgetPolicy.CLAMP: 1, BudgetPolicy.OPTIMISTIC: 2}
 
@@ -25,6 +26,9 @@ _POLICY_WIDTH = {BudgetPolicy.STRICT: 0, BudgetPolicy.CLAMP: 1, BudgetPolicy.OPT
 class Rights:
     """What its holder may give; None does not restrict, as with a key.
 
+    `is_fresh` is whether it is known to be there now, and not a screen that somebody has left: without that nothing is given that
+    administers. A key proves itself with every request.
+
     `environment_ids` is where it works. A member works elsewhere too, on keys that are its own: `member_id`. A key that was rotated
     (`is_retiring`) gives nothing any more.
     """
@@ -32,6 +36,7 @@ class Rights:
     scopes: frozenset[str]
     is_operator: bool = False
     is_retiring: bool = False
+    is_fresh: bool = True
     organisation_id: str | None = None
     member_id: str | None = None
     environment_ids: frozenset[str] | None = None
@@ -97,11 +102,17 @@ def _narrow(held: frozenset[str], owner: Owner) -> frozenset[str]:
 
 
 def rights_of_role(
-    role: Role, *, organisation_id: str | None = None, member_id: str | None = None, sandbox_ids: frozenset[str] = frozenset()
+    role: Role,
+    *,
+    organisation_id: str | None = None,
+    member_id: str | None = None,
+    sandbox_ids: frozenset[str] = frozenset(),
+    is_fresh: bool = True,
 ) -> Rights:
     """What a member may give. `sandbox_ids` are the organisation's sandbox environments, where a developer makes what is not its own."""
     return Rights(
         scopes=_ROLE_SCOPES[role],
+        is_fresh=is_fresh,
         organisation_id=organisation_id,
         member_id=member_id,
         environment_ids=None if role in {Role.OWNER, Role.ADMIN} else sandbox_ids if role is Role.DEVELOPER else frozenset(),
@@ -143,6 +154,11 @@ def judge_grant(rights: Rights, wanted: ApiKey) -> Denied | None:
     if rights.is_operator:
         return None
     return next((denied for judge in _JUDGES if (denied := judge(rights, wanted)) is not None), None)
+
+
+def judge_power(rights: Rights, gained: Iterable[str]) -> Denied | None:
+    """None when the holder may let a key have scopes that it has not now, or a new text for them: what administers wants a fresh proof."""
+    return NOT_FRESH if not rights.is_fresh and any(scope.startswith("admin:") for scope in gained) else None
 
 
 def _judge_maker(rights: Rights, _wanted: ApiKey) -> Denied | None:

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from anyrouter.core.errors import Denied
 from anyrouter.core.sign_in import Session
 from anyrouter.core.tenancy import Member
+
+NOT_FRESH = Denied(code="sign_in_failed", message="Confirm that it is you first: it is some time since you have signed in.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,5 +32,5 @@ def is_alive(session: Session, member: Member, rules: SessionRules, now: datetim
 
 
 def is_fresh(session: Session, rules: SessionRules, now: datetime) -> bool:
-    """Whether the person proved to be there a moment ago, as changing how one signs in wants it."""
+    """Whether the person proved to be there a moment ago, as changing how one signs in and giving power want it."""
     return now < session.confirmed_at + rules.confirmation

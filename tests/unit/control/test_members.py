@@ -1,6 +1,7 @@
 """Members and invitations: who may do what to whom, and what a token is good for."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -179,6 +180,22 @@ async def test_a_key_gives_no_role_that_may_more_than_the_key(service: MemberSer
     await service.change(*acting_key(narrow), member.id, {"name": "same role"})
     await service.change(*acting_key(narrow), admin.id, {"role": Role.VIEWER})
     await service.remove(*acting_key(narrow), member.id)
+
+
+async def test_who_is_not_known_to_be_there_gives_no_power_and_takes_it_still(service: MemberService) -> None:
+    boss, viewer = await add(service, Role.OWNER), await add(service, Role.VIEWER)
+    actor, rights, organisation = acting(boss)
+    left = (actor, replace(rights, is_fresh=False), organisation)
+    for role in (Role.OWNER, Role.ADMIN):
+        assert await refusal(service.invite(*left, email="mallory@example.org", role=role)) == "sign_in_failed"
+        assert await refusal(service.add(*left, email="mallory@example.org", role=role)) == "sign_in_failed"
+        assert await refusal(service.change(*left, viewer.id, {"role": role})) == "sign_in_failed"
+    invitation, _ = await service.invite(*acting(boss), email="admin@example.org", role=Role.ADMIN)
+    assert await refusal(service.renew_invitation(*left, invitation.id)) == "sign_in_failed"
+    assert await service.list_invitations(OPERATOR_RIGHTS, ORG) == [invitation]
+    await service.revoke_invitation(*left, invitation.id)
+    await service.change(*acting(boss), viewer.id, {"role": Role.ADMIN})
+    assert (await service.change(*left, viewer.id, {"role": Role.DEVELOPER})).role is Role.DEVELOPER
 
 
 async def test_the_last_owner_stays_whoever_asks(service: MemberService) -> None:

@@ -17,11 +17,13 @@ from anyrouter.policy.rights import (
     has_environment,
     is_role_enough,
     judge_grant,
+    judge_power,
     may,
     may_touch,
     rights_of_key,
     rights_of_role,
 )
+from anyrouter.policy.session import NOT_FRESH
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -228,3 +230,18 @@ def test_rights_without_restrictions_hold_nothing_back() -> None:
     rights = Rights(scopes=frozenset({scopes.ADMIN_ALL}))
     assert judge_grant(rights, replace(PLAIN, organisation_id="org_9", environment_id="env_9")) is None
     assert may_touch(rights, replace(PLAIN, organisation_id="org_9", environment_id="env_9"))
+
+
+@pytest.mark.parametrize(
+    ("is_fresh", "gained", "is_refused"),
+    [
+        (False, {"admin:*"}, True),
+        (False, {"admin:keys", "models:read"}, True),
+        (False, {"models:read", "usage:read"}, False),
+        (False, set(), False),
+        (True, {"admin:*"}, False),
+    ],
+)
+def test_power_wants_a_fresh_proof(is_fresh: bool, gained: set[str], is_refused: bool) -> None:
+    rights = rights_of_role(Role.OWNER, is_fresh=is_fresh)
+    assert judge_power(rights, gained) == (NOT_FRESH if is_refused else None)

@@ -102,6 +102,7 @@ class PageEdge:
             return
         visit.visitor = await self._ports.sessions.find(visit.token)
         if visit.visitor is not None:
+            visit.is_fresh = self._ports.sessions.is_fresh(visit.visitor)
             mine = visit.visitor.member.organisation_id
             rows = self._ports.tenants().environments.values()
             visit.environments = tuple(row for row in rows if row.organisation_id == mine and row.deleted_at is None)

@@ -70,6 +70,7 @@ class KeyCreation:
 
     async def _make(self, page: Page, form: KeyForm, wishes: dict[str, Any]) -> tuple[ApiKey, str]:
         visit = page.visit
+        await self._fields.proof.take(page)
         is_personal = form.kind == KeyKind.PERSONAL
         return await self._ports.api.key_service.create(
             **wishes,
@@ -87,6 +88,7 @@ class KeyCreation:
         return await page.render(
             "keys_new.html",
             status=refused.status,
+            headers=refused.headers,
             **{**behind, **fields, "next_link": ""},
             environment_choices=self._fields.choices.list_environments(page.visit),
             notice="",

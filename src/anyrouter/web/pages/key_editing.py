@@ -61,6 +61,7 @@ class KeyEditing:
         visit = page.visit
         if not changes:
             return
+        await self._fields.proof.take(page)
         await self._ports.api.key_service.change(
             key.id, changes, actor=visit.actor, rights=visit.rights, if_match=key.version, organisation_id=visit.organisation_id
         )
@@ -74,4 +75,6 @@ class KeyEditing:
         self, page: Page, key: ApiKey, form: KeyForm, refused: Refused, *, differences: list[tuple[str, str, str]] | None = None
     ) -> Response:
         fields = self._fields.describe(page, form, refused, held=form_of(key))
-        return await page.render("keys_edit.html", status=refused.status, key=key, differences=differences, **fields)
+        return await page.render(
+            "keys_edit.html", status=refused.status, headers=refused.headers, key=key, differences=differences, **fields
+        )

@@ -9,6 +9,7 @@ from anyrouter.core import scopes
 from anyrouter.core.budget import BudgetPeriod, BudgetPolicy
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.policy.rights import may
+from anyrouter.web.pages.confirmation import AskedProof, FormProof
 from anyrouter.web.pages.key_choices import KeyChoices, ModelMatches, list_endpoints
 from anyrouter.web.pages.key_form import CUSTOM, FORM_NAMES, PRESETS, SPANS, KeyForm, say
 from anyrouter.web.pages.ports import PagePorts
@@ -43,11 +44,17 @@ _FORBIDDEN = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A form that was not taken: texts at its fields, a text on top of it, the status of the reply."""
+    """A form that was not taken: texts at its fields, a text on top of it, the status of the reply, a proof that is asked for besides."""
 
     errors: Mapping[str, str] = field(default_factory=dict)
     message: str = ""
     status: int = 400
+    asked: AskedProof | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the reply has besides."""
+        return {} if self.asked is None else self.asked.headers
 
 
 TAKEN = Refused(status=200)
@@ -57,7 +64,7 @@ class KeyFields:
     """Shows the form, and says what is wrong with it."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._ports, self.choices = ports, KeyChoices(ports)
+        self._ports, self.choices, self.proof = ports, KeyChoices(ports), FormProof(ports)
 
     def describe(self, page: Page, form: KeyForm, refused: Refused = TAKEN, *, held: KeyForm | None = None) -> dict[str, Any]:
         """What the macros of the form show; `held` is what the key is now, None for a new one."""
@@ -93,6 +100,8 @@ class KeyFields:
     async def judge(self, page: Page, error: ClientError, slug: str) -> Refused:
         """The refusal of a form as the form shows it; what the visitor may not do is put on record all the same."""
         denied = error.denied
+        if (asked := await self.proof.ask(page, error)) is not None:
+            return Refused(status=asked.status, asked=asked)
         if denied.http_status in _FORBIDDEN:
             visit = page.visit
             label = f"{page.request.method} {page.request.scope['path']}"

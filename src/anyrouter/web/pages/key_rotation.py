@@ -15,6 +15,7 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.scopes import ADMIN_KEYS
 from anyrouter.policy.rights import may_touch
+from anyrouter.web.pages.confirmation import AskedProof
 from anyrouter.web.pages.key_creation import describe_new
 from anyrouter.web.pages.key_details import find_key
 from anyrouter.web.pages.key_fields import KeyFields
@@ -68,6 +69,7 @@ class KeyRotation:
         if grace not in dict(GRACES) or start not in list(GraceStart):
             return await self._ask(page, key, _UNSAID)
         try:
+            await self._fields.proof.take(page)
             new, text = await self._ports.api.key_service.rotate(
                 key.id,
                 actor=visit.actor,
@@ -79,8 +81,8 @@ class KeyRotation:
         except ClientError as error:
             if error.denied.code == "not_found":
                 raise
-            await self._fields.judge(page, error, key.environment)
-            return await self._ask(page, await find_key(self._ports, page), error.denied)
+            refused = await self._fields.judge(page, error, key.environment)
+            return await self._ask(page, await find_key(self._ports, page), error.denied, refused.asked)
         old = await find_key(self._ports, page)
         return await page.render("keys_deploy.html", old=old, end=describe_end(old), **describe_new(self._ports, self._fields, new, text))
 
@@ -95,13 +97,15 @@ class KeyRotation:
         """GET …/rotate/traffic: what a script puts in place of what the third step showed before."""
         return await page.render("keys_traffic.html", **await self._describe_traffic(page, await find_key(self._ports, page)))
 
-    async def _ask(self, page: Page, key: ApiKey, denied: Denied | None) -> Response:
+    async def _ask(self, page: Page, key: ApiKey, denied: Denied | None, asked: AskedProof | None = None) -> Response:
         form = page.form
         return await page.render(
             "keys_rotate.html",
             status=200 if denied is None or page.request.method == "GET" else denied.http_status,
+            headers={} if asked is None else asked.headers,
             key=key,
-            problem="" if denied is None else denied.message,
+            problem="" if denied is None or asked is not None else denied.message,
+            asked=asked,
             is_rotated=key.superseded_by is not None,
             graces=GRACES,
             grace=form.text("grace") or USUAL_GRACE,

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.scopes import ADMIN_ORG
 from anyrouter.core.tenancy import Invitation, Member, Role
-from anyrouter.web.pages.confirmation import ask_to_confirm
+from anyrouter.policy.session import NOT_FRESH
+from anyrouter.web.pages.confirmation import CONFIRM_PATH, AskedProof, FormProof, ask_to_confirm
 from anyrouter.web.pages.mistakes import NO_MISTAKE, Mistake, read_mistake
 from anyrouter.web.pages.ports import PagePorts
 from anyrouter.web.pages.routes import Page, PageRoutes, redirect
@@ -29,7 +30,7 @@ class MemberPages:
     """People and invitations. What a role may give or take is the service's to decide."""
 
     def __init__(self, ports: PagePorts) -> None:
-        self._ports, self._members = ports, ports.api.members
+        self._ports, self._members, self._proof = ports, ports.api.members, FormProof(ports)
 
     def add_to(self, routes: PageRoutes) -> None:
         """Put the pages on."""
@@ -74,18 +75,26 @@ class MemberPages:
         """POST …/invite: the link is in this reply, and nowhere else ever."""
         visit, form = page.visit, page.form
         try:
+            await self._proof.take(page)
             role = _read_role(form.text("role"))
             invitation, token = await self._members.invite(
                 visit.actor, visit.rights, visit.organisation_id, email=form.text("email"), role=role
             )
         except ClientError as error:
+            if (asked := await self._proof.ask(page, error)) is not None:
+                return await self._show_invitation_form(page, asked=asked)
             return await self._show_invitation_form(page, read_mistake(error, ("email", "role")))
         return await self._show_invitation_link(page, invitation, token)
 
     async def renew(self, page: Page) -> Response:
         """POST …/invitations/{id}/renew: another link in the place of the one before."""
         visit = page.visit
-        renewed = await self._members.renew_invitation(visit.actor, visit.rights, visit.organisation_id, page.param("id"))
+        try:
+            renewed = await self._members.renew_invitation(visit.actor, visit.rights, visit.organisation_id, page.param("id"))
+        except ClientError as error:
+            if error.denied != NOT_FRESH:
+                raise
+            return redirect(CONFIRM_PATH, next=PATH)
         return await self._show_invitation_link(page, *renewed)
 
     async def revoke(self, page: Page) -> Response:
@@ -102,11 +111,14 @@ class MemberPages:
         """POST …/{id}: name and role."""
         visit, form, member = page.visit, page.form, await self._find(page)
         try:
+            await self._proof.take(page)
             changes: dict[str, Any] = {"name": form.text("name"), "role": _read_role(form.text("role"))}
             place = (visit.actor, visit.rights, visit.organisation_id, member.id)
             await self._members.change(*place, changes, version=form.whole("version"))
         except ClientError as error:
             values = {"name": form.text("name"), "role": form.text("role")}
+            if (asked := await self._proof.ask(page, error)) is not None:
+                return await self._show(page, member, values=values, asked=asked)
             return await self._show(page, member, read_mistake(error, ("name", "role")), values)
         return redirect(f"{PATH}/{member.id}" if member.id != visit.member_visitor.member.id else "/dashboard", done="changed")
 
@@ -136,22 +148,34 @@ class MemberPages:
     async def _find(self, page: Page) -> Member:
         return await self._members.show(page.visit.rights, page.visit.organisation_id, page.param("id"))
 
-    async def _show_invitation_form(self, page: Page, mistake: Mistake = NO_MISTAKE) -> Response:
+    async def _show_invitation_form(self, page: Page, mistake: Mistake = NO_MISTAKE, *, asked: AskedProof | None = None) -> Response:
         return await page.render(
             "member_invite.html",
-            status=mistake.status,
+            status=mistake.status if asked is None else asked.status,
+            headers={} if asked is None else asked.headers,
+            asked=asked,
             mistake=mistake,
             email=page.form.text("email"),
             role=page.form.text("role") or Role.DEVELOPER.value,
             roles=self._list_roles(page),
         )
 
-    async def _show(self, page: Page, member: Member, mistake: Mistake = NO_MISTAKE, values: dict[str, str] | None = None) -> Response:
+    async def _show(
+        self,
+        page: Page,
+        member: Member,
+        mistake: Mistake = NO_MISTAKE,
+        values: dict[str, str] | None = None,
+        *,
+        asked: AskedProof | None = None,
+    ) -> Response:
         proofs = await self._ports.settings.proofs.read(member)
         is_self = member.id == page.visit.member_visitor.member.id
         return await page.render(
             "member.html",
-            status=mistake.status,
+            status=mistake.status if asked is None else asked.status,
+            headers={} if asked is None else asked.headers,
+            asked=asked,
             person=member,
             values={"name": member.name, "role": member.role.value} if values is None else values,
             mistake=mistake,

@@ -18,7 +18,7 @@ class PageVisit:
     """`address` is the client's, behind trusted proxies. `origin` is ours as the browser sees it (`http://localhost:8080`).
 
     `token` is the session cookie's text, None without one. `visitor` is whose session that is, `environments` are those of the visitor's
-    organisation that are not deleted.
+    organisation that are not deleted. `is_fresh`: the visitor has proved to be there a moment ago.
     """
 
     request_id: str
@@ -30,6 +30,7 @@ class PageVisit:
     theme: str = "auto"
     token: str | None = None
     visitor: Visitor | None = None
+    is_fresh: bool = False
     environments: tuple[Environment, ...] = ()
 
     @property
@@ -53,7 +54,9 @@ class PageVisit:
         """What the visitor may give and do: those of the role."""
         member = self.member_visitor.member
         sandboxes = frozenset(row.id for row in self.environments if row.kind is EnvironmentKind.SANDBOX)
-        return rights_of_role(member.role, organisation_id=member.organisation_id, member_id=member.id, sandbox_ids=sandboxes)
+        return rights_of_role(
+            member.role, organisation_id=member.organisation_id, member_id=member.id, sandbox_ids=sandboxes, is_fresh=self.is_fresh
+        )
 
     @property
     def actor(self) -> Actor:
