@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from anyrouter.control.usage_range import UsageRange
-from anyrouter.control.usage_reader import NOTHING, LatencyRow, Split, UsageFilter, UsageReader, UsageRow, UsageSums
+from anyrouter.control.usage_reader import NOTHING, LatencyRow, Split, UsageFilter, UsageReader, UsageRow, UsageSums, knows_latencies
 from anyrouter.control.usage_view import (
     TIMES,
     Measure,
@@ -27,7 +27,6 @@ from anyrouter.control.usage_view import (
 from anyrouter.core.latency import NO_COUNTS, add
 
 ROWS = 50
-LATENCY_SPLITS = frozenset({Split.MODEL, Split.PROVIDER, Split.ENVIRONMENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,19 +70,22 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyReport:
-    """Of all values in one, over all times and in each slot, and of each value. The latter two are read where they are shown."""
+    """Of all values in one, over all times and in each slot, and of each value of `parts`. The latter two are read where they are shown.
+
+    `values` is None where they are not known by the split under these filters.
+    """
 
     total: Latencies
     slots: Sequence[Latencies] = ()
-    values: Mapping[str, Latencies] = field(default_factory=dict)
+    values: Mapping[str, Latencies] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReport:
     """`slots` and `earlier_slots` are of all values in one; `series` are the largest values, `rest` what is left of the slots.
 
-    `parts` is the page of values that was asked for, `count` how many values there are. `latencies` is None where they are not known:
-    of a key or an app.
+    `parts` is the page of values that was asked for, `count` how many values there are. `latencies` is None where they are not known
+    under these filters.
     """
 
     total: UsageSums
@@ -107,6 +109,8 @@ class UsageReporter:
         """The report."""
         make = self._report_keys if question.split is Split.KEY else self._report_values
         report, latencies = await asyncio.gather(make(question), self._report_latencies(question))
+        if latencies is not None and question.measure in TIMES:
+            latencies = replace(latencies, values=await self._read_latencies(question, [part.value for part in report.parts]))
         return replace(report, latencies=latencies)
 
     async def _report_values(self, question: UsageQuestion) -> UsageReport:
@@ -140,14 +144,11 @@ class UsageReporter:
         return _compose(question, by_slot(now, question.shown), earlier, top_series, page, count)
 
     async def _report_latencies(self, question: UsageQuestion) -> LatencyReport | None:
-        if question.rotation_group is not None or question.app is not None:
-            return None
         query, is_shown = question.filter(question.shown, by_time=False), question.measure in TIMES
-        has_values = is_shown and question.split in LATENCY_SPLITS
-        totals, times, values = await asyncio.gather(
-            self._reader.read_latencies(query),
-            self._reader.read_latencies(replace(query, by_time=True)) if is_shown else _nothing(),
-            self._reader.read_latencies(replace(query, split=question.split)) if has_values else _nothing(),
+        if not knows_latencies(query):
+            return None
+        totals, times = await asyncio.gather(
+            self._reader.read_latencies(query), self._reader.read_latencies(replace(query, by_time=True)) if is_shown else _nothing()
         )
         slots: dict[int, list[LatencyRow]] = {}
         for row in times:
@@ -155,8 +156,14 @@ class UsageReporter:
         return LatencyReport(
             total=_join(totals),
             slots=[_join(slots.get(slot, ())) for slot in range(len(question.shown.slots))] if is_shown else (),
-            values={row.value: _join([row]) for row in values},
         )
+
+    async def _read_latencies(self, question: UsageQuestion, values: Sequence[str]) -> Mapping[str, Latencies] | None:
+        query = replace(question.filter(question.shown, by_time=False), split=question.split, only=tuple(values))
+        if not knows_latencies(query):
+            return None
+        rows = await self._reader.read_latencies(query) if values else ()
+        return {row.value: Latencies(latency=row.latency, ttft=row.ttft) for row in rows}
 
     async def _read_both(self, question: UsageQuestion, split: Split | None) -> tuple[Sequence[UsageRow], Sequence[UsageRow]]:
         """Over time, of the range and of the period before."""

@@ -196,7 +196,7 @@ def test_drilling_down_leads_from_a_model_to_its_keys(owner: httpx.Client) -> No
 
 
 @pytest.mark.usefixtures("used")
-def test_latencies_are_told_of_models_and_not_of_keys(owner: httpx.Client, keys: list[str]) -> None:
+def test_latencies_are_told_of_models_of_keys_and_of_apps(owner: httpx.Client, keys: list[str]) -> None:
     page = said(owner.get(f"{PATH}?measure=latency"))
     times = re.search(r"Latency (\d+) ms for half, (\d+) ms for 95 %", page)
     assert times is not None
@@ -204,10 +204,33 @@ def test_latencies_are_told_of_models_and_not_of_keys(owner: httpx.Client, keys:
     rows = re.findall(r"anthropic/claude \S+ \d+ [^a-z]*?(\d+) ms (\d+) ms (\d+) ms (\d+) ms", page)
     assert len(rows) == 1
     assert all(160 <= int(text) <= 240 for text in rows[0][2:])
-    assert "It is not known by key or app: this is all together." in said(owner.get(f"{PATH}?measure=ttft&by=key"))
-    hidden = said(owner.get(f"{PATH}?measure=latency&key={keys[0]}"))
-    assert "Take the filter of a key or app away" in hidden
+    for by, name in (("key", r"reports ar-live-\w+, live"), ("app", "editor")):
+        page = said(owner.get(f"{PATH}?measure=ttft&by={by}"))
+        (row,) = re.findall(name + r" \S+ \d+ [^a-z]*?(\d+) ms (\d+) ms (\d+) ms (\d+) ms", page)
+        assert all(700 <= int(text) <= 900 for text in row[:2])
+        assert all(160 <= int(text) <= 240 for text in row[2:])
+    of_key = said(owner.get(f"{PATH}?measure=latency&key={keys[1]}"))
+    assert re.search(r"\d ms for half", of_key)
+    assert "With this filter it is not known by model: this is all together." in of_key
+    hidden = said(owner.get(f"{PATH}?measure=latency&key={keys[1]}&app=editor"))
+    assert "Take one of the filters away to see it." in hidden
     assert not re.search(r"\d ms for half", hidden)
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("by", ["none", "model", "key", "app"])
+def test_the_csv_has_percentiles_where_requests_were_answered(owner: httpx.Client, by: str) -> None:
+    rows = read_csv(owner, f"range=30d&by={by}")
+    answered = [row for row in rows if int(row["requests"]) > int(row["errors"])]
+    assert len(answered) > 20
+    assert all(640 <= int(row["latency_p50_ms"]) <= 820 and 160 <= int(row["ttft_p95_ms"]) <= 240 for row in answered)
+    assert {row["latency_p95_ms"] for row in rows if row not in answered} <= {""}
+
+
+def test_the_csv_leaves_percentiles_empty_that_are_not_known(owner: httpx.Client, keys: list[str], used: int) -> None:
+    rows = read_csv(owner, f"range=30d&by=model&key={keys[0]}")
+    assert used
+    assert {(row["latency_p50_ms"], row["ttft_p95_ms"]) for row in rows} == {("", "")}
 
 
 @pytest.mark.usefixtures("used")

@@ -117,7 +117,7 @@ async def test_every_sort_has_all_values(split: Split, sort: str):
     assert (found.earlier_total, found.earlier_slots) == (None, None)
 
 
-async def test_latencies_are_read_where_they_are_shown_and_are_none_of_keys_and_apps():
+async def test_latencies_are_read_where_they_are_shown():
     found = await report(split=Split.MODEL)
     assert found.latencies is not None
     assert sum(found.latencies.total.latency) == found.total.requests
@@ -127,5 +127,33 @@ async def test_latencies_are_read_where_they_are_shown_and_are_none_of_keys_and_
     assert shown is not None
     assert [sum(some.latency) for some in shown.slots] == [sums.requests for sums in found.slots]
     assert {value: sum(some.latency) for value, some in shown.values.items()} == {part.value: part.sums.requests for part in found.parts}
-    assert (await report(split=Split.MODEL, app="editor")).latencies is None
-    assert (await report(split=Split.MODEL, rotation_group="key_01")).latencies is None
+
+
+@pytest.mark.parametrize("split", list(Split))
+@pytest.mark.parametrize("page", [1, 2])
+async def test_latencies_are_those_of_the_values_that_are_shown(split: Split, page: int):
+    found = await report(split=split, measure=Measure.LATENCY, page=page, earlier=None, shown=parse_range(NOW, name="90d"))
+    assert found.latencies is not None
+    assert found.latencies.values is not None
+    assert {value: sum(some.latency) for value, some in found.latencies.values.items()} == {
+        part.value: part.sums.requests for part in found.parts
+    }
+
+
+async def test_latencies_of_one_key_or_app_are_all_together_where_its_models_are_shown():
+    for wish in ({"app": "editor"}, {"rotation_group": "key_01"}):
+        found = await report(split=Split.MODEL, measure=Measure.TTFT, **wish)
+        assert found.latencies is not None
+        assert found.latencies.values is None
+        assert sum(found.latencies.total.latency) == found.total.requests
+        assert [sum(some.latency) for some in found.latencies.slots] == [sums.requests for sums in found.slots]
+        assert (await report(split=Split.ENVIRONMENT, measure=Measure.TTFT, **wish)).latencies is not None
+
+
+async def test_latencies_are_none_where_two_filters_are_too_many():
+    for wish in (
+        {"app": "editor", "rotation_group": "key_01"},
+        {"app": "", "model": "m"},
+        {"rotation_group": "key_01", "provider": "openai"},
+    ):
+        assert (await report(split=Split.MODEL, **wish)).latencies is None

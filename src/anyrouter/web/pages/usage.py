@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from anyrouter.control.usage_range import HOURLY_DAYS, RangeName, before, list_zones
 from anyrouter.control.usage_reader import Split
-from anyrouter.control.usage_report import LATENCY_SPLITS, ROWS, UsageQuestion, UsageReport, UsageReporter
+from anyrouter.control.usage_report import ROWS, UsageQuestion, UsageReport, UsageReporter
 from anyrouter.control.usage_view import TIMES, Measure
 from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError
@@ -30,7 +30,6 @@ RANGES = (
 )
 _RANGE_FIELDS = frozenset({"range", "from", "to", "zone"})
 _CSV = f"{PATH}.csv"
-_BY_CLIENT = frozenset({"key", "app"})
 
 
 class UsagePages:
@@ -74,8 +73,8 @@ class UsagePages:
             next_link=address.link({"page": str(address.page + 1)}) if address.page * ROWS < report.count else "",
             first_link=address.link() if address.page > 1 else "",
             notes=_list_notes(page, address),
-            explanation=_explain(address),
-            has_times=address.measure in TIMES and address.split in LATENCY_SPLITS,
+            explanation=_explain(address, report),
+            has_times=address.measure in TIMES and report.latencies is not None and report.latencies.values is not None,
             **figures,
         )
 
@@ -168,21 +167,27 @@ def _list_notes(page: Page, address: UsageAddress) -> list[str]:
         notes.append(f"Hours are kept for {HOURLY_DAYS} days. Some of these days are longer ago, so all are days of UTC.")
     if (address.split is Split.APP or "app" in address.filters) and age >= HOURLY_DAYS:
         notes.append(f"Apps are known for the last {HOURLY_DAYS} days only.")
+    elif (address.split is Split.KEY or "key" in address.filters) and address.measure in TIMES and age >= HOURLY_DAYS:
+        notes.append(f"How long requests of single keys took is known for the last {HOURLY_DAYS} days only.")
     return notes
 
 
-def _explain(address: UsageAddress) -> str:
+def _explain(address: UsageAddress, report: UsageReport) -> str:
     """What a measure is, where its name does not say it."""
     if address.measure is Measure.CACHE:
         return "The share of input tokens that providers had in their cache."
     if address.measure not in TIMES:
         return ""
-    if not _BY_CLIENT.isdisjoint(address.filters):
-        return "How long requests took is known by model, provider and environment. Take the filter of a key or app away to see it."
+    if report.latencies is None:
+        return (
+            "How long requests took is known of a key, of an app, or of a model or provider, but not of two of them at once. "
+            "Take one of the filters away to see it."
+        )
     what = (
         "from a request to its first token, of streamed requests" if address.measure is Measure.TTFT else "from a request to its last byte"
     )
-    also = "" if address.split is None or address.split in LATENCY_SPLITS else " It is not known by key or app: this is all together."
+    is_known = address.split is None or report.latencies.values is not None
+    also = "" if is_known else f" With this filter it is not known by {address.split}: this is all together."
     return f"The time {what}, where the answer was complete.{also}"
 
 

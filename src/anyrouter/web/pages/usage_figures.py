@@ -190,7 +190,7 @@ def _line(  # noqa: PLR0917 -- all that a row is made of
     address: UsageAddress, split: Split, report: UsageReport, part: Part, key_names: Mapping[str, str], details: Mapping[str, str]
 ) -> Line:
     line = _make_line(name_value(split, part.value, key_names), address.drill(part.value), part.sums, report)
-    times = report.latencies.values.get(part.value) if report.latencies is not None else None
+    times = report.latencies.values.get(part.value) if report.latencies is not None and report.latencies.values is not None else None
     change = _change(part.sums.cost_nanousd, part.before.cost_nanousd) if report.earlier_total is not None else ""
     return replace(line, detail=details.get(part.value, ""), change=change, times=_tell_times(times or Latencies()))
 
