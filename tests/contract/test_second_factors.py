@@ -8,7 +8,22 @@ from datetime import timedelta
 import pytest
 
 from anyrouter.control.stores import SealedRow
-from support.sign_in_records import BOB, BROKEN, FACTOR, LATER, ORG, OTHER, OWNER, SEALED, AnyStorage, event, list_actions
+from anyrouter.core.sign_in import ProofKinds
+from support.sign_in_records import (
+    BOB,
+    BROKEN,
+    FACTOR,
+    LATER,
+    ORG,
+    OTHER,
+    OWNER,
+    PASSKEY,
+    PASSWORD,
+    SEALED,
+    AnyStorage,
+    event,
+    list_actions,
+)
 
 Both = tuple[AnyStorage, AnyStorage]
 CODES = tuple(hashlib.sha256(bytes([number])).digest() for number in range(10))
@@ -39,6 +54,21 @@ async def test_a_second_factor_comes_back_as_it_was_stored(storage: AnyStorage) 
     assert await store.find_second_factor(OWNER.id) == other  # of another secret nothing stays, no step and no code
     assert await list_actions(storage, "totp.*") == ["totp.add", "totp.add"]
     assert await store.find_second_factor(BOB.id) == BOBS
+
+
+async def test_which_proofs_members_have_is_told_of_those_who_are_asked_for(storage: AnyStorage) -> None:
+    store = storage.sign_in
+    assert await store.list_proof_kinds([]) == {}
+    none = ProofKinds(has_password=False, has_app=False, has_passkey=False)
+    assert await store.list_proof_kinds([OWNER.id, BOB.id, "mem_unknown"]) == {OWNER.id: none, BOB.id: none, "mem_unknown": none}
+    await store.put_second_factor(CONFIRMED)
+    await store.put_password(PASSWORD, event("password.change"))
+    await store.add_passkey(replace(PASSKEY, member_id=BOB.id), event("passkey.add"))
+    app, key = replace(none, has_password=True, has_app=True), replace(none, has_passkey=True)
+    assert await store.list_proof_kinds([OWNER.id, BOB.id]) == {OWNER.id: app, BOB.id: key}
+    assert await store.list_proof_kinds([BOB.id]) == {BOB.id: key}
+    protected = [kinds.has_second_factor for kinds in (none, app, key, replace(key, has_password=True), replace(app, has_app=False))]
+    assert protected == [False, True, True, False, False]
 
 
 async def test_a_second_factor_is_forgotten_with_an_event(storage: AnyStorage) -> None:

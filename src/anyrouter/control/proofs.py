@@ -1,10 +1,12 @@
 """What members prove themselves with, as those see it who manage an organisation's people: which kinds there are, and no secret."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from anyrouter.control.sessions import SessionService
 from anyrouter.control.sign_in_stores import SignInStore
+from anyrouter.core.sign_in import ProofKinds
 from anyrouter.core.tenancy import Member
 
 
@@ -21,8 +23,9 @@ class Proofs:
 
     @property
     def has_second_factor(self) -> bool:
-        """Whether a password alone lets nobody in as this member, or none is needed."""
-        return self.has_app or (self.passkeys > 0 and not self.has_password)
+        """See `ProofKinds`."""
+        kinds = ProofKinds(has_password=self.has_password, has_app=self.has_app, has_passkey=self.passkeys > 0)
+        return kinds.has_second_factor
 
     @property
     def is_empty(self) -> bool:
@@ -35,6 +38,10 @@ class ProofReader:
 
     def __init__(self, *, store: SignInStore, sessions: SessionService) -> None:
         self._store, self._sessions = store, sessions
+
+    async def list_kinds(self, members: Iterable[Member]) -> Mapping[str, ProofKinds]:
+        """Which proofs each of them has, by their ids."""
+        return await self._store.list_proof_kinds([member.id for member in members])
 
     async def read(self, member: Member) -> Proofs:
         """A member's."""

@@ -5,12 +5,12 @@ visit (a session seen, a code used) has no event. All methods may raise StorageU
 implementation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from anyrouter.core.audit import AuditEvent
-from anyrouter.core.sign_in import Identity, Passkey, Password, SecondFactor, Session, SignInLink
+from anyrouter.core.sign_in import Identity, Passkey, Password, ProofKinds, SecondFactor, Session, SignInLink
 from anyrouter.core.tenancy import Member
 
 
@@ -71,6 +71,9 @@ class SignInStore(Protocol):
 
     async def rehash_password(self, old: Password, new: Password) -> None:
         """Replace the hash by one of the same password with other parameters, if it is still the old one. No event."""
+
+    async def list_proof_kinds(self, member_ids: Collection[str]) -> Mapping[str, ProofKinds]:
+        """Of each of these members, in three questions to the database. An app counts once it is confirmed."""
 
     async def find_second_factor(self, member_id: str) -> SecondFactor | None:
         """A member's, confirmed or not."""

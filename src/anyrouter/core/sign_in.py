@@ -53,6 +53,20 @@ class Password:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofKinds:
+    """Which proofs a member has. `has_app`: codes of an authenticator app are asked for."""
+
+    has_password: bool
+    has_app: bool
+    has_passkey: bool
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a password alone lets nobody in as this member, or none is needed."""
+        return self.has_app or (self.has_passkey and not self.has_password)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactor:
     """A member's authenticator app (TOTP, RFC 6238: SHA-1, six digits, 30 s). It counts once `confirmed_at` is set.
 

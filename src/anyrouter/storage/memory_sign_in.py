@@ -1,8 +1,10 @@
 """What members prove themselves with in memory. Rows are kept, as in a database."""
 
+from collections.abc import Collection
+
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
-from anyrouter.core.sign_in import Identity, Password, SignInLink
+from anyrouter.core.sign_in import Identity, Password, ProofKinds, SignInLink
 from anyrouter.core.tenancy import Member
 from anyrouter.storage.member_rows import row_to_member
 from anyrouter.storage.memory_audit import MemoryAuditLog
@@ -55,6 +57,15 @@ class MemorySignInStore(MemorySecondFactors, MemoryPasskeys):
         self._members.add_owner(member, event)
         if password is not None:
             self._rows.passwords[password.member_id] = password_to_row(password)
+
+    async def list_proof_kinds(self, member_ids: Collection[str]) -> dict[str, ProofKinds]:
+        """Of each of these members. An app counts once it is confirmed."""
+        by_app = {row["member_id"] for row in self._rows.factors.values() if row["confirmed_at_ms"] is not None}
+        by_passkey = {row["member_id"] for row in self._rows.passkeys.values()}
+        return {
+            row: ProofKinds(has_password=row in self._rows.passwords, has_app=row in by_app, has_passkey=row in by_passkey)
+            for row in member_ids
+        }
 
     async def find_password(self, member_id: str) -> Password | None:
         """A member's."""

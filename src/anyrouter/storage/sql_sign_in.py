@@ -1,17 +1,19 @@
 """What members prove themselves with in the database: digests, hashes, public keys and sealed secrets, never a secret itself."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from anyrouter.core.audit import AuditEvent
 from anyrouter.core.errors import ClientError
-from anyrouter.core.sign_in import Identity, Password, SignInLink
+from anyrouter.core.sign_in import Identity, Password, ProofKinds, SignInLink
 from anyrouter.core.tenancy import Member
 from anyrouter.storage.database import Database
 from anyrouter.storage.insertion import insert_new
 from anyrouter.storage.member_rows import FIXED_MEMBER_COLUMNS, KNOWN_ADDRESS, member_to_row, row_to_member
 from anyrouter.storage.schema import organisations
 from anyrouter.storage.schema_people import members
-from anyrouter.storage.schema_sign_in import identities, passwords, sign_in_links
+from anyrouter.storage.schema_sign_in import identities, passkeys, passwords, second_factors, sign_in_links
 from anyrouter.storage.sign_in_rows import (
     BOUND_IDENTITY,
     HAS_OWNER,
@@ -80,6 +82,24 @@ class SqlSignInStore(SqlSecondFactors, SqlPasskeys):
 
         await self._database.write(work)
         self._on_change(member.organisation_id)
+
+    async def list_proof_kinds(self, member_ids: Collection[str]) -> dict[str, ProofKinds]:
+        """Of each of these members. An app counts once it is confirmed."""
+        queries = (
+            select(passwords.c.member_id).where(passwords.c.member_id.in_(member_ids)),
+            select(second_factors.c.member_id).where(
+                second_factors.c.member_id.in_(member_ids), second_factors.c.confirmed_at_ms.is_not(None)
+            ),
+            select(passkeys.c.member_id).where(passkeys.c.member_id.in_(member_ids)),
+        )
+
+        def work(connection: Connection) -> dict[str, ProofKinds]:
+            by_password, by_app, by_passkey = (set(connection.scalars(query)) for query in queries)
+            return {
+                row: ProofKinds(has_password=row in by_password, has_app=row in by_app, has_passkey=row in by_passkey) for row in member_ids
+            }
+
+        return await self._database.read(work)
 
     async def find_password(self, member_id: str) -> Password | None:
         """A member's."""

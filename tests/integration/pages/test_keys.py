@@ -58,6 +58,10 @@ def test_keys_are_found_by_text_and_filters_which_are_in_the_address(gateway: Ga
     assert names(owner.get(f"{PATH}?q=finder&environment=test")) == ["finder two"]
     assert names(owner.get(f"{PATH}?q=finder&scope=admin:keys")) == ["finder one"]
     assert names(owner.get(f"{PATH}?q=finder&health=no_expiry")) == ["finder one"]
+    assert names(owner.get(f"{PATH}?q=finder&kind=personal")) == []
+    programs = owner.get(f"{PATH}?q=finder&kind=service&sort=name")
+    assert names(programs) == ["finder one", "finder two"]
+    assert '<option value="service" selected>' in programs.text
     nothing = owner.get(f"{PATH}?q=finder&state=disabled")
     assert "No key is like that" in said(nothing)
     assert 'value="finder"' in nothing.text

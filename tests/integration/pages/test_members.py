@@ -10,6 +10,7 @@ import pytest
 from anyrouter.core.tenancy import Role
 from support.dashboard import SignedIn, sign_in
 from support.gateway import GatewayProcess
+from support.visitor import join
 
 from .conftest import PROBE, said
 
@@ -124,6 +125,20 @@ def test_a_new_link_lets_the_member_in_with_another_password(
     assert done.status_code == 303, said(done)
     assert "password" in said(owner.get(f"{PATH}/{who.member.id}"))
     assert "The password alone lets anybody in" in said(owner.get(f"{PATH}/{who.member.id}"))
+
+
+def test_the_list_says_who_has_a_second_factor(gateway: GatewayProcess, owner: httpx.Client) -> None:
+    bare, protected = (join(gateway, f"{name}@factor.example", "viewer") for name in ("bare", "protected"))
+    with sqlite3.connect(gateway.data_dir / "anyrouter.db", timeout=10) as database:
+        database.execute(
+            "INSERT INTO second_factors (member_id, organisation_id, seal_format, kek_id, wrapped_key, nonce, ciphertext, created_at_ms,"
+            " confirmed_at_ms) VALUES (?, 'org_default', 1, 'kek', x'00', x'00', x'00', 1, 2)",
+            (protected,),
+        )
+    rows = owner.get(f"{PATH}?q=factor.example").text.split("<tr>")
+    said_of = {person: next(row for row in rows if f"/{person}" in row) for person in (bare, protected)}
+    assert '<span class="badge good">authenticator app</span>' in said_of[protected]
+    assert '<span class="badge warn">none</span>' in said_of[bare]
 
 
 def test_a_link_is_made_by_who_proved_to_be_there_lately(gateway: GatewayProcess, person: Callable[..., SignedIn]) -> None:

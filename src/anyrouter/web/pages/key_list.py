@@ -3,6 +3,7 @@
 from typing import Any
 
 from anyrouter.control.ports import KeyTotals
+from anyrouter.core.apikey import KeyKind
 from anyrouter.core.scopes import ALL_SCOPES
 from anyrouter.web.pages.key_filter import DEFAULT_SORT, ROWS, KeyFilter
 from anyrouter.web.pages.key_lines import HINTS, STATES, describe_key
@@ -18,6 +19,7 @@ ORDERS = (
     ("last_used", "Longest unused"),
     ("expires", "Ends first"),
 )
+KINDS = ((KeyKind.SERVICE, "Programs'"), (KeyKind.PERSONAL, "Personal"))
 
 
 class KeyList:
@@ -45,6 +47,7 @@ class KeyList:
             "first_link": wanted.link() if wanted.page > 1 else "",
             "states": [(state, word.text) for state, word in STATES.items()],
             "hints": [(hint, word.text) for hint, word in HINTS.items()],
+            "kinds": KINDS,
             "scope_names": [(scope, scope) for scope in ALL_SCOPES],
             "slugs": [(row.slug, row.slug) for row in visit.environments],
             "words": (*STATES.values(), *HINTS.values()),

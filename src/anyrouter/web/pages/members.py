@@ -52,10 +52,12 @@ class MemberPages:
         found = [row for row in everybody if _matches(row, wanted.casefold(), role)]
         invitations = await self._members.list_invitations(*place)
         number = max(1, page.query.whole("page") or 1)
+        rows = found[(number - 1) * ROWS : number * ROWS]
         query = f"q={quote(wanted, safe='')}&role={quote(role, safe='')}"
         return await page.render(
             "members.html",
-            rows=found[(number - 1) * ROWS : number * ROWS],
+            rows=rows,
+            proofs=await self._ports.settings.proofs.list_kinds(rows),
             found=len(found),
             total=len(everybody),
             invitations=invitations[:ROWS],
