@@ -1,15 +1,17 @@
 """How long the reading pages take when the ledger has very many rows."""
 
 import http.client
+import json
 import shutil
 import sqlite3
 import subprocess
 import time
+from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from anyrouter.core.latency import BOUNDS
+from anyrouter.core.latency import BOUNDS, find_bucket
 from anyrouter.storage.usage_model_rows import LATENCY_COLUMNS
 from bench.bodies import chat_body
 from bench.gateway import PROGRAM
@@ -108,9 +110,25 @@ def fill(database: Path, wanted: int, *, keys: int = 1) -> None:
         }.items():
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 -- as above
             connection.execute(fill_in)
+        count_by_client(connection)
         connection.commit()
     finally:
         connection.close()
+
+
+def count_by_client(connection: sqlite3.Connection) -> None:
+    """How long requests took by key and app, hour and day."""
+    found: dict[tuple[str, int, str, str, str, str], dict[int, int]] = defaultdict(dict)
+    entries = connection.execute("SELECT created_at_ms, organisation_id, environment, rotation_group, app_title, latency_ms FROM ledger")
+    for created_at_ms, organisation_id, environment, key, app, latency_ms in entries:
+        bucket = find_bucket(latency_ms)
+        for unit, length in (("hour", 3_600_000), ("day", 86_400_000)):
+            for split, value in (("key", key), ("app", app or "")):
+                counts = found[unit, created_at_ms // length, organisation_id, split, value, environment]
+                counts[bucket] = counts.get(bucket, 0) + 1
+    connection.execute("DELETE FROM client_latencies")
+    rows = ((*key, json.dumps(counts)) for key, counts in sorted(found.items()))
+    connection.executemany("INSERT INTO client_latencies VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 NUMBERS = """
