@@ -44,6 +44,8 @@ class SessionPrincipals:
         environment = tenants.find_environment(member.organisation_id, slug)
         if environment is None or environment.deleted_at is not None:
             return _NO_ENVIRONMENT
+        if not environment.is_active:
+            return _refuse_switched_off(environment)
         key = self._find_key(member, environment)
         owner = tenants.find_owner(key)
         denied = judge_key(key, owner, ENDPOINTS[ENDPOINT], address, now)
@@ -65,6 +67,13 @@ class SessionPrincipals:
                 self._kept.clear()
             key = self._kept[name] = _make_key(member, environment.id, environment.slug)
         return key
+
+
+def _refuse_switched_off(environment: Environment) -> Denied:
+    """The session is as good as before, so that this is no 401."""
+    where = "the operator to switch it on, in the configuration" if environment.is_managed else "an owner or an admin to switch it on"
+    message = f"The environment {environment.name} is switched off: nothing can be asked in it. Choose another one, or ask {where}."
+    return Denied(code="exceeds_rights", param="environment", message=message)
 
 
 def name_players(ids: Iterable[str], members: Mapping[str, Member], organisation_id: str) -> list[ApiKey]:

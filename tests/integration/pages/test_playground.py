@@ -16,6 +16,7 @@ from anyrouter.core.playground import playground_key_id
 from anyrouter.core.tenancy import Role
 from support.dashboard import SignedIn, sign_in
 from support.gateway import GatewayProcess
+from support.served import wait_for
 from support.upstream import Answer, Received, ScriptedUpstream, chat_events, json_answer, stream_answer
 
 from .conftest import PROBE
@@ -359,3 +360,19 @@ def test_a_change_of_somebody_elses_key_does_not_end_an_answer(gateway: GatewayP
             if "six" in text:
                 break
     assert "error" not in text
+
+
+@pytest.mark.parametrize("place", ["", "/stream"])
+def test_in_an_environment_that_is_switched_off_nothing_is_asked_and_the_session_is_as_good_as_before(
+    place: str, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    gateway.command("envs", "change", "test", "--inactive")
+    try:
+        assert wait_for(lambda: client.post(PATH + place, data=fields(environment="test")).status_code != 200)
+        refused = client.post(PATH + place, data=fields(environment="test"))
+        assert refused.status_code == 403
+        assert "is switched off" in said(refused)
+        assert "ask an owner or an admin to switch it on" in said(refused)
+        assert client.get(PATH).status_code == 200
+    finally:
+        gateway.command("envs", "change", "test", "--active")

@@ -63,7 +63,7 @@ async def test_it_asks_for_chats_and_gives_and_manages_nothing() -> None:
         (tenants(), "nowhere", "not_found"),
         (tenants(), "theirs", "not_found"),
         (tenants(live=replace(LIVE, deleted_at=NOW)), "live", "not_found"),
-        (tenants(live=replace(LIVE, is_active=False)), "live", "disabled_api_key"),
+        (tenants(live=replace(LIVE, is_active=False)), "live", "exceeds_rights"),
         (tenants(member=replace(MEMBER, is_active=False)), "live", "disabled_api_key"),
         (tenants(organisations=(replace(ORGANISATION, is_active=False),)), "live", "disabled_api_key"),
     ],
