@@ -175,6 +175,9 @@ async def test_seals_are_found_by_the_key_that_they_are_not_under(storage: AnySt
     assert [row.id for row in first + second] == ["byok_0", "byok_2", "byok_4"]
     assert first[0] == SealedRow(id="byok_0", organisation_id=ORG, sealed=replace(SEALED, kek_id="kek_0", wrapped_key=b"\0"))
     assert len(await storage.seals.list_seals(not_under="kek_9")) == 5
+    assert await storage.seals.find_seal("byok_0") == first[0]
+    assert await storage.seals.find_seal("byok_empty") is None
+    assert await storage.seals.find_seal("byok_nowhere") is None
 
 
 async def test_a_seal_is_replaced_once_and_only_if_it_is_the_old_one(storage: AnyStorage, make_credential: MakeCredential) -> None:

@@ -79,7 +79,7 @@ def make_services(storage: "Storage", settings: "Settings", *, clock: Callable[[
     pepper, previous = storage.peppers.current, storage.peppers.previous
     tenant_client = make_tenant_client(settings.byok.allowed_hosts)
     operator_client = HttpUpstreamClient(proxies=Proxies.from_environment(os.environ))
-    vault = make_vault(settings, storage.directory.kek, operator_client)
+    vault = make_vault(settings, storage.directory.kek, operator_client, seals=storage.seals)
     keys = KeyService(
         store=storage.keys,
         environments=storage.environments,

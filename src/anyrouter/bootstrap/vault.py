@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from anyrouter.control.stores import SealStore
 from anyrouter.core.errors import InternalError
 from anyrouter.core.secret import Secret
 from anyrouter.core.vault import KekUnavailable
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
 _MAX_TOKEN_BYTES = 4096
 
 
-def make_vault(settings: "Settings", kek_path: "Path", client: UpstreamClient, environ: Mapping[str, str] = os.environ) -> SealingVault:
-    """The vault. `client` is the operator's own: HashiCorp Vault may be where tenants may not connect to.
+def make_vault(
+    settings: "Settings",
+    kek_path: "Path",
+    client: UpstreamClient,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    seals: SealStore | None = None,
+) -> SealingVault:
+    """The vault of what `seals` has. `client` is the operator's own: HashiCorp Vault may be where tenants may not connect to.
 
     InternalError when the variables with keys or a token cannot be used.
     """
     local, byok = LocalKeys(kek_path, environ), settings.byok
     if byok.vault_address is None:
-        return SealingVault([local])
+        return SealingVault([local], seals=seals)
     transit = TransitKeys(
         client,
         address=byok.vault_address,
@@ -36,7 +44,7 @@ def make_vault(settings: "Settings", kek_path: "Path", client: UpstreamClient, e
         namespace=byok.vault_namespace,
         read_token=_find_token(settings, environ),
     )
-    return SealingVault([transit, local])
+    return SealingVault([transit, local], seals=seals)
 
 
 def _find_token(settings: "Settings", environ: Mapping[str, str]) -> Callable[[], Secret]:

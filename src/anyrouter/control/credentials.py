@@ -157,6 +157,7 @@ class CredentialService:
         _check_region(rights, wanted)
         credential = await self._seal(wanted, secret)
         await self._store.add_credential(credential, self._event(actor, "byok.create", None, credential))
+        await self._vault.settle(credential.place, credential.sealed, secret.text)
         return credential
 
     async def change(
@@ -186,6 +187,8 @@ class CredentialService:
                 if error.code != "etag_mismatch" or version is not None or attempt == _ATTEMPTS - 1:
                     raise
             else:
+                if key is not None:
+                    await self._vault.settle(after.place, after.sealed, read_secret(self._find_provider(rights, after.provider), key).text)
                 return after
         raise AssertionError  # the loop returns or raises
 

@@ -77,7 +77,9 @@ class SecondFactorService:
             raise ClientError(_THERE)
         secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
         factor = SecondFactor(member_id=member.id, organisation_id=member.organisation_id, sealed=NOTHING_SEALED, created_at=self._now())
-        await self._store.put_second_factor(replace(factor, sealed=await self._vault.seal(factor.place, secret)))
+        factor = replace(factor, sealed=await self._vault.seal(factor.place, secret))
+        await self._store.put_second_factor(factor)
+        await self._vault.settle(factor.place, factor.sealed, secret)
         return _enrol(member, secret)
 
     async def show(self, visitor: Visitor) -> Enrolment:

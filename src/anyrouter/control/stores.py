@@ -107,6 +107,9 @@ class SealStore(Protocol):
     async def count_seals(self) -> Mapping[str, int]:
         """How many there are under each key-encryption key."""
 
+    async def find_seal(self, row_id: str) -> SealedRow | None:
+        """That of one row as it is now; None where it has none."""
+
     async def replace_seal(self, row: SealedRow, new: Sealed) -> bool:
         """Replace a seal by one of the same secret, if it is still the old one; says whether it was. No version and no event."""
 

@@ -117,6 +117,7 @@ class WebhookService:
         secret = make_secret(os.urandom(SECRET_BYTES))
         webhook = replace(webhook, sealed=await self._vault.seal(webhook.place, secret))
         await self._store.add_webhook(webhook, self._event(actor, "webhook.create", None, webhook))
+        await self._vault.settle(webhook.place, webhook.sealed, secret)
         return webhook, secret
 
     async def change(
@@ -138,6 +139,7 @@ class WebhookService:
             if version is not None and before.version != version:
                 raise ClientError(_CHANGED)
             after = replace(before, **self._check_fields(changes), version=before.version + 1, updated_at=self._read_clock())
+            secret = None
             if after.host != before.host:  # what was sealed for one host does not open for another
                 secret = await self._vault.open(before.place, before.sealed)
                 after = replace(after, seal_version=after.version)
@@ -148,6 +150,8 @@ class WebhookService:
                 if error.code != "etag_mismatch" or version is not None or attempt == _ATTEMPTS - 1:
                     raise
             else:
+                if secret is not None:
+                    await self._vault.settle(after.place, after.sealed, secret.reveal())
                 return after
         raise AssertionError  # the loop returns or raises
 

@@ -35,7 +35,16 @@ class Vault(Protocol):
         """The secret, sealed for that place under the current KEK. KekUnavailable."""
 
     async def open(self, place: SealPlace, sealed: Sealed) -> Secret:
-        """The secret. SealBroken when it was not sealed for this place as it is now, KekUnavailable."""
+        """The secret. SealBroken when it was not sealed for this place as it is now, KekUnavailable.
+
+        A seal that has just been replaced by one of the same secret, under another KEK, is as good as that one.
+        """
+
+    async def settle(self, place: SealPlace, sealed: Sealed, secret: str) -> None:
+        """Put a seal that has just been stored under the KEK that is current by now: nobody saw it who removes the one of before.
+
+        KekUnavailable, StorageUnavailable.
+        """
 
     async def rewrap(self, row_id: str, sealed: Sealed) -> Sealed:
         """The same secret, its data key under the current KEK; the secret itself stays sealed. SealBroken, KekUnavailable."""

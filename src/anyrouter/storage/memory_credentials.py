@@ -106,6 +106,11 @@ class MemorySealStore:
         """How many there are under each key-encryption key."""
         return Counter(row["kek_id"] for _, row in self._rows() if row["kek_id"])
 
+    async def find_seal(self, row_id: str) -> SealedRow | None:
+        """See the port."""
+        found = next((row for known_id, row in self._rows() if known_id == row_id and row["kek_id"]), None)
+        return None if found is None else SealedRow(id=row_id, organisation_id=found["organisation_id"], sealed=row_to_seal(found))
+
     async def replace_seal(self, row: SealedRow, new: Sealed) -> bool:
         """See the port."""
         found = next((stored for row_id, stored in self._rows() if row_id == row.id and row_to_seal(stored) == row.sealed), None)

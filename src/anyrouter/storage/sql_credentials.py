@@ -160,6 +160,18 @@ class SqlSealStore:
 
         return await self._database.read(work)
 
+    async def find_seal(self, row_id: str) -> SealedRow | None:
+        """See the port."""
+
+        def work(connection: Connection) -> SealedRow | None:
+            for table, known_id in _SEALED:
+                row = connection.execute(select(table).where(known_id == row_id, table.c.kek_id != "")).mappings().first()
+                if row is not None:
+                    return SealedRow(id=row_id, organisation_id=row["organisation_id"], sealed=row_to_seal(row))
+            return None
+
+        return await self._database.read(work)
+
     async def replace_seal(self, row: SealedRow, new: Sealed) -> bool:
         """See the port."""
 

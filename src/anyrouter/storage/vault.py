@@ -19,6 +19,7 @@ from dataclasses import replace
 
 import structlog
 
+from anyrouter.control.stores import SealedRow, SealStore
 from anyrouter.core.byok import SEAL_FORMAT, Sealed, SealPlace
 from anyrouter.core.secret import Secret
 from anyrouter.core.vault import KekUnavailable, KeyEncryption, SealBroken, Vault, Wrapped
@@ -60,11 +61,14 @@ def decrypt(key: bytes, nonce: bytes, ciphertext: bytes, aad: bytes) -> bytes:
 class SealingVault(Vault):
     """`keys` are the owners of KEKs; new data keys go under the first one's. Belongs to one event loop.
 
-    An unwrapped data key is kept for a minute: so long an owner that does not answer goes unnoticed.
+    An unwrapped data key is kept for a minute: so long an owner that does not answer goes unnoticed. `seals` are looked at when a KEK is
+    not there, and after a seal was stored: another process may be replacing the KEK.
     """
 
-    def __init__(self, keys: Sequence[KeyEncryption], *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.keys, self._monotonic = tuple(keys), monotonic
+    def __init__(
+        self, keys: Sequence[KeyEncryption], *, seals: SealStore | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.keys, self._seals, self._monotonic = tuple(keys), seals, monotonic
         self._kept: OrderedDict[tuple[Wrapped, str], tuple[float, bytes]] = OrderedDict()
         self._unwrapping: dict[tuple[Wrapped, str], asyncio.Task[bytes]] = {}
 
@@ -80,15 +84,27 @@ class SealingVault(Vault):
     async def open(self, place: SealPlace, sealed: Sealed) -> Secret:
         """See the port."""
         try:
-            _check_format(sealed)
-            data_key = await self._unwrap(place.row_id, sealed)
-            return _read_text(decrypt(data_key, sealed.nonce, sealed.ciphertext, _place_aad(place)))
+            try:
+                return await self._open(place, sealed)
+            except KekUnavailable:
+                moved = await self._find_moved(place.row_id, sealed)
+                if moved is None:
+                    raise
+                return await self._open(place, moved)
         except SealBroken as broken:
             _log.error("seal_broken", row_id=place.row_id, kek_id=sealed.kek_id, reason=broken.internal)
             raise
         except KekUnavailable as missing:
             _log.error("kek_unavailable", row_id=place.row_id, kek_id=sealed.kek_id, reason=missing.internal)
             raise
+
+    async def settle(self, place: SealPlace, sealed: Sealed, secret: str) -> None:
+        """See the port."""
+        while self._seals is not None and await self.read_current_id() != sealed.kek_id:
+            new, row = await self.seal(place, secret), SealedRow(id=place.row_id, organisation_id=place.organisation_id, sealed=sealed)
+            if not await self._seals.replace_seal(row, new):  # who made the KEK has moved it, or somebody has entered another secret
+                return
+            sealed = new
 
     async def rewrap(self, row_id: str, sealed: Sealed) -> Sealed:
         """See the port."""
@@ -101,6 +117,17 @@ class SealingVault(Vault):
     async def read_current_id(self) -> str:
         """See the port."""
         return await self.keys[0].read_current_id()
+
+    async def _open(self, place: SealPlace, sealed: Sealed) -> Secret:
+        _check_format(sealed)
+        data_key = await self._unwrap(place.row_id, sealed)
+        return _read_text(decrypt(data_key, sealed.nonce, sealed.ciphertext, _place_aad(place)))
+
+    async def _find_moved(self, row_id: str, sealed: Sealed) -> Sealed | None:
+        """The same secret under another KEK, where the row has that now; None for another secret, which may be for another place."""
+        row = None if self._seals is None else await self._seals.find_seal(row_id)
+        is_same = row is not None and (row.sealed.nonce, row.sealed.ciphertext) == (sealed.nonce, sealed.ciphertext)
+        return row.sealed if row is not None and is_same and row.sealed.kek_id != sealed.kek_id else None
 
     async def _unwrap(self, row_id: str, sealed: Sealed) -> bytes:
         place = (Wrapped(sealed.kek_id, bytes(sealed.wrapped_key)), row_id)
