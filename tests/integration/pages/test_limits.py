@@ -3,14 +3,18 @@
 import html
 import re
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import httpx
 import pytest
 
 from anyrouter.core.tenancy import Role
+from support.dashboard import sign_in
 from support.gateway import GatewayProcess
+from support.upstream import ScriptedUpstream
 
 from .conftest import PROBE, said
 
@@ -64,6 +68,40 @@ def test_budgets_show_what_is_used_of_them(gateway: GatewayProcess, owner: httpx
     assert 'value="1"' in owner.get(only).text
     listed = gateway.command("budgets", "list")["data"]
     assert {row["period"] for row in listed} == {"daily", "monthly"}
+
+
+@pytest.fixture
+def priced(tmp_path: Path) -> Iterator[GatewayProcess]:
+    """A gateway with an upstream whose models cost something."""
+    with ScriptedUpstream() as upstream:
+        process = GatewayProcess(tmp_path, OPENAI_API_KEY="sk-x", OPENAI_BASE_URL=f"{upstream.url}/v1")
+        yield process
+        process.stop()
+
+
+def ask(gateway: GatewayProcess, key: str, model: str) -> httpx.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+    return httpx.post(f"{gateway.base_url}/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, json=body, timeout=30)
+
+
+def test_a_budget_of_nothing_lets_through_what_costs_nothing_and_the_page_says_so(priced: GatewayProcess) -> None:
+    live, test = (priced.command("keys", "create", "--name", slug, "--env", slug)["key"] for slug in ("live", "test"))
+    assert ask(priced, live, "openai/gpt-4o").status_code == 200
+    with httpx.Client(base_url=priced.base_url, headers=sign_in(priced.data_dir).headers) as client:
+        path = create_well(client, limit="0")
+        end = time.monotonic() + 10
+        while (reply := ask(priced, live, "openai/gpt-4o")).status_code == 200 and time.monotonic() < end:
+            time.sleep(0.1)  # it holds everywhere within a second
+        assert (reply.status_code, reply.json()["error"]["code"]) == (402, "insufficient_credits")
+        assert ask(priced, test, "sandbox/echo").status_code == 200
+        for page in (path, PATH):
+            words = said(client.get(page))
+            assert "nothing may be spent" in words
+            assert "used up Whole again" not in words
+            assert "Requests that cost something are refused. What costs nothing here still passes: the sandbox" in words
+        home = said(client.get("/dashboard"))
+        assert "allows no spending" in home
+        assert "whole again" not in home
 
 
 def test_a_keys_budget_is_made_by_the_keys_id(gateway: GatewayProcess, owner: httpx.Client) -> None:

@@ -64,8 +64,10 @@ def list_budget_problems(uses: Iterable[BudgetUse], names: Mapping[str, str]) ->
             owner = _name_owner(use.budget, names)
             spent = f"{words.money(use.spent_nanousd)} of {words.money(use.budget.limit_nanousd)} {_PERIODS[use.budget.period]}"
             refused = " Requests that cost something are refused." if use.is_spent else ""
-            again = f" It is whole again on {words.moment(use.ends_at)}." if use.ends_at is not None else ""
-            title = f"The budget of {owner} is {'spent' if use.is_spent else 'nearly spent'}"
+            is_renewed = use.ends_at is not None and use.budget.limit_nanousd
+            again = f" It is whole again on {words.moment(use.ends_at)}." if is_renewed else ""
+            standing = "is spent" if use.is_spent else "is nearly spent"
+            title = f"The budget of {owner} {standing if use.budget.limit_nanousd else 'allows no spending'}"
             found.append(
                 Problem(
                     kind="bad" if use.is_spent else "warn",
