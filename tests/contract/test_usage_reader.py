@@ -52,6 +52,7 @@ async def entries(storage: ServingStorage | MemoryStorage, make_entry: Callable[
             cost_nanousd=chance.randrange(10**9),
             latency_ms=int(chance.lognormvariate(7, 1)),
             ttft_ms=chance.choice((None, chance.randrange(900))),
+            is_streamed=number % 3 > 0,
         )
         for number in range(300)
     ]
@@ -202,7 +203,7 @@ async def test_latencies_are_those_of_settled_requests(
         for entry in some:
             group = (number(entry) if by_time else 0, value_of(entry, query.split))
             latencies[group].append(entry.latency_ms)
-            ttfts[group] += [] if entry.ttft_ms is None else [entry.ttft_ms]
+            ttfts[group] += [entry.ttft_ms] if entry.ttft_ms is not None and entry.is_streamed else []
         rows = await storage.reader.read_latencies(replace(query, by_time=by_time))
         assert {(row.time, row.value): row.latency for row in rows} == {group: count(times) for group, times in latencies.items()}
         assert {(row.time, row.value): row.ttft for row in rows} == {group: count(ttfts[group]) for group in latencies}
@@ -223,7 +224,7 @@ async def test_latencies_of_clients_are_added_to(serving: ServingStorage, make_e
     for number in range(20):
         for key in ("key_1", f"key_{number % 3}"):
             entry = make_entry(
-                created_at_ms=BEGIN_MS, rotation_group=key, latency_ms=number * 50, ttft_ms=number * 20 if number % 2 else None
+                created_at_ms=BEGIN_MS, rotation_group=key, latency_ms=number * 50, ttft_ms=number * 20, is_streamed=number % 2 == 1
             )
             serving.ledger.settle(*entry.split())
         await serving.ledger.flush()

@@ -34,6 +34,7 @@ def make_usage_entry(created_at_ms: int, **fields: Any) -> LedgerEntry:
             "provider": "openai",
             "upstream": "openai",
             "created_at_ms": created_at_ms,
+            "is_streamed": True,
             "state": EntryState.SETTLED,
             "status": 200,
             "usage": Usage(input_tokens=1000, output_tokens=100, cache_read_tokens=250),

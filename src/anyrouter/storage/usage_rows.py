@@ -73,7 +73,7 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
     """Rows of `usage_hourly`, in the order of their keys: processes that write the same rows must not deadlock.
 
     With them, as `buckets`, how long those requests took that were settled: a bucket of `core.latency` each, and one more that is larger
-    by `BUCKETS` to the first token.
+    by `BUCKETS` to the first token of those that were streamed: of the others the first byte is as good as the last.
     """
     sums: dict[tuple[Any, ...], list[Any]] = {}
     for intent, outcome in entries:
@@ -101,7 +101,7 @@ def sum_by_hour(entries: Iterable[tuple[Intent, Outcome]], apps: AppNames) -> li
         row[8] += outcome.upstream_cost_nanousd
         if is_own and outcome.state is EntryState.SETTLED:
             row[9].append(bisect_right(BOUNDS, outcome.latency_ms))
-            if outcome.ttft_ms is not None:
+            if intent.is_streamed and outcome.ttft_ms is not None:
                 row[9].append(BUCKETS + bisect_right(BOUNDS, outcome.ttft_ms))
     return [dict(zip(_SUMMED, (*key, *row), strict=True)) for key, row in sorted(sums.items())]
 
