@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +56,6 @@ from anyrouter.upstream.client import HttpUpstreamClient
 from anyrouter.upstream.proxies import Proxies
 from anyrouter.web.api.app import create_api
 from anyrouter.web.behind.forward import Forward
-from anyrouter.web.behind.zygote import Zygote
 from anyrouter.web.front.heap import keep_freed_memory
 from anyrouter.web.site import Site
 
@@ -79,33 +77,26 @@ class Started:
     interrupted: int  # generations that the last run had left open
 
 
-def run(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    """Serve until SIGINT or SIGTERM. InternalError with a text for the operator when it cannot start."""
-    prices = Prices(settings)
-    zygote = Zygote(lambda between: _run_pages(settings, prices, between)) if settings.dashboard.enabled else None
-    try:
-        uvloop.run(_serve(settings, prices, zygote, on_started))
-    finally:
-        if zygote is not None:
-            zygote.close()
+def run(settings: Settings, on_started: Callable[[Started], None], *, pages: Sequence[str]) -> None:
+    """Serve until SIGINT or SIGTERM. InternalError with a text for the operator when it cannot start.
+
+    `pages` is the command that runs the pages' process (`bootstrap.pages.PagesProcess`).
+    """
+    if settings.dashboard.enabled:
+        find_client_secret(settings)  # an operator hears of a missing one now, not the first who wants to sign in
+    uvloop.run(_serve(settings, on_started, pages if settings.dashboard.enabled else ()))
 
 
-def _run_pages(settings: Settings, prices: Prices, between: socket.socket) -> None:
-    from anyrouter.bootstrap.pages_process import run_pages  # noqa: PLC0415 -- a template engine and more, which is not for this process
-
-    run_pages(settings, prices, between)
-
-
-async def _serve(settings: Settings, prices: Prices, zygote: Zygote | None, on_started: Callable[[Started], None]) -> None:
+async def _serve(settings: Settings, on_started: Callable[[Started], None], pages_command: Sequence[str]) -> None:
     _put_reading_behind()
+    prices = Prices(settings)
     async with _storage(settings, prices) as storage, _sandbox() as sandbox, _client(settings, outbox := Outbox()) as client:
         prices.add_sandbox(sandbox.port)
         prices.add_client(client)
         authorizations = Authorizations(settings.upstreams, client)
         prices.add_authorizations(authorizations.by_upstream)
         tenants = TenantReader(storage)
-        declared = settings.declare_environments(time.time_ns() // 1_000_000)
-        await declare_environments(storage.environments, declared, wall_clock(), is_complete=True)
+        await declare_environments(storage.environments, settings.declare_environments(_now_ms()), wall_clock(), is_complete=True)
         await tenants.read()
         _warn_of_unknown_environments(settings, tenants)
         services = make_services(storage, settings)
@@ -135,12 +126,12 @@ async def _serve(settings: Settings, prices: Prices, zygote: Zygote | None, on_s
             holds=make_holds(settings, storage, limiter),
         )
         ports = make_api_ports(settings, prices, storage, services, tenants, authenticator, limiter, relay)
-        facts = GatewayFacts(relay, limiter, prices.state, storage.ledger.find_pending)
-        pages = None if zygote is None else _make_pages(settings, zygote, facts, relay, storage)
+        pages = _make_pages(pages_command, relay, limiter, prices, storage)
 
         def tell(port: int) -> None:
             if pages is not None:
-                pages.begin(Beginning(port=port, sandbox_port=sandbox.port, setup_digest=services.set_up.digest, found=prices.found))
+                digest = services.set_up.digest
+                pages.begin(Beginning(settings=settings, port=port, sandbox_port=sandbox.port, setup_digest=digest, sources=prices.sources))
             on_started(Started(port=port, first_key=first_key, setup_token=setup_token, interrupted=storage.recovered.interrupted))
 
         site = create_api(ports) if pages is None else Site(create_api(ports), Forward(pages.open))
@@ -158,9 +149,13 @@ async def _serve(settings: Settings, prices: Prices, zygote: Zygote | None, on_s
             await server.serve()
 
 
-def _make_pages(settings: Settings, zygote: Zygote, facts: GatewayFacts, relay: Relay, storage: ServingStorage) -> PagesProcess:
-    find_client_secret(settings)  # an operator hears of a missing one now, not the first who wants to sign in
-    return PagesProcess(zygote, facts, relay, storage.watch)
+def _make_pages(command: Sequence[str], relay: Relay, limiter: RateLimiter, prices: Prices, storage: ServingStorage) -> PagesProcess | None:
+    facts = GatewayFacts(relay, limiter, prices.state, storage.ledger.find_pending)
+    return PagesProcess(command, facts, relay, storage.watch) if command else None
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _put_reading_behind() -> None:
@@ -312,7 +307,7 @@ async def _beside(  # noqa: PLR0917 -- all that lives beside the requests
     def on_prices() -> None:
         relay.snapshot = prices.snapshot()
         if pages is not None:
-            pages.tell_found(prices.found)
+            pages.tell(prices.sources)
 
     async def tick() -> None:
         while True:

@@ -4,21 +4,22 @@ Rendering a page over a million generations takes an interpreter for tens of mil
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from anyrouter.bootstrap.gateway_facts import GatewayFacts
+from anyrouter.bootstrap.prices import Sources
 from anyrouter.bootstrap.remote_gateway import LOOK, SERVE
-from anyrouter.core.catalogue import Model
 from anyrouter.relay.call import Principal, RequestHead
 from anyrouter.relay.relay import Relay
+from anyrouter.settings import Settings
 from anyrouter.storage.epoch_watch import EpochWatch
 from anyrouter.web.behind.link import Link
+from anyrouter.web.behind.program import Program
 from anyrouter.web.behind.stream import Broken, Kind, Stream
-from anyrouter.web.behind.zygote import Zygote
 from anyrouter.web.pages.downstream import PageDownstream
 
 _PATIENCE_S = 2.0
@@ -27,20 +28,25 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What the pages' process has to be told: what the gateway knows since it has started."""
+    """What the pages' process has to be told: the gateway's settings, and what it knows since it has started."""
 
+    settings: Settings = field(repr=False)
     port: int
     sandbox_port: int
     setup_digest: bytes | None = field(repr=False)
-    found: Mapping[str, Sequence[Model]]
+    sources: Sources
 
 
 class PagesProcess:
-    """Starts the process with the first stream, and again after it has ended; answers what it asks. `begin` before the first use."""
+    """Starts the process with the first stream, and again after it has ended; answers what it asks. `begin` before the first use.
 
-    def __init__(self, zygote: Zygote, facts: GatewayFacts, relay: Relay, watch: EpochWatch) -> None:
-        self._zygote, self._facts, self._relay, self._watch = zygote, facts, relay, watch
+    `command` is the program, which calls `pages_process.run_pages` over the descriptor that is its last argument.
+    """
+
+    def __init__(self, command: Sequence[str], facts: GatewayFacts, relay: Relay, watch: EpochWatch) -> None:
+        self._command, self._facts, self._relay, self._watch = command, facts, relay, watch
         self._beginning: Beginning | None = None
+        self._program: Program | None = None
         self._link: Link | None = None
         self._starting = asyncio.Lock()
         self._telling: asyncio.Task[None] | None = None
@@ -56,10 +62,10 @@ class PagesProcess:
             link = await self._start()
         return await link.open()
 
-    def tell_found(self, found: Mapping[str, Sequence[Model]]) -> None:
-        """The models that upstreams say they have are these now."""
-        if self._beginning is not None and self._beginning.found is not found:
-            self._beginning = replace(self._beginning, found=found)
+    def tell(self, sources: Sources) -> None:
+        """The catalogue's sources are these now."""
+        if self._beginning is not None:
+            self._beginning = replace(self._beginning, sources=sources)
             self._telling = asyncio.get_running_loop().create_task(self._tell(self._beginning))
 
     async def _tell(self, beginning: Beginning) -> None:
@@ -75,6 +81,8 @@ class PagesProcess:
         """End it, in order where it can."""
         if self._link is not None:
             await self._link.aclose(_PATIENCE_S)
+        if self._program is not None:
+            await self._program.aclose(_PATIENCE_S)
 
     async def _start(self) -> Link:
         async with self._starting:
@@ -84,12 +92,13 @@ class PagesProcess:
                 raise Broken
             if self._link is not None:
                 _log.warning("pages_started_again")
-                await self._link.aclose()
+                await self.aclose()
             try:
-                self._link = link = Link(self._zygote.start(), self._answer)
+                self._program = await Program.start(self._command)
             except OSError as error:
-                _log.error("pages_not_started", reason=str(error), cure="restart the gateway")
+                _log.error("pages_not_started", reason=str(error))
                 raise Broken from None
+            self._link = link = Link(self._program.between, self._answer)
             stream = await link.open()
             await stream.send_object(Kind.BEGIN, self._beginning)
             stream.close()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +21,9 @@ from anyrouter.bootstrap.settings_pages import make_settings_ports
 from anyrouter.bootstrap.sign_in import Later, find_single_sign_on, make_passkeys, make_profiles, make_second_factors, make_sign_in
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.bootstrap.web_ports import make_control_ports
-from anyrouter.policy.route import Snapshot
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage, open_storage
+from anyrouter.web.api.ports import ControlPorts
 from anyrouter.web.behind.link import Link
 from anyrouter.web.behind.requests import serve_request
 from anyrouter.web.behind.stream import Kind, Stream, read_object
@@ -32,14 +33,16 @@ from anyrouter.web.pages.ports import PagePorts
 NICENESS = 5  # requests come first where both have one processor
 
 
-def run_pages(settings: Settings, prices: Prices, between: socket.socket) -> None:
-    """Serve the pages over the socket until its other end is gone. `prices` is this process's own."""
-    os.nice(NICENESS)
-    uvloop.run(_run(settings, prices, between))
+def run_pages(between: socket.socket, configure: Callable[[Settings], None]) -> None:
+    """Serve the pages over the socket until its other end is gone. `configure` is called with the gateway's settings."""
+    # The gateway ends in order when it is told to, and this process with it.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    uvloop.run(_run(between, configure))
 
 
-async def _run(settings: Settings, prices: Prices, between: socket.socket) -> None:
-    process = _Process(settings, prices)
+async def _run(between: socket.socket, configure: Callable[[Settings], None]) -> None:
+    process = _Process(configure)
     link = Link(between, process.serve)
     process.gateway = RemoteGateway(link)
     working = asyncio.get_running_loop().create_task(process.work())
@@ -58,9 +61,10 @@ class _Process:
 
     gateway: RemoteGateway
 
-    def __init__(self, settings: Settings, prices: Prices) -> None:
-        self._settings, self._prices = settings, prices
+    def __init__(self, configure: Callable[[Settings], None]) -> None:
+        self._configure = configure
         loop = asyncio.get_running_loop()
+        self._prices: asyncio.Future[Prices] = loop.create_future()
         self._beginning: asyncio.Future[Beginning] = loop.create_future()
         self._app: asyncio.Future[ASGIApp] = loop.create_future()
 
@@ -71,13 +75,15 @@ class _Process:
         if kind is Kind.BEGIN:
             self._beginning.set_result(message)
         elif kind is Kind.NEWS:
-            self._prices.take_found(message.found)
+            (await asyncio.shield(self._prices)).take(message.sources)
         elif kind is Kind.REQUEST:
             await serve_request(await asyncio.shield(self._app), message, stream)
 
     async def work(self) -> None:
         """Open everything, and keep it current until cancelled."""
-        beginning, settings = await self._beginning, self._settings
+        beginning = await self._beginning
+        settings = beginning.settings
+        self._configure(settings)
         url = settings.storage.database_url
         storage = await open_storage(settings.data_dir, url.reveal() if url is not None else None, environment=os.environ)
         try:
@@ -92,10 +98,11 @@ class _Process:
             await storage.aclose()
 
     async def _work(self, storage: Storage, services: Services, beginning: Beginning) -> None:
-        prices, tenants = self._prices, TenantReader(storage)
+        prices = Prices(beginning.settings, beginning.sources)
+        self._prices.set_result(prices)
+        tenants = TenantReader(storage)
         tenant_upstreams = TenantUpstreams(services.vault, services.tenant_client)
         prices.add_sandbox(beginning.sandbox_port)
-        prices.take_found(beginning.found)
         changed = asyncio.Event()
 
         def take(ids: frozenset[str]) -> None:
@@ -118,22 +125,23 @@ class _Process:
                 prices.add_tenants(tenant_upstreams.by_environment)
                 take_prices()
 
-        ports = self._make_ports(storage, services, tenants, lambda: snapshot, beginning.port)
-        self._app.set_result(create_pages(ports))
+        control = make_control_ports(beginning.settings, prices, storage, services, tenants, lambda: snapshot)
+        self._app.set_result(create_pages(self._make_ports(beginning, storage, services, tenants, control)))
+        os.nice(NICENESS)  # from now on: the first visitor waits for all of the above
         gc.collect()
         gc.freeze()  # what was loaded stays: the collector need not look at it again and again
         await asyncio.gather(tenants.keep_current(take_tenants), prices.keep_current(take_prices), self._keep_telling(changed))
 
     def _make_ports(
-        self, storage: Storage, services: Services, tenants: TenantReader, snapshot: Callable[[], Snapshot], port: int
+        self, beginning: Beginning, storage: Storage, services: Services, tenants: TenantReader, control: ControlPorts
     ) -> PagePorts:
-        settings = self._settings
+        settings = beginning.settings
 
         def base_url() -> str:
-            return settings.server.base_url(port)
+            return settings.server.base_url(beginning.port)
 
         return PagePorts(
-            api=make_control_ports(settings, self._prices, storage, services, tenants, snapshot),
+            api=control,
             gateway=self.gateway,
             sessions=services.sessions,
             sign_in=make_sign_in(storage, services),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from anyrouter.bootstrap.overlay_file import OverlayFile
 from anyrouter.control.catalogue import Catalogue, load_catalogue
 from anyrouter.control.catalogue_state import CatalogueState
 from anyrouter.control.discovery import Discovery
-from anyrouter.control.overlay import NO_OVERLAY, compose
+from anyrouter.control.overlay import NO_OVERLAY, Overlay, compose
 from anyrouter.core.authorization import Authorization
 from anyrouter.core.catalogue import Model
 from anyrouter.core.ledger import Intent
@@ -37,6 +37,14 @@ _RELOAD_SLACK_S = 1.0
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """The operator's own words, and the models that upstreams say they have, by upstream."""
+
+    overlay: Overlay
+    found: Mapping[str, Sequence[Model]]
+
+
 class Prices:
     """The catalogue of the moment and what is made of it.
 
@@ -44,9 +52,11 @@ class Prices:
     an upstream has other models than before. SettingsError when that file cannot be used at the start.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sources: "Sources | None" = None) -> None:
+        """Of another process's `sources`, where those are given: then that process follows them, and `take` is told."""
         self._bundled = load_catalogue(datetime.now(UTC))
-        self._file = _open_overlay(settings, self._bundled)
+        self._sources = sources
+        self._file = _open_overlay(settings, self._bundled) if sources is None else None
         self._configured = {configured.id: _upstream(configured) for configured in settings.upstreams}
         self._settings = settings
         self._discovery: Discovery | None = None
@@ -54,7 +64,6 @@ class Prices:
         self._sandbox_port = 0
         self._on_change: Callable[[], None] = lambda: None
         self._tenants: Mapping[str, tuple[Upstream, ...]] = {}
-        self._found: Mapping[str, Sequence[Model]] = {}
         self.catalogue = self._compose()
 
     def add_sandbox(self, port: int) -> None:
@@ -68,13 +77,18 @@ class Prices:
         self._discovery = Discovery(vendors, HttpModelLists(client, upstreams), lambda: datetime.now(UTC))
 
     @property
-    def found(self) -> Mapping[str, Sequence[Model]]:
-        """The models that upstreams say they have, by upstream."""
-        return self._found if self._discovery is None else self._discovery.models
+    def sources(self) -> "Sources":
+        """What the catalogue is made of beside the bundled one."""
+        if self._sources is not None:
+            return self._sources
+        return Sources(
+            overlay=NO_OVERLAY if self._file is None else self._file.overlay,
+            found={} if self._discovery is None else self._discovery.models,
+        )
 
-    def take_found(self, found: Mapping[str, Sequence[Model]]) -> None:
-        """What another process of the gateway has found so."""
-        self._found = found
+    def take(self, sources: "Sources") -> None:
+        """These are the sources now."""
+        self._sources = sources
         self._replace()
 
     def add_authorizations(self, by_upstream: Mapping[str, Authorization]) -> None:
@@ -146,11 +160,11 @@ class Prices:
         self._on_change()
 
     def _compose(self) -> Catalogue:
-        overlay = NO_OVERLAY if self._file is None else self._file.overlay
-        return compose(self._bundled, overlay, [model for models in self.found.values() for model in models])
+        sources = self.sources
+        return compose(self._bundled, sources.overlay, [model for models in sources.found.values() for model in models])
 
     def _with_discovered(self, upstream: Upstream) -> Upstream:
-        found = {model.id: model.upstream_name for model in self.found.get(upstream.id, ())}
+        found = {model.id: model.upstream_name for model in self.sources.found.get(upstream.id, ())}
         return replace(upstream, models=found | dict(upstream.models)) if found else upstream
 
     def _sandboxes(self) -> tuple[Upstream, ...]:

@@ -3,6 +3,7 @@
 import ipaddress
 import resource
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from anyrouter.cli.welcome import find_program, list_live_variables, print_welco
 
 if TYPE_CHECKING:
     from anyrouter.settings import ServerSettings
+
+PAGES = (sys.executable, "-m", "anyrouter.cli.pages")
 
 
 def serve(
@@ -62,7 +65,7 @@ def serve(
         print_welcome(text)
 
     try:
-        gateway.run(settings, tell)
+        gateway.run(settings, tell, pages=PAGES)
     except SettingsError as error:
         raise explain_mistakes(error, MODELS_FILE, MODELS_CURE) from None
     except SystemExit:  # the server library ends the process when it cannot listen; its line in the log says why

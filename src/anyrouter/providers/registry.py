@@ -56,3 +56,9 @@ def select_rows(rows: Iterable[Provider], vendor: str) -> tuple[Provider, ...]:
     """Those of an upstream's rows that serve a vendor: the ones that name it, else the ones that take any."""
     candidates = tuple(rows)
     return tuple(row for row in candidates if vendor in row.vendors) or tuple(row for row in candidates if ANY_VENDOR in row.vendors)
+
+
+def name_provider(provider_id: str) -> str:
+    """What a person reads for a provider's id; the id itself for one that is not here any more."""
+    provider = PROVIDERS.get(provider_id)
+    return provider_id if provider is None else provider.name

@@ -1,4 +1,4 @@
-"""A gateway that nobody looks at does without the libraries of the pages: in a process as a user starts it, every import written down."""
+"""The gateway does without the libraries of the pages: in a process as a user starts it, every import written down."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ _IMPORT = re.compile(r"^import time:[^|]*\|[^|]*\|\s*([\w.]+)", re.MULTILINE)
 _KEY = re.compile(r"\bar-test-[0-9A-Za-z]{45}\b")
 
 
-def test_the_libraries_of_the_pages_are_loaded_at_the_first_look_at_one(tmp_path: Path) -> None:
+def test_the_libraries_of_the_pages_are_never_loaded_where_requests_are_served(tmp_path: Path) -> None:
     said, imported = tmp_path / "said", tmp_path / "imported"
     with said.open("wb") as out, imported.open("wb") as err:
         process = subprocess.Popen(
@@ -38,16 +38,14 @@ def test_the_libraries_of_the_pages_are_loaded_at_the_first_look_at_one(tmp_path
         chat = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "hello"}]}
         assert httpx.post(f"{address[0]}/api/v1/chat/completions", headers=authorization, json=chat).status_code == 200
         assert httpx.get(f"{address[0]}/api/v1/models", headers=authorization).status_code == 200
-        before = read_packages(imported)
-        assert httpx.get(f"{address[0]}/login").status_code == 200
-        after = read_packages(imported)
+        assert httpx.get(f"{address[0]}/login", timeout=30).status_code == 200
+        packages = read_packages(imported)
     finally:
         process.terminate()
         process.wait(30)
         ending.cancel()
-    assert "uvicorn" in before
-    assert before & LIBRARIES == set()
-    assert {"jinja2", "argon2"} <= after
+    assert "uvicorn" in packages
+    assert packages & LIBRARIES == set()
 
 
 def read_packages(imported: Path) -> set[str]:

@@ -14,7 +14,7 @@ from anyrouter.core.apikey import ApiKey
 from anyrouter.core.errors import ClientError, Denied
 from anyrouter.core.ledger import HEDGE_LOST, AttemptRecord, EntryState, LedgerEntry
 from anyrouter.core.money import to_usd
-from anyrouter.providers.registry import PROVIDERS
+from anyrouter.providers.registry import name_provider
 from anyrouter.web.api import usage_documents as documents
 from anyrouter.web.api.activity_csv import render_csv
 from anyrouter.web.api.ports import ApiPorts
@@ -156,7 +156,7 @@ def describe_generation(entry: LedgerEntry, key_name: str | None) -> Generation:
         api_type="embeddings" if entry.endpoint == "embeddings" else "completions",
         endpoint=entry.endpoint,
         model=entry.model,
-        provider_name=provider_name(entry.provider),
+        provider_name=name_provider(entry.provider),
         environment=entry.environment,
         api_key_id=entry.api_key_id,
         api_key_name=key_name,
@@ -208,7 +208,7 @@ def describe_activity(row: ActivityRow) -> ActivityItem:
         api_key_id=row.api_key_id,
         model=row.model,
         model_permaslug=row.model,
-        provider_name=None if row.provider is None else provider_name(row.provider),
+        provider_name=None if row.provider is None else name_provider(row.provider),
         endpoint_id="",
         requests=row.requests,
         errors=row.errors,
@@ -224,16 +224,10 @@ def describe_activity(row: ActivityRow) -> ActivityItem:
     )
 
 
-def provider_name(provider_id: str) -> str:
-    """What a person reads for a provider's id; the id itself for one that is not here any more."""
-    provider = PROVIDERS.get(provider_id)
-    return provider_id if provider is None else provider.name
-
-
 def _describe_attempt(attempt: AttemptRecord) -> AttemptReply:
     return AttemptReply(
         upstream=attempt.upstream,
-        provider_name=provider_name(attempt.provider),
+        provider_name=name_provider(attempt.provider),
         model=attempt.model,
         status=attempt.status or None,
         latency=attempt.latency_ms,
@@ -246,7 +240,7 @@ def _describe_response(attempt: AttemptRecord, *, is_byok: bool) -> ProviderResp
     return ProviderResponse(
         endpoint_id=attempt.upstream,
         model_permaslug=attempt.model,
-        provider_name=provider_name(attempt.provider),
+        provider_name=name_provider(attempt.provider),
         status=attempt.status or None,
         latency=attempt.latency_ms,
         is_byok=is_byok,

@@ -1,8 +1,6 @@
-"""Pages behind the front: a process of their own, which the gateway forks, hands requests to and answers.
+"""Pages behind the front: a process of their own, which the gateway starts, hands requests to and answers.
 
-zygote    forks the processes, before the gateway has threads
-link      a socket between two processes, over which they open streams to each other
-stream    frames on one stream: a request and its reply, a question and its answer
-forward   the gateway's end of a request: an ASGI application
-requests  the pages' end of it: calls an ASGI application
+`program` starts a program with one end of a pair of sockets, and over a `link` two processes open streams to each other. A `stream` is
+frames: a request and its reply, or a question and its answer. `forward` is the gateway's end of a request, an ASGI application, and
+`requests` the pages' end of it, which calls one.
 """

@@ -13,8 +13,8 @@ from anyrouter.core.ledger import HEDGE_LOST, LedgerEntry
 from anyrouter.core.playground import find_player
 from anyrouter.core.scopes import ADMIN_BYOK, ADMIN_KEYS, ADMIN_ORG, MODELS_READ, USAGE_READ
 from anyrouter.policy.rights import may, may_touch
+from anyrouter.providers.registry import name_provider
 from anyrouter.relay.session_principal import name_players
-from anyrouter.web.api.usage import provider_name
 from anyrouter.web.pages.activity_address import PATH
 from anyrouter.web.pages.activity_lines import describe_entry
 from anyrouter.web.pages.generation_costs import describe_costs
@@ -60,7 +60,7 @@ class GenerationPages:
             has_first_token=any(bar.first_ms is not None for bar in bars),
             attempts=[(number, attempt, describe_end(attempt)) for number, attempt in enumerate(entry.attempts, 1)],
             has_race=any(attempt.error == HEDGE_LOST for attempt in entry.attempts),
-            provider=provider_name(entry.provider),
+            provider=name_provider(entry.provider),
             client=short_client(entry.user_agent),
             key_link=f"/dashboard/keys/{key.id}" if key is not None and _may_see(visit, key) else "",
             may_see_models=may(rights, MODELS_READ),

@@ -11,7 +11,7 @@ from anyrouter.control.usage_reader import OTHER_APPS, Split, Unit, UsageSums
 from anyrouter.control.usage_report import Latencies, UsageReport
 from anyrouter.control.usage_view import TIMES, Measure, Part, read_measure, tell_change
 from anyrouter.core.latency import find_percentile
-from anyrouter.web.api.usage import provider_name
+from anyrouter.providers.registry import name_provider
 from anyrouter.web.pages import chart, words
 from anyrouter.web.pages.usage_address import UsageAddress
 
@@ -86,7 +86,7 @@ def name_value(kind: str, value: str, key_names: Mapping[str, str]) -> str:
     if kind == Split.KEY:
         return key_names.get(value, value)
     if kind == Split.PROVIDER:
-        return provider_name(value) or "No provider"
+        return name_provider(value) or "No provider"
     if kind == Split.APP:
         return "All other apps" if value == OTHER_APPS else value or NO_APP
     return value or "None"
