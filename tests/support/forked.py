@@ -5,6 +5,7 @@ each. The tests of the command line start the program as a user does.
 """
 
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -107,6 +108,7 @@ def _fork(
 
 
 def _run(arguments: list[str], environment: dict[str, str], directory: str, streams: dict[int, Connection]) -> None:
+    gc.freeze()  # what was imported before the fork is no garbage, and to look at it is to copy it
     for stream, given in streams.items():
         os.dup2(given.fileno(), stream)
     if 0 in streams:
