@@ -25,9 +25,9 @@ WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more for each two processors: a third of their time tests wait, for a process to start or a deadline to pass."""
+    """One more for each two processors, and two at least: much of their time tests wait, for a process to start or a deadline to pass."""
     processors = os.cpu_count() or 1
-    return processors + (processors + 1) // 2
+    return processors + max(2, processors // 2)
 
 
 @pytest.hookimpl(wrapper=True)
