@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from anyrouter.core.ledger import AttemptRecord, EntryState
+from support.dashboard import SignedIn
 from support.gateway import GatewayProcess
 from support.generations import make_entry, settle
 
@@ -102,6 +103,33 @@ def test_the_live_tail_shows_a_request_that_is_made_meanwhile(
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("button", name="Watch live").click()
     expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_the_live_tail_of_who_is_signed_out_elsewhere_leaves_nothing_on_the_screen(
+    open_page: OpenPage, gateway: GatewayProcess, member: Callable[..., SignedIn], problems: list[str]
+) -> None:
+    who = member()
+    page = open_page(PATH, who=who)
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.get_by_text("Watching live.")).to_be_visible()
+    httpx.post(f"{gateway.base_url}/logout", headers=who.headers)
+    page.wait_for_url("**/login?**")
+    assert "sandbox/" not in page.content()
+    problems.clear()  # that the session is over is what was asked for
+
+
+def test_the_live_tail_ends_after_half_an_hour_so_that_the_session_can(open_page: OpenPage, member: Callable[..., SignedIn]) -> None:
+    page = open_page("/dashboard", who=member())
+    page.clock.install()
+    page.goto(PATH)
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.get_by_text("Watching live.")).to_be_visible()
+    page.clock.fast_forward("29:00")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.clock.fast_forward("02:00")
+    expect(page.get_by_text("Paused after half an hour.")).to_be_visible()
+    page.get_by_role("button", name="Watch live").click()
+    expect(page.get_by_text("Watching live.")).to_be_visible()
 
 
 def test_without_scripts_there_is_a_link_that_loads_it_anew(open_page: OpenPage) -> None:

@@ -94,7 +94,7 @@ async def test_a_csv_export_holds_no_formula_and_every_event(world: Any, auditor
     rows = list(csv.DictReader(io.StringIO(reply.text, newline="")))
     assert [row["action"] for row in rows] == ["budget.delete", "budget.update", "budget.create"]
     assert (rows[1]["user_agent"], rows[1]["trace_id"]) == ('\'=HYPERLINK("x")\x1b', "'+1")
-    assert rows[1]["target_label"] == "'-2+3\r\n@x"
+    assert rows[1]["target_label"] == "'-2+3\r\n'@x"
     assert (rows[1]["before"], rows[0]["denied"], rows[0]["code"]) == ('{"name":"a\\"b"}', "true", "insufficient_scope")
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
 

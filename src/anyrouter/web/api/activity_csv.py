@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -9,7 +10,10 @@ from anyrouter.core.money import format_decimal
 from anyrouter.web.api.replies import ActivityItem
 
 COLUMNS = ActivityItem.__struct_fields__
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
+# At the start; and within, where a cell of its own begins for a spreadsheet that divides lines at semicolons or tabs, as those of half of
+# Europe do: to them a quote in the middle of a line is no quote.
+_FORMULA = re.compile(rf"^(?=[\t\r\n]|\s*[{_SIGNS}])|(?<=[;\t\r\n])(?=(?:[^\S\t\r\n]|\")*[{_SIGNS}])")
 
 
 def render_csv(items: Sequence[ActivityItem]) -> str:
@@ -31,4 +35,4 @@ def render_cell(value: str | float | None) -> str:
     if isinstance(value, float):
         return format_decimal(Decimal(repr(value)))
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return _FORMULA.sub("'", text)

@@ -1,9 +1,11 @@
 // The live tail of the activity page: asks every few seconds for the newest lines and puts those that are new on top. It stops while
-// nobody looks at the page, keeps a bounded number of lines, and says in words how many came.
+// nobody looks at the page and after half an hour, so that a forgotten page ends its session; keeps a bounded number of lines, and says in
+// words how many came. Who is signed out, elsewhere too, sees the sign-in page in place of what is on the screen.
 
 const EVERY_MS = 2000;
 const LONGEST_MS = 30000;
 const MOST_LINES = 200;
+const WATCHED_MS = 30 * 60 * 1000;
 
 const button = document.querySelector("[data-tail]");
 const body = document.querySelector("[data-tail-rows]");
@@ -16,6 +18,7 @@ let timer = 0;
 let pause = EVERY_MS;
 let asking = null;
 let came = 0;
+let until = 0;
 
 function list() {
   return [...body.querySelectorAll("tr[data-id]")];
@@ -59,7 +62,8 @@ function address() {
 async function ask() {
   asking = new AbortController();
   try {
-    const reply = await fetch(address(), { signal: asking.signal, credentials: "same-origin", redirect: "error" });
+    const reply = await fetch(address(), { signal: asking.signal, credentials: "same-origin", redirect: "manual", cache: "no-store" });
+    if (reply.type === "opaqueredirect" || reply.status === 403) return window.location.reload();
     if (!reply.ok) throw new Error(String(reply.status));
     const count = add(await reply.text());
     came += count;
@@ -68,13 +72,17 @@ async function ask() {
   } catch (error) {
     if (error.name === "AbortError") return;
     pause = Math.min(2 * pause, LONGEST_MS);
-    tell(`The gateway does not answer, or you are signed out. Asking again in ${pause / 1000} seconds; the page can be loaded anew instead.`);
+    tell(`The gateway does not answer. Asking again in ${pause / 1000} seconds; the page can be loaded anew instead.`);
   }
   again();
 }
 
 function again() {
   clearTimeout(timer);
+  if (isOn && Date.now() >= until) {
+    turn(false);
+    tell("Paused after half an hour.");
+  }
   if (isOn && !document.hidden) timer = setTimeout(ask, pause);
 }
 
@@ -89,6 +97,7 @@ function turn(on) {
   if (on) {
     came = 0;
     pause = EVERY_MS;
+    until = Date.now() + WATCHED_MS;
     ask();
   } else {
     stop();
