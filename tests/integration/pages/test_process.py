@@ -57,12 +57,12 @@ def test_one_that_was_killed_is_made_again_for_the_next_visitor_who_is_still_sig
     def look() -> int:
         return httpx.get(f"{gateway.base_url}/dashboard", headers=owner.headers, timeout=30).status_code
 
-    assert look() == 200
+    assert look() == 200, gateway.output
     (first,) = find_pages(gateway)
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: find_pages(gateway) == [])
     assert chat(gateway).status_code == 200
-    assert look() == 200
+    assert look() == 200, gateway.output
     (second,) = find_pages(gateway)
     assert second != first
     assert "pages_started_again" in gateway.output

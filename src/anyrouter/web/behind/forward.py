@@ -14,11 +14,16 @@ _UNAVAILABLE = (
     b"<!doctype html><title>Not now</title><p>The dashboard does not answer now: its process is being started again, or could not be. "
     b"Requests to models are not affected. Try again in a moment; the gateway's log says more."
 )
+_REPEATABLE = frozenset({"GET", "HEAD"})
+_PAUSE_S = 0.02
 _log = structlog.get_logger(__name__)
 
 
 class Forward:
-    """An ASGI application over streams that `open_stream` opens; Broken from it, or before the reply, is a 503."""
+    """An ASGI application over streams that `open_stream` opens. Broken from it, or before the reply, is a 503.
+
+    What only reads is tried once more before that: by another process, where the first one was just ending.
+    """
 
     def __init__(self, open_stream: Callable[[], Awaitable[Stream]]) -> None:
         self._open_stream = open_stream
@@ -32,17 +37,26 @@ class Forward:
             is_begun = True
             await send(message)
 
-        try:
-            stream = await self._open_stream()
+        for is_last in (False, True) if scope["method"] in _REPEATABLE else (True,):
             try:
-                await _exchange(stream, scope, receive, send_out)
-            finally:
-                stream.close()
-        except Broken:
-            if is_begun:  # the server closes the connection: what came is not whole
-                _log.warning("page_broken_off", path=scope["path"])
-                raise ConnectionError("The pages' process ended in the middle of a reply.") from None
-            await _refuse(send)
+                await self._try(scope, receive, send_out)
+            except Broken:
+                if is_begun:  # the server closes the connection: what came is not whole
+                    _log.warning("page_broken_off", path=scope["path"])
+                    raise ConnectionError("The pages' process ended in the middle of a reply.") from None
+                if is_last:
+                    await _refuse(send)
+                else:
+                    await asyncio.sleep(_PAUSE_S)  # a process that was ending when it was asked is gone then
+            else:
+                return
+
+    async def _try(self, scope: Scope, receive: Receive, send: Send) -> None:
+        stream = await self._open_stream()
+        try:
+            await _exchange(stream, scope, receive, send)
+        finally:
+            stream.close()
 
 
 async def _exchange(stream: Stream, scope: Scope, receive: Receive, send: Send) -> None:
