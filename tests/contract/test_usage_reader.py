@@ -168,6 +168,21 @@ async def test_costs_alone_rank_keys_and_some_are_read_in_full(storage: ServingS
         assert await read(storage, ask(span=span, split=Split.KEY, only=("key_3",))) == add_up(one, Split.KEY, number)
 
 
+async def test_what_cost_nothing_is_there_whatever_is_summed(
+    storage: ServingStorage | MemoryStorage, make_entry: Callable[..., LedgerEntry]
+) -> None:
+    for key, hours in (("key_free", 50), ("key_before", 30), ("key_dear", 51)):
+        entry = make_entry(created_at_ms=BEGIN_MS + hours * HOUR_MS, rotation_group=key, cost_nanousd=9 if key == "key_dear" else 0)
+        storage.ledger.settle(*entry.split())
+    await storage.ledger.flush()
+    span = make_days(RangeName.CUSTOM, NOW, (date(2026, 10, 24), date(2026, 10, 25)), "America/Los_Angeles").span
+    assert any(piece.is_taken_away for piece in span.cut())
+    for names in (("cost_nanousd",), ("errors",), None):
+        for by_time in (True, False):
+            rows = await storage.reader.read_usage(ask(span=span, split=Split.KEY, names=names, by_time=by_time))
+            assert {row.value for row in rows} == {"key_free", "key_dear"}
+
+
 @pytest.mark.usefixtures("entries")
 async def test_of_another_organisation_there_is_only_its_own(storage: ServingStorage | MemoryStorage) -> None:
     (row,) = await storage.reader.read_usage(ask(organisation_id="org_other"))

@@ -29,6 +29,7 @@ from anyrouter.storage.zone_days import cover, list_moves, number_hour
 T = TypeVar("T")
 _Group = tuple[int, str]
 _Sums = Sequence[int]
+_TELLING = ("requests", "cost_nanousd")  # where both are nothing there was nothing
 
 
 class SqlUsageReader:
@@ -39,6 +40,8 @@ class SqlUsageReader:
 
     async def read_usage(self, query: UsageFilter) -> Sequence[UsageRow]:
         """The sums, in no order; groups without any are left out."""
+        if query.names is not None and _takes_away(query):
+            query = replace(query, names=tuple(dict.fromkeys((*query.names, *_TELLING))))
         names = list_sums(query)
 
         def make(found: Mapping[_Group, _Sums]) -> Sequence[UsageRow]:
@@ -71,17 +74,15 @@ class SqlUsageReader:
 
         def work(connection: Connection) -> Sequence[T]:
             found: dict[_Group, _Sums] = {}
-            pieces, has_less = _list_pieces(query), is_moved(query)
-            if has_less:
+            if is_moved(query):
                 _move_hours(connection, query, columns, found)  # first, so that no day lacks an hour that is taken from it
-            for piece in pieces:
-                has_less |= piece.is_taken_away
+            for piece in _list_pieces(query):
                 part = replace(query, span=piece.span)
                 statement = make_statement(part, columns)
                 for times in _list_times(part):
                     for time, value, sums in _read(connection, statement, times):
                         _add(found, (time, value), sums, sub if piece.is_taken_away else add)
-            return make_rows({group: sums for group, sums in found.items() if any(sums)} if has_less else found)
+            return make_rows({group: sums for group, sums in found.items() if any(sums)} if _takes_away(query) else found)
 
         return await self._database.read(work)
 
@@ -120,6 +121,11 @@ def _list_pieces(query: UsageFilter) -> Sequence[Piece]:
     if query.by_time or is_by_day(query):
         return [Piece(span=query.span)]
     return query.span.cut()
+
+
+def _takes_away(query: UsageFilter) -> bool:
+    """Whether a group may be left with nothing: then there was nothing of it in the span."""
+    return is_moved(query) or any(piece.is_taken_away for piece in _list_pieces(query))
 
 
 def _list_times(query: UsageFilter) -> Sequence[Mapping[str, int]]:
