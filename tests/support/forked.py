@@ -4,8 +4,11 @@ Imports are three quarters of what a start or a command costs, and tests have so
 each. The tests of the command line start the program as a user does.
 """
 
+import atexit
 import contextlib
+import functools
 import gc
+import importlib
 import json
 import multiprocessing
 import os
@@ -21,12 +24,14 @@ from tempfile import TemporaryDirectory
 from typing import TextIO
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway", "anyrouter.storage.opening", "pydantic.v1"])
+_PAGES = "anyrouter.cli.pages"
+_FORKS.set_forkserver_preload(["anyrouter.cli.app", "anyrouter.bootstrap.gateway", "anyrouter.storage.opening", "pydantic.v1", _PAGES])
+_BETWEEN = 3  # behind the streams: the socket of a pages' process
 _PROGRAM = """#!{python} -SsE
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as asked:
     asked.connect({path!r})
-    socket.send_fds(asked, [b"."], [0, 1, 2])
+    socket.send_fds(asked, [b"."], [0, 1, 2, *{more}])
     asked.sendall(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode())
     asked.shutdown(socket.SHUT_WR)
     sys.exit(int(asked.recv(8)))
@@ -34,12 +39,16 @@ with socket.socket(socket.AF_UNIX) as asked:
 
 
 class Forked:
-    """`anyrouter` with these arguments, in this environment alone; it ends with the tests at the latest."""
+    """`anyrouter` with these arguments, in this environment alone; it ends with the tests at the latest.
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    The process of its pages is forked as it is, unless `starts_pages`: then it starts one as it does elsewhere.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], *, starts_pages: bool = False) -> None:
+        pages = None if starts_pages else str(_find_pages_program())
         reading, writing = _FORKS.Pipe(duplex=False)
         with writing:
-            self._process = _fork(arguments, environment, str(Path.cwd()), {1: writing, 2: writing})
+            self._process = _fork(arguments, environment, str(Path.cwd()), {1: writing, 2: writing}, pages)
         with reading:
             self._output = os.dup(reading.fileno())
 
@@ -67,19 +76,32 @@ class Forked:
 @contextlib.contextmanager
 def forked_program() -> Iterator[Path]:
     """A directory for PATH: its `anyrouter` is the program, with the caller's streams, environment and directory."""
-    with TemporaryDirectory(prefix="anyrouter-") as directory:
-        path = f"{directory}/socket"
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-            program = Path(directory, "anyrouter")
-            program.write_text(_PROGRAM.format(python=sys.executable, path=path), encoding="utf-8")
-            program.chmod(0o755)
-            answering = threading.Thread(target=_answer_all, args=(listener,), daemon=True)
-            answering.start()
-            yield program.parent
-            listener.shutdown(socket.SHUT_RDWR)
-            answering.join()
+    with TemporaryDirectory(prefix="anyrouter-") as directory, socket.socket(socket.AF_UNIX) as listener:
+        answering = _offer(Path(directory, "anyrouter"), listener)
+        yield Path(directory)
+        listener.shutdown(socket.SHUT_RDWR)
+        answering.join()
+
+
+@functools.cache
+def _find_pages_program() -> Path:
+    """The process of a gateway's pages, for as long as the tests run."""
+    directory = TemporaryDirectory(prefix="anyrouter-")
+    atexit.register(directory.cleanup)
+    _offer(Path(directory.name, "pages"), socket.socket(socket.AF_UNIX), more="map(int, sys.argv[1:])")
+    return Path(directory.name, "pages")
+
+
+def _offer(program: Path, listener: socket.socket, *, more: str = "()") -> threading.Thread:
+    """Make a program that has a process forked. `more` are the descriptors that it passes on beside its streams."""
+    path = f"{program}.socket"
+    listener.bind(path)
+    listener.listen()
+    program.write_text(_PROGRAM.format(python=sys.executable, path=path, more=more), encoding="utf-8")
+    program.chmod(0o755)
+    answering = threading.Thread(target=_answer_all, args=(listener,), daemon=True)
+    answering.start()
+    return answering
 
 
 def _answer_all(listener: socket.socket) -> None:
@@ -90,25 +112,27 @@ def _answer_all(listener: socket.socket) -> None:
 
 def _answer(asked: socket.socket) -> None:
     with asked, contextlib.ExitStack() as streams:
-        _, descriptors, _, _ = socket.recv_fds(asked, 1, 3)
+        _, descriptors, _, _ = socket.recv_fds(asked, 1, 4)
         given = {stream: streams.enter_context(Connection(descriptor)) for stream, descriptor in enumerate(descriptors)}
         with asked.makefile("rb") as said:
             arguments, environment, directory = json.load(said)
         process = _fork(arguments, environment, directory, given)
         process.join()
-        asked.sendall(str(process.exitcode).encode())
+        with contextlib.suppress(BrokenPipeError):  # who asked may have been killed
+            asked.sendall(str(process.exitcode).encode())
 
 
 def _fork(
-    arguments: Sequence[str], environment: Mapping[str, str], directory: str, streams: Mapping[int, Connection]
+    arguments: Sequence[str], environment: Mapping[str, str], directory: str, streams: Mapping[int, Connection], pages: str | None = None
 ) -> multiprocessing.context.ForkServerProcess:
-    process = _FORKS.Process(target=_run, args=(list(arguments), dict(environment), directory, dict(streams)), daemon=True)
+    process = _FORKS.Process(target=_run, args=(list(arguments), dict(environment), directory, dict(streams), pages), daemon=True)
     process.start()
     return process
 
 
-def _run(arguments: list[str], environment: dict[str, str], directory: str, streams: dict[int, Connection]) -> None:
+def _run(arguments: list[str], environment: dict[str, str], directory: str, streams: dict[int, Connection], pages: str | None) -> None:
     gc.freeze()  # what was imported before the fork is no garbage, and to look at it is to copy it
+    between = streams.pop(_BETWEEN, None)
     for stream, given in streams.items():
         os.dup2(given.fileno(), stream)
     if 0 in streams:
@@ -117,5 +141,12 @@ def _run(arguments: list[str], environment: dict[str, str], directory: str, stre
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(directory)
+    if between is not None:
+        sys.argv = ["", str(os.dup(between.fileno()))]
+        between.close()
+        importlib.import_module(_PAGES).main()
+        return
+    if pages is not None:
+        importlib.import_module("anyrouter.cli.serve").PAGES = (pages,)  # type: ignore[attr-defined]
     sys.argv = ["", *arguments]
     runpy.run_module("anyrouter", run_name="__main__", alter_sys=True)

@@ -43,7 +43,8 @@ def run_command(data_dir: Path, *arguments: str) -> Any:
 class GatewayProcess:
     """`anyrouter serve` on a free port. `base_url` has no path; `first_key` is the key that the first start prints."""
 
-    def __init__(self, data_dir: Path, *arguments: str, config: str | None = None, **environment: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, config: str | None = None, starts_pages: bool = False, **environment: str) -> None:
+        self.starts_pages = starts_pages
         self.data_dir, self.arguments, self.environment = data_dir, arguments, clean_environment(**environment)
         if config is not None:
             data_dir.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,8 @@ class GatewayProcess:
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
-        self.process = Forked(["serve", "--data-dir", str(self.data_dir), "--port", "0", *self.arguments], self.environment)
+        arguments = ["serve", "--data-dir", str(self.data_dir), "--port", "0", *self.arguments]
+        self.process = Forked(arguments, self.environment, starts_pages=self.starts_pages)
         self.output = ""
         ready = threading.Event()
         threading.Thread(target=self._collect, args=(self.process, ready), daemon=True).start()

@@ -17,7 +17,7 @@ from support.served import wait_for
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path / "data")
+    process = GatewayProcess(tmp_path / "data", starts_pages=True)
     yield process
     process.stop()
 
@@ -40,7 +40,7 @@ def chat(gateway: GatewayProcess) -> httpx.Response:
 def test_there_is_none_before_somebody_looks_at_a_page(gateway: GatewayProcess) -> None:
     assert chat(gateway).status_code == 200
     assert find_pages(gateway) == []
-    assert httpx.get(f"{gateway.base_url}/login").status_code == 200
+    assert httpx.get(f"{gateway.base_url}/login", timeout=30).status_code == 200
     assert len(find_pages(gateway)) == 1
 
 
@@ -69,7 +69,7 @@ def test_one_that_was_killed_is_made_again_for_the_next_visitor_who_is_still_sig
 
 
 def test_requests_go_on_while_it_stands_still(gateway: GatewayProcess) -> None:
-    assert httpx.get(f"{gateway.base_url}/login").status_code == 200
+    assert httpx.get(f"{gateway.base_url}/login", timeout=30).status_code == 200
     (pages,) = find_pages(gateway)
     os.kill(pages, signal.SIGSTOP)
     try:
@@ -96,14 +96,14 @@ def test_where_it_cannot_be_made_a_visitor_is_told_so_and_requests_go_on(gateway
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_it_is_gone_when_the_gateway_is_however_that_ended(gateway: GatewayProcess, number: signal.Signals) -> None:
-    assert httpx.get(f"{gateway.base_url}/login").status_code == 200
+    assert httpx.get(f"{gateway.base_url}/login", timeout=30).status_code == 200
     (pages,) = find_pages(gateway)
     os.kill(gateway.pid, number)
     wait_for(lambda: not _is_alive(pages))
 
 
 def test_an_interrupt_from_the_terminal_which_reaches_both_ends_them_in_order(gateway: GatewayProcess) -> None:
-    assert httpx.get(f"{gateway.base_url}/login").status_code == 200
+    assert httpx.get(f"{gateway.base_url}/login", timeout=30).status_code == 200
     for pid in (*find_pages(gateway), gateway.pid):
         os.kill(pid, signal.SIGINT)
     assert gateway.process.wait(30) == 0
