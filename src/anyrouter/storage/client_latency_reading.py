@@ -19,6 +19,8 @@ def read_client_latencies(connection: Connection, query: UsageFilter) -> Sequenc
     """As `UsageReader.read_latencies`, of a query that tells keys apart, or apps."""
     found: dict[tuple[int, str], list[int]] = {}
     for unit, targets in _list_targets(query).items():
+        if not targets:
+            continue
         for number, value, environment, counts in connection.execute(_make_statement(query, unit, targets)).all():
             shown = environment if query.split is Split.ENVIRONMENT else "" if query.split is None else value
             for time, sign in targets[number]:

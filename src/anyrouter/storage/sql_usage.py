@@ -93,6 +93,8 @@ def _move_hours(connection: Connection, query: UsageFilter, columns: Columns, fo
     utc_days = range(whole.first // 24, whole.end // 24)
     zone_days = range(number_hour(span, span.first), number_hour(span, span.end - 1) + 1)
     hours = [hour for move in list_moves(span) for hour in range(move.first, move.end)]
+    if not hours:
+        return
     for utc_day, zone_day, value, *sums in connection.execute(make_moves_statement(query, hours, columns)).all():
         if utc_day in utc_days:
             _add(found, (utc_day, value), sums, sub)

@@ -47,8 +47,13 @@ def make_moves_statement(query: UsageFilter, hours: Collection[int], make_column
     value = None if query.split is None else table.c[_COLUMN_OF[query.split]]
     groups = [table.c.hour // 24, number_time(table, query.span), *([] if value is None else [value])]
     columns = (*groups[:2], _or_nothing(value, ""), *make_columns(query, table))
-    is_moved_hour = table.c.hour.in_(bindparam("hours", hours, expanding=True, literal_execute=True))
-    return select(*columns).where(is_moved_hour, *_list_wishes(query, table)).group_by(*groups)
+    hour: Any = table.c.hour
+    times = []
+    if query.rotation_group is not None or (query.split is Split.KEY and query.only is not None):
+        times = [hour >= min(hours), hour <= max(hours)]
+        hour = hour + 0  # so that the index of keys is taken, and not that of time
+    times.append(hour.in_(bindparam("hours", hours, expanding=True, literal_execute=True)))
+    return select(*columns).where(*times, *_list_wishes(query, table)).group_by(*groups)
 
 
 def list_sums(query: UsageFilter) -> Sequence[str]:

@@ -7,10 +7,12 @@ import pytest
 import sqlalchemy as sa
 
 from anyrouter.control.ports import ActivityFilter
+from anyrouter.control.usage_reader import Span, Split, UsageFilter
 from anyrouter.core.tenancy import DEFAULT_ORGANISATION_ID
 from anyrouter.storage.database import Database
 from anyrouter.storage.sql_keys import SqlKeyStore
 from anyrouter.storage.sql_ledger import SqlLedgerReader
+from anyrouter.storage.sql_usage import SqlUsageReader
 
 ORG = DEFAULT_ORGANISATION_ID
 Ask = Callable[[Database], Awaitable[object]]
@@ -79,14 +81,36 @@ def asked(database: Database) -> Iterator[list[tuple[str, object]]]:
 )
 async def test_each_question_has_its_index(database: Database, asked: list[tuple[str, object]], ask: Ask, expected: list[str]):
     await ask(database)
-    questions = [(statement, parameters) for statement, parameters in asked if statement.startswith("SELECT")]
+    plans = await explain(database, asked)
+    assert [plan for plan in plans if plan.startswith(("SEARCH", "SCAN")) or "GROUP BY" in plan] == expected
 
-    def explain(connection: sa.Connection) -> list[str]:
-        plans = [
+
+async def test_keys_are_ranked_by_an_index_alone_however_long_they_are_used(database: Database, asked: list[tuple[str, object]]):
+    span = Span(first=0, end=720)
+    await SqlUsageReader(database).read_usage(UsageFilter(organisation_id=ORG, span=span, by_time=False, split=Split.KEY))
+    index = "SEARCH usage_daily USING COVERING INDEX ix_usage_daily_rotation_group"
+    plans = await explain(database, asked)
+    assert f"{index} (organisation_id=? AND rotation_group=? AND day>? AND day<?)" in plans
+    assert all(plan.startswith(index) for plan in plans if "usage_daily" in plan)
+
+
+async def test_latencies_of_keys_are_found_one_by_one(database: Database, asked: list[tuple[str, object]]):
+    span = Span(first=0, end=720)
+    query = UsageFilter(organisation_id=ORG, span=span, by_time=False, split=Split.KEY, only=("a", "b"))
+    await SqlUsageReader(database).read_latencies(query)
+    wanted = "SEARCH client_latencies USING PRIMARY KEY (unit=? AND number=? AND organisation_id=? AND split=? AND value=?)"
+    assert [plan for plan in await explain(database, asked) if "client_latencies" in plan] == [wanted]
+
+
+async def explain(database: Database, asked: list[tuple[str, object]]) -> list[str]:
+    """The plans of what was read."""
+    questions = [(statement, parameters) for statement, parameters in asked if statement.startswith(("SELECT", "WITH"))]
+
+    def read(connection: sa.Connection) -> list[str]:
+        return [
             row[-1].replace(" TABLE ", " ")  # as older versions of SQLite put it
             for statement, parameters in questions
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-        return [plan for plan in plans if plan.startswith(("SEARCH", "SCAN")) or "GROUP BY" in plan]
 
-    assert await database.read(explain) == expected
+    return await database.read(read)
