@@ -183,12 +183,16 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         confirmed_at_s=time.monotonic,
     )
     services = make_services(storage, load_settings(data_dir=tmp_path / "data", environ={}), clock=clock)
+
+    async def find_pending(generation_id: str) -> LedgerEntry | None:
+        return pending.get(generation_id)
+
     ports = ApiPorts(
         authenticator=authenticator,
         keys=storage.keys,
         key_service=services.keys,
         ledger=storage.reader,
-        find_pending=pending.get,
+        find_pending=find_pending,
         snapshot=lambda: SNAPSHOT,
         catalogue=lambda: CATALOGUE.models,
         presets=services.presets,

@@ -64,7 +64,11 @@ class Entries:
 
 def make_service(*stored: LedgerEntry, pending: LedgerEntry | None = None) -> tuple[GenerationService, Entries]:
     entries = Entries(*stored)
-    return GenerationService(ledger=entries, find_pending=lambda _: pending), entries  # type: ignore[arg-type] -- one method is used
+
+    async def find_pending(_: str) -> LedgerEntry | None:
+        return pending
+
+    return GenerationService(ledger=entries, find_pending=find_pending), entries  # type: ignore[arg-type] -- one method is used
 
 
 async def test_what_is_not_yet_in_the_database_is_found_first() -> None:

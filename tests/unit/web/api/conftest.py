@@ -18,7 +18,7 @@ def ports() -> ApiPorts:
         keys=nothing,
         key_service=nothing,
         ledger=nothing,
-        find_pending=lambda _: None,
+        find_pending=nothing,
         snapshot=lambda: Snapshot(upstreams=(), resolve=lambda _: None, nearest=lambda _: []),
         catalogue=dict,
         presets=nothing,
