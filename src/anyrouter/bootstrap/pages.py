@@ -131,6 +131,7 @@ class PagesProcess:
                 await stream.send(Kind.END)
         finally:
             leaving.cancel()
+            await asyncio.wait((leaving,))
             await downstream.settle(_PATIENCE_S)
 
 

@@ -1,6 +1,7 @@
 """The pages' process: made when somebody looks, made again when it is gone, gone when the gateway is, and in nobody's way."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -133,3 +134,21 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_every_reply_is_whole_also_where_many_ask_at_once(gateway: GatewayProcess) -> None:
+    owner = sign_in(gateway.data_dir)
+    page = httpx.get(f"{gateway.base_url}/dashboard", headers=owner.headers, timeout=30)
+    files = sorted(set(re.findall(r'"(/static/[^"]+)"', page.text)))
+    assert files
+
+    def ask(_: int) -> list[tuple[str, int, bool]]:
+        with httpx.Client(base_url=gateway.base_url, headers=owner.headers, timeout=30) as client:
+            replies = [client.get(path) for _ in range(25) for path in (*files, "/dashboard/nowhere")]
+            # A body that nobody reads before the reply is no reason for the reply to be lost.
+            replies += [client.post("/dashboard/nowhere", content=b"x" * 300_000) for _ in range(10)]
+        return [(str(reply.url.path), reply.status_code, len(reply.content) > 0) for reply in replies]
+
+    with ThreadPoolExecutor(6) as threads:
+        found = {row for rows in threads.map(ask, range(6)) for row in rows}
+    assert found == {*((path, 200, True) for path in files), ("/dashboard/nowhere", 404, True)}

@@ -92,7 +92,7 @@ class Link:
         except Exception as error:  # noqa: BLE001 -- a mistake of ours, and nobody else to tell it
             _log.exception("stream_failed", error=type(error).__name__)
         finally:
-            stream.close()
+            await stream.finish()
 
     def _end(self) -> None:
         if not self.ended.is_set():

@@ -16,7 +16,7 @@ async def serve_request(app: ASGIApp, scope: Scope, stream: Stream) -> None:
     try:
         await app({**scope, "asgi": {"version": "3.0", "spec_version": "2.3"}, "state": {}}, call.receive, call.send)
     finally:
-        call.close()
+        await call.aclose()
 
 
 class _Call:
@@ -45,9 +45,10 @@ class _Call:
         else:
             await self._stream.send(Kind.BODY if message.get("more_body", False) else Kind.END, bytes(message.get("body", b"")))
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
+            await asyncio.wait((self._leaving,))  # of two who read one stream the second fails
 
     async def _wait_for_end(self) -> None:
         with suppress(Broken):

@@ -12,6 +12,7 @@ from socket import socket
 from typing import Any
 
 _HEADER = struct.Struct("<BI")
+_PATIENCE_S = 5.0
 _BUFFER_BYTES = 262_144  # what the reader of a stream may be behind
 
 
@@ -33,7 +34,7 @@ class Broken(Exception):
 
 
 class Stream:
-    """One stream. Whoever closes it says to the other end that nothing more is wanted."""
+    """One stream. Who opened it closes it, and who answered finishes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -80,8 +81,20 @@ class Stream:
         with suppress(OSError, RuntimeError):
             self._writer.write_eof()
 
+    async def finish(self) -> None:
+        """Let the other end read all that was sent, and close when it has closed. It may not find this end closed before.
+
+        A socket that is closed with something unread in it makes the other end lose what it has not read yet.
+        """
+        self.end()
+        with suppress(Broken, TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while True:
+                    await self.receive()
+        self.close()
+
     def close(self) -> None:
-        """Say that nothing more is wanted. What was sent still arrives."""
+        """Nothing more is wanted. For who has read all that is of use: the other end has to `finish`."""
         with suppress(OSError, RuntimeError):
             self._writer.close()
 

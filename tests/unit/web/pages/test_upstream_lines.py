@@ -10,7 +10,8 @@ from anyrouter.policy.outcome import Outcome
 from anyrouter.policy.route import Upstream
 from anyrouter.providers.registry import PROVIDERS
 from anyrouter.relay.stats import UpstreamRecord
-from anyrouter.web.pages.upstream_lines import MAX_TARGETS, ModelNames, UpstreamLine, make_line
+from anyrouter.web.pages.gateway import Standing
+from anyrouter.web.pages.upstream_lines import MAX_TARGETS, ModelNames, UpstreamLine, make_line, name_targets
 
 NOW_S = 100.0
 
@@ -35,7 +36,13 @@ def asked(times: int, *, is_failing: bool = False) -> TargetHealth:
 def line() -> Callable[..., UpstreamLine]:
     def make(*found: tuple[str, TargetHealth], record: UpstreamRecord | None = None, **fields: object) -> UpstreamLine:
         names = {name: f"acme/{name}" for name, _ in found if name != "invented"}
-        return make_line(upstream(**fields), found, names, NOW_S, record=record, models_read=None)
+        standings = [
+            Standing(key=("box", name), state=health.read_state(NOW_S), rank=health.rank(NOW_S), asked=health.admitted)
+            for name, health in found
+        ]
+        reports = {("box", name): health.report(NOW_S) for name, health in found}
+        box = upstream(**fields)
+        return make_line(box, name_targets(box, standings, names), reports, record=record, models_read=None)
 
     return make
 
