@@ -28,7 +28,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """What the pages' process has to be told: the gateway's settings, and what it knows since it has started."""
+    """What the pages' process has to be told: the gateway's settings, and what it knows since it has started.
+
+    Of the settings' secrets those that pages need: not what upstreams are asked with.
+    """
 
     settings: Settings = field(repr=False)
     port: int
@@ -53,7 +56,8 @@ class PagesProcess:
 
     def begin(self, beginning: Beginning) -> None:
         """What the process is told when it is started."""
-        self._beginning = beginning
+        upstreams = tuple(replace(upstream, credential=None) for upstream in beginning.settings.upstreams)
+        self._beginning = replace(beginning, settings=replace(beginning.settings, upstreams=upstreams))
 
     async def open(self) -> Stream:
         """A stream for a request; Broken when there is no process."""
@@ -74,7 +78,7 @@ class PagesProcess:
             return
         with suppress(Broken):
             stream = await link.open()
-            await stream.send_object(Kind.NEWS, beginning)
+            await stream.send_object(Kind.NEWS, beginning.sources)
             stream.close()
 
     async def aclose(self) -> None:
@@ -98,10 +102,15 @@ class PagesProcess:
             except OSError as error:
                 _log.error("pages_not_started", reason=str(error))
                 raise Broken from None
-            self._link = link = Link(self._program.between, self._answer)
-            stream = await link.open()
-            await stream.send_object(Kind.BEGIN, self._beginning)
-            stream.close()
+            link = Link(self._program.between, self._answer)
+            try:
+                stream = await link.open()
+                await stream.send_with_secrets(Kind.BEGIN, self._beginning)
+                stream.close()
+            except BaseException:
+                await link.aclose()
+                raise
+            self._link = link
             return link
 
     async def _answer(self, stream: Stream) -> None:

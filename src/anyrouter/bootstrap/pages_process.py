@@ -75,7 +75,7 @@ class _Process:
         if kind is Kind.BEGIN:
             self._beginning.set_result(message)
         elif kind is Kind.NEWS:
-            (await asyncio.shield(self._prices)).take(message.sources)
+            (await asyncio.shield(self._prices)).take(message)
         elif kind is Kind.REQUEST:
             await serve_request(await asyncio.shield(self._app), message, stream)
 

@@ -15,10 +15,21 @@ from support.dashboard import sign_in
 from support.gateway import GatewayProcess
 from support.served import wait_for
 
+# Secrets of every kind that settings hold: the process is told its settings.
+CONFIG = """
+[server]
+metrics_token = "MARKER-token-of-the-metrics-0123456789"
+
+[[upstreams]]
+id = "openai"
+provider = "openai"
+credential_variable = "MARKER_CREDENTIAL"
+"""
+
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
-    process = GatewayProcess(tmp_path / "data", starts_pages=True)
+    process = GatewayProcess(tmp_path / "data", config=CONFIG, starts_pages=True, MARKER_CREDENTIAL="MARKER-credential")
     yield process
     process.stop()
 

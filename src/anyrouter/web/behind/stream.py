@@ -8,8 +8,11 @@ import pickle
 import struct
 from contextlib import suppress
 from enum import IntEnum
+from io import BytesIO
 from socket import socket
 from typing import Any
+
+from anyrouter.core.secret import Secret
 
 _HEADER = struct.Struct("<BI")
 _PATIENCE_S = 5.0
@@ -27,6 +30,13 @@ class Kind(IntEnum):
     END = 6  # the last bytes
     QUESTION = 7  # a name and arguments
     ANSWER = 8
+
+
+class _SecretPickler(pickle.Pickler):
+    """Secrets forbid what everybody else would do with them."""
+
+    def reducer_override(self, obj: object) -> Any:
+        return (Secret, (obj.reveal(),)) if isinstance(obj, Secret) else NotImplemented
 
 
 class Broken(Exception):
@@ -58,8 +68,14 @@ class Stream:
             raise Broken from None
 
     async def send_object(self, kind: Kind, value: Any) -> None:
-        """As `send`, for what is not bytes."""
+        """As `send`, for what is not bytes. TypeError where there is a secret in it."""
         await self.send(kind, pickle.dumps(value))
+
+    async def send_with_secrets(self, kind: Kind, value: Any) -> None:
+        """As `send_object`, for what the other end cannot work without."""
+        buffer = BytesIO()
+        _SecretPickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
+        await self.send(kind, buffer.getvalue())
 
     async def receive(self) -> tuple[Kind, bytes]:
         """The next frame; Broken when there is none."""
