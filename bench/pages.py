@@ -101,8 +101,11 @@ def note(bench: Bench, launch: Launch, name: str) -> None:
 
 
 def with_reader(bench: Bench, launch: Launch, cookie: str) -> None:
-    """The latency once more, beside somebody who opens one page after the other and exports."""
-    command = ("taskset", "-c", str(bench.cores.load), sys.executable, "-m", "bench.pages", str(launch.port))
+    """The latency once more, beside somebody who opens one page after the other and exports.
+
+    Whoever reads has the load's core when the load does not want it: in what is measured is the gateway's work for pages, and not theirs.
+    """
+    command = ("taskset", "-c", str(bench.cores.load), "chrt", "-i", "0", sys.executable, "-m", "bench.pages", str(launch.port))
     reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(os.environ))
     assert reader.stdin is not None  # noqa: S101 -- both are pipes
     assert reader.stdout is not None  # noqa: S101 -- as above

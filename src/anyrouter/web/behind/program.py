@@ -33,5 +33,6 @@ class Program:
 
 
 def _start(command: Sequence[str], descriptor: int) -> "subprocess.Popen[bytes]":
-    # A session of its own: what a terminal sends to the gateway is the gateway's business.
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), start_new_session=True)  # noqa: S603 -- our own
+    # A group of its own: what a terminal sends to the gateway is the gateway's business. Not a session of its own: Linux shares the
+    # processor between sessions (autogroups), and a priority would count within each alone.
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(descriptor,), process_group=0)  # noqa: S603 -- our own

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from anyrouter.web.behind.stream import Broken, Kind, Stream
 
+_PART_BYTES = 32_768  # the gateway has its turns between parts
 _DISCONNECT = {"type": "http.disconnect"}
 
 
@@ -43,7 +44,11 @@ class _Call:
             headers = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
             await self._stream.send_object(Kind.REPLY, (message["status"], headers))
         else:
-            await self._stream.send(Kind.BODY if message.get("more_body", False) else Kind.END, bytes(message.get("body", b"")))
+            body = memoryview(message.get("body", b""))
+            while len(body) > _PART_BYTES:
+                await self._stream.send(Kind.BODY, body[:_PART_BYTES])
+                body = body[_PART_BYTES:]
+            await self._stream.send(Kind.BODY if message.get("more_body", False) else Kind.END, body)
 
     async def aclose(self) -> None:
         if self._leaving is not None:

@@ -55,7 +55,7 @@ class Stream:
         end.settimeout(0)
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_BUFFER_BYTES))
 
-    async def send(self, kind: Kind, data: bytes = b"") -> None:
+    async def send(self, kind: Kind, data: bytes | memoryview = b"") -> None:
         """One frame, behind those before it. Waits while the other end is behind; Broken when it is gone."""
         if self._writer.is_closing():
             raise Broken
