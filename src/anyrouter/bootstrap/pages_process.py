@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -61,9 +62,9 @@ async def _run(between: socket.socket, configure: Callable[[Settings], None]) ->
 def stand_back() -> None:
     """Let requests come first where both have one processor: a fiftieth of it is ours while they want it all."""
     if sys.platform == "linux":  # where priorities are the threads' own
-        for thread in os.listdir("/proc/self/task"):
+        for thread in Path("/proc/self/task").iterdir():
             with suppress(ProcessLookupError):  # it has ended
-                os.setpriority(os.PRIO_PROCESS, int(thread), NICENESS)
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), NICENESS)
     else:
         os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
