@@ -5,10 +5,7 @@ import gc
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -22,6 +19,7 @@ from anyrouter.bootstrap.remote_gateway import RemoteGateway
 from anyrouter.bootstrap.services import Services, make_services
 from anyrouter.bootstrap.settings_pages import make_settings_ports
 from anyrouter.bootstrap.sign_in import Later, find_single_sign_on, make_passkeys, make_profiles, make_second_factors, make_sign_in
+from anyrouter.bootstrap.standing_back import stand_back
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.bootstrap.web_ports import make_control_ports
 from anyrouter.settings import Settings
@@ -32,8 +30,6 @@ from anyrouter.web.behind.requests import serve_request
 from anyrouter.web.behind.stream import Kind, Stream, read_object
 from anyrouter.web.pages.app import create_pages
 from anyrouter.web.pages.ports import PagePorts
-
-NICENESS = 19
 
 
 def run_pages(between: socket.socket, configure: Callable[[Settings], None]) -> None:
@@ -57,16 +53,6 @@ async def _run(between: socket.socket, configure: Callable[[Settings], None]) ->
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     await link.aclose()
-
-
-def stand_back() -> None:
-    """Let requests come first where both have one processor: a fiftieth of it is ours while they want it all."""
-    if sys.platform == "linux":  # where priorities are the threads' own
-        for thread in Path("/proc/self/task").iterdir():
-            with suppress(ProcessLookupError):  # it has ended
-                os.setpriority(os.PRIO_PROCESS, int(thread.name), NICENESS)
-    else:
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
 
 
 class _Process:

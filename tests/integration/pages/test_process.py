@@ -163,3 +163,16 @@ def test_every_reply_is_whole_also_where_many_ask_at_once(gateway: GatewayProces
     with ThreadPoolExecutor(6) as threads:
         found = {row for rows in threads.map(ask, range(6)) for row in rows}
     assert found == {*((path, 200, True) for path in files), ("/dashboard/nowhere", 404, True)}
+
+
+def test_it_stands_back_behind_the_gateway_with_all_its_threads_and_within_its_session(gateway: GatewayProcess) -> None:
+    assert httpx.get(f"{gateway.base_url}/login", timeout=30).status_code == 200
+    (pages,) = find_pages(gateway)
+
+    def priorities() -> set[int]:
+        return {os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path(f"/proc/{pages}/task").iterdir()}
+
+    wait_for(lambda: priorities() == {19})
+    assert os.getpriority(os.PRIO_PROCESS, gateway.pid) < 19
+    assert os.getsid(pages) == os.getsid(gateway.pid)
+    assert os.getpgid(pages) != os.getpgid(gateway.pid)
