@@ -65,7 +65,8 @@ class Forked:
     def send_signal(self, number: signal.Signals) -> None:
         """Nothing where it has ended."""
         if self._process.exitcode is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def wait(self, timeout_s: float) -> int | None:
         """The exit code, as `subprocess` has it; None when it still runs then."""

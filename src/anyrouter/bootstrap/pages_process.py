@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvloop
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anyrouter.bootstrap.byok import TenantUpstreams
 from anyrouter.bootstrap.money import make_billing
@@ -22,6 +23,7 @@ from anyrouter.bootstrap.sign_in import Later, find_single_sign_on, make_passkey
 from anyrouter.bootstrap.standing_back import stand_back
 from anyrouter.bootstrap.tenants import TenantReader
 from anyrouter.bootstrap.web_ports import make_control_ports
+from anyrouter.core.errors import StorageUnavailable
 from anyrouter.settings import Settings
 from anyrouter.storage.opening import Storage, open_storage
 from anyrouter.web.api.ports import ControlPorts
@@ -76,7 +78,8 @@ class _Process:
         elif kind is Kind.NEWS:
             (await asyncio.shield(self._prices)).take(message)
         elif kind is Kind.REQUEST:
-            await serve_request(await asyncio.shield(self._app), message, stream)
+            app = await asyncio.shield(self._app)
+            await serve_request(app if message["method"] in {"GET", "HEAD"} else self._telling(app), message, stream)
 
     async def work(self) -> None:
         """Open everything, and keep it current until cancelled."""
@@ -158,9 +161,24 @@ class _Process:
             server_rpm=settings.limits.default_rpm,
         )
 
+    def _telling(self, app: ASGIApp) -> ASGIApp:
+        """What a form has changed holds for requests when its reply comes."""
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_out(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    with suppress(StorageUnavailable):  # the gateway sees it by itself in a moment
+                        await self.gateway.look()
+                await send(message)
+
+            await app(scope, receive, send_out)
+
+        return serve
+
     async def _keep_telling(self, changed: asyncio.Event) -> None:
         """What was changed here holds for requests at once, not only after the gateway's own next look."""
         while True:
             await changed.wait()
             changed.clear()
-            await self.gateway.look()
+            with suppress(StorageUnavailable):
+                await self.gateway.look()
