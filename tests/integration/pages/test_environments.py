@@ -8,6 +8,7 @@ import pytest
 
 from anyrouter.core.tenancy import Role
 from support.gateway import GatewayProcess
+from support.served import wait_for
 
 from .conftest import CONFIG, PROBE, said
 
@@ -103,7 +104,8 @@ def test_an_environment_is_changed_switched_off_and_deleted(gateway: GatewayProc
     assert stale.status_code == 412
     assert 'value="Late"' in stale.text
     assert "switched off" in said(owner.get(owner.post(f"{path}/state", data={"state": "off"}).headers["location"]))
-    assert httpx.get(f"{gateway.base_url}/api/v1/key", headers={"authorization": f"Bearer {key}"}).status_code in {401, 403}
+    headers = {"authorization": f"Bearer {key}"}
+    wait_for(lambda: httpx.get(f"{gateway.base_url}/api/v1/key", headers=headers).status_code in {401, 403}, timeout_s=1)
     assert "in use again" in said(owner.get(owner.post(f"{path}/state", data={"state": "on"}).headers["location"]))
     for typed in ("", "SHORT", "live"):
         assert 'id="confirm-error"' in owner.post(f"{path}/delete", data={"confirm": typed}).text
