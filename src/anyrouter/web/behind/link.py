@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -90,7 +91,9 @@ class Link:
             with suppress(Broken):
                 await self._serve(stream)
         except Exception as error:  # noqa: BLE001 -- a mistake of ours, and nobody else to tell it
-            _log.exception("stream_failed", error=type(error).__name__)
+            # Its kind and place, not its text, which may quote a request.
+            where = [f"{frame.filename.rpartition('anyrouter/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+            _log.error("stream_failed", error=type(error).__name__, where=where)
         finally:
             await stream.finish()
 
